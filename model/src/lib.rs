@@ -1,0 +1,1 @@
+//! Stateright models over the shipped core.

@@ -1,0 +1,2 @@
+//! Model checking of the replica protocol.
+fn main() {}
