@@ -1,1 +1,3 @@
 //! A Redis-compatible server whose replication protocol is checked.
+
+pub mod gate;
