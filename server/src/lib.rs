@@ -1,3 +1,4 @@
 //! A Redis-compatible server whose replication protocol is checked.
 
 pub mod gate;
+pub mod log;
