@@ -1,0 +1,240 @@
+//! The vocabulary: facts in, deeds out.
+
+use alloc::vec::Vec;
+
+use crate::{Attempt, Domain, Greeted, Position, Resume};
+
+/// A fact that the shell tells the node.
+///
+/// The shell steps every input that changes the role, the dataset or the right to write with all
+/// gates held (see `docs/ARCHITECTURE.md`), so that no command and no applier is half way.
+#[derive(PartialEq, Eq, Hash, Debug)]
+pub enum Input<D: Domain> {
+    /// The load of the snapshot file at start-up ended well, or there was no file. The first input
+    /// of every node; `position` is what the file says of the history it was taken from.
+    Restored {
+        /// Replid and offset in the file, when it has them and they may be trusted.
+        position: Option<Position<D>>,
+    },
+    /// `REPLICAOF host port` arrived.
+    Requested {
+        /// The master asked for.
+        target: D::Host,
+    },
+    /// A greeted attempt asks to commit.
+    Commit {
+        /// The attempt.
+        greeted: Greeted<D>,
+        /// The offset of the dataset held, read with every gate held.
+        at: D::Offset,
+    },
+    /// `REPLICAOF NO ONE [FORCE]` arrived.
+    NoOne {
+        /// Start from an empty dataset if there is no whole one.
+        force: bool,
+        /// A new replication id, should it be needed.
+        fresh: D::ReplId,
+        /// The offset of the dataset held, read with every gate held.
+        at: D::Offset,
+    },
+    /// A redial reached the master and greeted it.
+    Dialed {
+        /// The connection.
+        generation: D::Generation,
+        /// The peer's run id where it could be learned.
+        peer: Option<D::RunId>,
+    },
+    /// The master answered `PSYNC`.
+    Answered {
+        /// The connection.
+        generation: D::Generation,
+        /// What it said. A refusal or nonsense is [`Input::Lost`].
+        answer: Answer<D>,
+    },
+    /// The first byte of the snapshot came.
+    Began {
+        /// The connection.
+        generation: D::Generation,
+        /// The dataset held has no key in it: nothing would be lost by dropping it.
+        empty: bool,
+    },
+    /// The last byte of the snapshot came and its checksum is right.
+    Loaded {
+        /// The connection.
+        generation: D::Generation,
+    },
+    /// A batch of the stream, whole commands and transactions, waits at the gate.
+    Batch {
+        /// The connection.
+        generation: D::Generation,
+        /// The offset after the batch.
+        to: D::Offset,
+    },
+    /// The connection is at its end: closed, timed out, refused, or it said what it must not.
+    Lost {
+        /// The connection.
+        generation: D::Generation,
+    },
+    /// The timer armed by [`Output::Arm`] ran out.
+    Timer {
+        /// The connection whose loss armed it.
+        generation: D::Generation,
+    },
+    /// `CONFIG SET replica-full-sync`: whether the next full sync drops the old data first.
+    Configure {
+        /// `flush` rather than `staging`.
+        flush: bool,
+    },
+    /// The log of a master begins to keep its writes (its first replica came, or an operator asked
+    /// for a new id): earlier writes were not counted, so the history needs a new name.
+    HistoryBegan {
+        /// The new replication id.
+        fresh: D::ReplId,
+        /// The offset of the log.
+        at: D::Offset,
+    },
+}
+
+/// What a master says to `PSYNC`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Answer<D: Domain> {
+    /// `+CONTINUE [replid]`.
+    Continue {
+        /// The id the master goes on under, when it names one.
+        replid: Option<D::ReplId>,
+    },
+    /// `+FULLRESYNC replid offset`: a snapshot at that position will come.
+    FullResync(Position<D>),
+}
+
+/// A deed that the shell is to do, in the order given.
+#[derive(PartialEq, Eq, Hash, Debug)]
+pub enum Output<D: Domain> {
+    /// The one reply to the command that the input was.
+    Reply(Reply),
+    /// Phase one: connect to the attempt's target and greet it, under the deadline.
+    Connect(Attempt<D>),
+    /// Answer `-ERR replication cancelled` to every attempt with an earlier ticket, and end it.
+    CancelBefore(D::Ticket),
+    /// Close the connection of this generation. Its applier may not have noticed yet: what it still
+    /// wants to apply meets [`Input::Batch`].
+    Stop(D::Generation),
+    /// The connection that the committing attempt greeted is the link, under this generation.
+    Adopt(D::Generation),
+    /// Connect to the master and greet it; resolve its name anew.
+    Dial {
+        /// The new connection.
+        generation: D::Generation,
+        /// The committed target.
+        target: D::Host,
+    },
+    /// Ask for the stream: `PSYNC replid from`, or `PSYNC ? -1`.
+    Psync {
+        /// The connection.
+        generation: D::Generation,
+        /// What the dataset held resumes from; `None` when there is no whole dataset.
+        resume: Option<Resume<D>>,
+    },
+    /// Fire [`Input::Timer`] after a back-off that the shell chooses.
+    Arm(D::Generation),
+    /// Read the snapshot into a dataset beside the one that is served.
+    Stage(D::Generation),
+    /// Drop the data held, then read the snapshot; nothing is served meanwhile.
+    DropAndLoad(D::Generation),
+    /// The snapshot of this generation becomes the dataset, at this position: one step with the
+    /// gates held. Second id, backlog and our own replicas belong to the old one and go.
+    Swap(D::Generation, Position<D>),
+    /// Throw away what was read of this generation's snapshot.
+    Discard(D::Generation),
+    /// Apply the batch that asked, and count the offset to `to`.
+    Apply {
+        /// The connection.
+        generation: D::Generation,
+        /// The offset after the batch.
+        to: D::Offset,
+    },
+    /// Our history goes on under another id: our own replicas must reconnect to learn it (they
+    /// resume).
+    DropReplicas,
+    /// Begin with an empty dataset, whose history begins here (`REPLICAOF NO ONE FORCE` with no
+    /// whole one).
+    Empty(Position<D>),
+}
+
+/// What a command is answered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reply {
+    /// `+OK`.
+    Ok,
+    /// `+OK Already connected to specified master`.
+    AlreadyConnected,
+    /// `-ERR superseded by a later REPLICAOF`.
+    Superseded,
+    /// `-ERR replication cancelled`.
+    Cancelled,
+    /// `-LOADING`: the snapshot file is being read at start-up.
+    Loading,
+    /// There is no whole dataset to promote; `REPLICAOF NO ONE FORCE` begins with an empty one.
+    NoDataset,
+}
+
+impl Reply {
+    /// Whether the command took effect.
+    pub fn is_ok(self) -> bool {
+        matches!(self, Self::Ok | Self::AlreadyConnected)
+    }
+
+    /// The reply without its type byte and line end, in Redis's words where it has them.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::AlreadyConnected => "OK Already connected to specified master",
+            Self::Superseded => "ERR superseded by a later REPLICAOF",
+            Self::Cancelled => "ERR replication cancelled",
+            Self::Loading => "LOADING Redis is loading the dataset in memory",
+            Self::NoDataset => {
+                "ERR no whole dataset to promote; REPLICAOF NO ONE FORCE starts from an empty one"
+            }
+        }
+    }
+}
+
+/// The deeds of one step, in order.
+#[derive(PartialEq, Eq, Hash, Debug)]
+pub struct Outputs<D: Domain>(Vec<Output<D>>);
+
+impl<D: Domain> Outputs<D> {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a deed.
+    pub fn push(&mut self, output: Output<D>) {
+        self.0.push(output);
+    }
+
+    /// The deeds, leaving none.
+    pub fn drain(&mut self) -> impl Iterator<Item = Output<D>> + '_ {
+        self.0.drain(..)
+    }
+
+    /// The deeds.
+    pub fn as_slice(&self) -> &[Output<D>] {
+        &self.0
+    }
+
+    /// The reply among them, if the input was a command that is answered at once.
+    pub fn reply(&self) -> Option<Reply> {
+        self.0.iter().find_map(|o| match o {
+            Output::Reply(reply) => Some(*reply),
+            _ => None,
+        })
+    }
+}
+
+impl<D: Domain> Default for Outputs<D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,508 @@
+//! The named properties of REPLICAOF.md, once, as executable text.
+//!
+//! A [`Ghost`] watches an algorithm from outside: it is fed the inputs, the outputs and the published
+//! status, keeps its own account of what has happened (the register, the live connection, the history
+//! of the dataset), and says which properties a step broke. It never looks into the algorithm's
+//! state, so ours and those it is compared with are judged by the same words. Model, replay and the
+//! debug build of the server all run this text.
+//!
+//! Properties that speak of several steps of the world around a node (`every_command_answered`
+//! beyond one step, `link_converges`) or of several nodes (`prefix`, `takeover_keeps_writes`) are
+//! completed by the model, which owns that world.
+
+use core::fmt;
+
+use crate::{Answer, Domain, History, Input, Output, Outputs, Position, Protocol, Reply, Status};
+
+macro_rules! properties {
+    ($($variant:ident $name:literal $doc:literal)*) => {
+        /// A property of REPLICAOF.md.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+        pub enum Property { $(#[doc = $doc] $variant,)* }
+
+        impl Property {
+            /// Every property, in the order of REPLICAOF.md.
+            pub const ALL: &'static [Property] = &[$(Property::$variant,)*];
+
+            /// The name it has everywhere: in the model, the proofs, the tests, the documentation.
+            pub fn name(self) -> &'static str {
+                match self { $(Property::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+properties! {
+    LinearizableRole "linearizable_role" "The role behaves as a register that OKs write."
+    TicketOrder "ticket_order" "Committed tickets only grow."
+    FailedAttemptIsNoop "failed_attempt_is_noop" "An error changed nothing."
+    NoSpuriousRefusal "no_spurious_refusal" "A greeted attempt that nothing fences commits."
+    SingleLiveLink "single_live_link" "At most one link may change the dataset."
+    NoPrematureLoading "no_premature_loading" "LOADING begins with a snapshot, not before."
+    NoLeakedLoading "no_leaked_loading" "LOADING ends when its owner ends."
+    ReadsStayAvailable "reads_stay_available" "A whole dataset is served."
+    OffsetDescribesDataset "offset_describes_dataset" "Replid and offset are those of the data held."
+    Prefix "prefix" "A streaming replica holds a prefix of its master's history."
+    NoDoubleApply "no_double_apply" "No entry is applied twice or skipped."
+    NoFalseContinue "no_false_continue" "CONTINUE is not accepted by a diverged history."
+    AtomicSwap "atomic_swap" "The old dataset or the new one, never both."
+    NoSplitWrite "no_split_write" "Nothing of the old stream is applied by a master."
+    NoPartialPromotion "no_partial_promotion" "What is promoted is a whole dataset."
+    TakeoverKeepsWrites "takeover_keeps_writes" "A hand-over loses no acknowledged write."
+    EveryCommandAnswered "every_command_answered" "Every command gets exactly one reply."
+    LinkConverges "link_converges" "When failures stop, the link ends streaming."
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of properties: those that were broken.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Broken(u32);
+
+impl Broken {
+    /// Adds `property`.
+    pub fn add(&mut self, property: Property) {
+        self.0 |= 1 << property as u32;
+    }
+
+    /// Whether `property` is among them.
+    pub fn has(self, property: Property) -> bool {
+        self.0 & (1 << property as u32) != 0
+    }
+
+    /// Whether none is.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those of both.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The properties, in order.
+    pub fn iter(self) -> impl Iterator<Item = Property> {
+        Property::ALL.iter().copied().filter(move |p| self.has(*p))
+    }
+
+    fn unless(&mut self, holds: bool, property: Property) {
+        if !holds {
+            self.add(property);
+        }
+    }
+}
+
+/// How far the live connection is, by the master's own words.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Wire<D: Domain> {
+    /// Not greeted, or nothing asked.
+    Quiet,
+    /// `PSYNC` asked for; whether with something to resume from.
+    Asked { resumes: bool },
+    /// It answered CONTINUE to one who had asked for nothing, or worse.
+    Nonsense,
+    /// A snapshot at this position is to come.
+    Promised(Position<D>),
+    /// Its first byte has come. `may_drop`: flush mode, or there was nothing to serve.
+    Began { at: Position<D>, may_drop: bool },
+    /// Its last byte has come, verified.
+    Complete(Position<D>),
+    /// The stream.
+    Stream,
+}
+
+/// The account that the properties keep of one node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ghost<D: Domain> {
+    /// The register of the sequential specification.
+    register: Option<D::Host>,
+    /// The last attempt whose mere arrival changed something. Ours never has one.
+    ahead: Option<D::Ticket>,
+    issued: D::Ticket,
+    committed: D::Ticket,
+    cancelled: D::Ticket,
+    last: D::Generation,
+    live: Option<D::Generation>,
+    wire: Wire<D>,
+    /// The link whose snapshot made the node LOADING.
+    loader: Option<D::Generation>,
+    restoring: bool,
+    /// There is a whole dataset.
+    whole: bool,
+    /// The history of that dataset.
+    history: History<D>,
+    flush: bool,
+}
+
+/// What a command asked for, kept while the step runs.
+#[derive(Clone, Copy)]
+enum Asked<D: Domain> {
+    Nothing,
+    Attempt {
+        target: D::Host,
+    },
+    Commit {
+        ticket: D::Ticket,
+        target: D::Host,
+        at: D::Offset,
+    },
+    NoOne {
+        fresh: D::ReplId,
+        at: D::Offset,
+    },
+}
+
+impl<D: Domain> Ghost<D> {
+    /// The account of a node that is about to take [`Input::Restored`].
+    pub fn new(boot: &crate::Boot<D>) -> Self {
+        Self {
+            register: boot.follow,
+            ahead: None,
+            issued: boot.ticket,
+            committed: boot.ticket,
+            cancelled: boot.ticket,
+            last: boot.generation,
+            live: None,
+            wire: Wire::Quiet,
+            loader: None,
+            restoring: true,
+            whole: false,
+            history: History::new(Position {
+                replid: boot.fresh,
+                offset: boot.offset,
+            }),
+            flush: boot.flush,
+        }
+    }
+
+    /// The value of the role register: what a read of the role must say.
+    pub fn register(&self) -> Option<D::Host> {
+        self.register
+    }
+
+    /// Steps `node` and says what the step broke. `out` must be empty.
+    pub fn step<P: Protocol<D>>(
+        &mut self,
+        node: &mut P,
+        input: Input<D>,
+        out: &mut Outputs<D>,
+    ) -> Broken {
+        let before = node.status();
+        let asked = self.hear(&input);
+        node.step(input, out);
+        self.judge(asked, before, out.as_slice(), node.status())
+    }
+
+    /// Tells `node` that an attempt failed before it was greeted, and says what that broke.
+    pub fn attempt_failed<P: Protocol<D>>(
+        &mut self,
+        node: &mut P,
+        ticket: D::Ticket,
+        out: &mut Outputs<D>,
+    ) -> Broken {
+        let before = node.status();
+        node.attempt_failed(ticket, out);
+        let mut broken = self.judge(Asked::Nothing, before, out.as_slice(), node.status());
+        broken.unless(
+            before == node.status() && out.as_slice().is_empty() && self.ahead != Some(ticket),
+            Property::FailedAttemptIsNoop,
+        );
+        if self.ahead == Some(ticket) {
+            self.ahead = None;
+        }
+        broken.unless(
+            self.ahead.is_some() || self.names(node.status()),
+            Property::LinearizableRole,
+        );
+        broken
+    }
+
+    fn hear(&mut self, input: &Input<D>) -> Asked<D> {
+        match *input {
+            Input::Restored { position } => {
+                self.restoring = false;
+                self.whole = true;
+                if let Some(position) = position {
+                    let fresh = self.history.at.replid;
+                    self.history = History::new(position);
+                    if self.register.is_none() {
+                        self.history.shift(fresh);
+                    }
+                }
+            }
+            Input::Requested { target } => return Asked::Attempt { target },
+            Input::Commit { ref greeted, at } => {
+                return Asked::Commit {
+                    ticket: greeted.ticket(),
+                    target: greeted.target(),
+                    at,
+                };
+            }
+            Input::NoOne { fresh, at, .. } => return Asked::NoOne { fresh, at },
+            Input::Configure { flush } => self.flush = flush,
+            Input::HistoryBegan { fresh, at } => {
+                if self.register.is_none() && self.whole {
+                    self.history = History::new(Position {
+                        replid: fresh,
+                        offset: at,
+                    });
+                }
+            }
+            Input::Dialed { .. } | Input::Batch { .. } | Input::Timer { .. } => {}
+            Input::Answered { generation, answer } if self.live == Some(generation) => {
+                self.wire = match (self.wire, answer) {
+                    (Wire::Asked { resumes: true }, Answer::Continue { replid }) => {
+                        if let Some(replid) = replid.filter(|id| *id != self.history.at.replid) {
+                            self.history.shift(replid);
+                        }
+                        Wire::Stream
+                    }
+                    (Wire::Asked { .. }, Answer::FullResync(at)) => Wire::Promised(at),
+                    _ => Wire::Nonsense,
+                };
+            }
+            Input::Began { generation, empty } if self.live == Some(generation) => {
+                if let Wire::Promised(at) = self.wire {
+                    let may_drop = self.flush || empty || !self.whole;
+                    self.wire = Wire::Began { at, may_drop };
+                    self.loader = may_drop.then_some(generation);
+                }
+            }
+            Input::Loaded { generation } if self.live == Some(generation) => {
+                if let Wire::Began { at, .. } = self.wire {
+                    self.wire = Wire::Complete(at);
+                }
+            }
+            Input::Lost { generation } if self.live == Some(generation) => self.unlink(),
+            Input::Answered { .. }
+            | Input::Began { .. }
+            | Input::Loaded { .. }
+            | Input::Lost { .. } => {}
+        }
+        Asked::Nothing
+    }
+
+    fn unlink(&mut self) {
+        self.live = None;
+        self.wire = Wire::Quiet;
+    }
+
+    fn judge(
+        &mut self,
+        asked: Asked<D>,
+        before: Status<D>,
+        deeds: &[Output<D>],
+        after: Status<D>,
+    ) -> Broken {
+        let mut broken = Broken::default();
+        let (mut replies, mut connects) = (0, 0);
+        if let Asked::Commit { at, .. } = asked
+            && self.register.is_none()
+            && deeds.contains(&Output::Reply(Reply::Ok))
+        {
+            // A master becomes a replica: what it wrote until now counts.
+            self.history.at.offset = at;
+        }
+        for deed in deeds {
+            match deed {
+                Output::Reply(reply) => {
+                    replies += 1;
+                    self.answered(asked, *reply, &mut broken);
+                    broken.unless(
+                        reply.is_ok() || (before == after && deeds.len() == 1),
+                        Property::FailedAttemptIsNoop,
+                    );
+                }
+                Output::Connect(attempt) => {
+                    connects += 1;
+                    broken.unless(attempt.ticket() > self.issued, Property::TicketOrder);
+                    self.issued = attempt.ticket();
+                    if before != after || deeds.len() > 1 {
+                        self.ahead = Some(attempt.ticket());
+                    }
+                }
+                other => self.deed(other, &mut broken),
+            }
+        }
+        let one = usize::from(!matches!(asked, Asked::Nothing));
+        broken.unless(replies + connects == one, Property::EveryCommandAnswered);
+        self.look(after, &mut broken);
+        broken
+    }
+
+    /// The reply against the sequential specification, and the tickets against their order.
+    fn answered(&mut self, asked: Asked<D>, reply: Reply, broken: &mut Broken) {
+        match (asked, reply) {
+            (Asked::Attempt { target }, Reply::AlreadyConnected) => {
+                // It commits without a connection: the ticket is the next one.
+                self.issued = D::next_ticket(self.issued);
+                self.committed = self.issued;
+                broken.unless(self.register == Some(target), Property::LinearizableRole);
+            }
+            (Asked::Attempt { .. }, Reply::Loading) | (Asked::NoOne { .. }, Reply::Loading) => {
+                broken.unless(self.restoring, Property::NoSpuriousRefusal);
+            }
+            (Asked::Commit { ticket, target, .. }, reply) => {
+                if self.ahead == Some(ticket) {
+                    self.ahead = None;
+                }
+                self.committing(ticket, target, reply, broken);
+            }
+            (Asked::NoOne { fresh, at }, Reply::Ok) => {
+                if self.register.take().is_some() {
+                    broken.unless(self.whole, Property::NoPartialPromotion);
+                    self.history.at.offset = at;
+                    // Unless it began from an empty dataset, with a history of its own.
+                    if self.history.at.replid != fresh {
+                        self.history.shift(fresh);
+                    }
+                }
+                self.issued = D::next_ticket(self.issued);
+                self.committed = self.issued;
+                self.cancelled = self.issued;
+            }
+            (Asked::NoOne { .. }, Reply::NoDataset) => {
+                broken.unless(!self.whole, Property::NoSpuriousRefusal);
+            }
+            _ => broken.add(Property::EveryCommandAnswered),
+        }
+    }
+
+    fn committing(
+        &mut self,
+        ticket: D::Ticket,
+        target: D::Host,
+        reply: Reply,
+        broken: &mut Broken,
+    ) {
+        let cancelled = ticket < self.cancelled;
+        let fenced = ticket < self.committed;
+        match reply {
+            Reply::Ok => {
+                broken.unless(!cancelled, Property::TicketOrder);
+                if fenced {
+                    broken.unless(self.register == Some(target), Property::TicketOrder);
+                }
+                self.register = Some(target);
+                self.committed = self.committed.max(ticket);
+            }
+            Reply::Superseded => broken.unless(
+                fenced && !cancelled && self.register != Some(target),
+                Property::NoSpuriousRefusal,
+            ),
+            Reply::Cancelled => broken.unless(cancelled, Property::NoSpuriousRefusal),
+            _ => broken.add(Property::NoSpuriousRefusal),
+        }
+    }
+
+    fn deed(&mut self, deed: &Output<D>, broken: &mut Broken) {
+        match *deed {
+            Output::Stop(generation) => {
+                if self.live == Some(generation) {
+                    self.unlink();
+                }
+            }
+            Output::Adopt(generation) | Output::Dial { generation, .. } => {
+                broken.unless(
+                    self.live.is_none() && generation > self.last,
+                    Property::SingleLiveLink,
+                );
+                self.last = generation;
+                self.live = Some(generation);
+                self.wire = Wire::Quiet;
+            }
+            Output::Psync { generation, resume } => {
+                broken.unless(self.live == Some(generation), Property::SingleLiveLink);
+                // Whatever has failed before: the data held is what a sync resumes from.
+                let held = self.whole.then(|| self.history.resume());
+                broken.unless(resume == held, Property::OffsetDescribesDataset);
+                self.wire = Wire::Asked {
+                    resumes: resume.is_some(),
+                };
+            }
+            Output::Stage(generation) => broken.unless(
+                self.live == Some(generation) && matches!(self.wire, Wire::Began { .. }),
+                Property::AtomicSwap,
+            ),
+            Output::DropAndLoad(generation) => {
+                let may = matches!(self.wire, Wire::Began { may_drop: true, .. });
+                broken.unless(
+                    self.live == Some(generation) && may,
+                    Property::ReadsStayAvailable,
+                );
+                self.whole = false;
+            }
+            Output::Swap(generation, at) => {
+                broken.unless(
+                    self.live == Some(generation) && self.wire == Wire::Complete(at),
+                    Property::AtomicSwap,
+                );
+                self.history = History::new(at);
+                self.whole = true;
+                self.wire = Wire::Stream;
+            }
+            Output::Discard(generation) => broken.unless(
+                !(self.live == Some(generation) && self.wire == Wire::Stream),
+                Property::AtomicSwap,
+            ),
+            Output::Apply { generation, to } => {
+                broken.unless(self.live == Some(generation), Property::SingleLiveLink);
+                broken.unless(self.wire == Wire::Stream, Property::NoFalseContinue);
+                broken.unless(self.register.is_some(), Property::NoSplitWrite);
+                broken.unless(to > self.history.at.offset, Property::NoDoubleApply);
+                self.history.at.offset = to;
+            }
+            Output::Empty(at) => {
+                broken.unless(!self.whole, Property::NoPartialPromotion);
+                self.whole = true;
+                self.history = History::new(at);
+            }
+            Output::Reply(_)
+            | Output::Connect(_)
+            | Output::CancelBefore(_)
+            | Output::Arm(_)
+            | Output::DropReplicas => {}
+        }
+    }
+
+    fn names(&self, status: Status<D>) -> bool {
+        status.master.map(|(target, _)| target) == self.register
+    }
+
+    /// The published status against the account.
+    fn look(&mut self, status: Status<D>, broken: &mut Broken) {
+        broken.unless(
+            self.ahead.is_some() || self.names(status),
+            Property::LinearizableRole,
+        );
+        broken.unless(status.live == self.live, Property::SingleLiveLink);
+        if status.master.is_none() {
+            broken.unless(self.live.is_none(), Property::NoSplitWrite);
+            broken.unless(self.whole || self.restoring, Property::NoPartialPromotion);
+        }
+        if status.loading && !self.restoring {
+            match self.loader {
+                None => broken.add(Property::NoPrematureLoading),
+                Some(owner) => broken.unless(self.live == Some(owner), Property::NoLeakedLoading),
+            }
+        } else if !status.loading {
+            self.loader = None;
+        }
+        if !self.restoring {
+            if self.whole {
+                broken.unless(!status.refuses_reads(), Property::ReadsStayAvailable);
+                broken.unless(
+                    status.history == self.history,
+                    Property::OffsetDescribesDataset,
+                );
+            } else {
+                // Half a dataset, or an empty one that is not the truth, is never served.
+                broken.unless(status.refuses_reads(), Property::AtomicSwap);
+            }
+        }
+    }
+}

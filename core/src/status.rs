@@ -1,0 +1,43 @@
+//! What a node says of itself.
+
+use crate::{Domain, History};
+
+/// The state of the link as `INFO` and `ROLE` name it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LinkStatus {
+    /// No connection; the redial timer runs (`connect`).
+    Waiting,
+    /// Connecting and greeting (`connecting`).
+    Connecting,
+    /// `PSYNC` is asked, or its full sync is on the way (`sync`).
+    Syncing,
+    /// Streaming (`connected`; `master_link_status:up`).
+    Streaming,
+}
+
+/// What is published to every command. Made by one function from the state, never kept beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Status<D: Domain> {
+    /// The committed master, and how the link to it is. `None`: this node is a master, and writable.
+    pub master: Option<(D::Host, LinkStatus)>,
+    /// Answer `-LOADING` to data commands.
+    pub loading: bool,
+    /// There is a whole dataset. Without one, and not loading, data commands answer `-MASTERDOWN`.
+    pub whole: bool,
+    /// The history of the dataset.
+    pub history: History<D>,
+    /// The generation of the live connection to the master.
+    pub live: Option<D::Generation>,
+}
+
+impl<D: Domain> Status<D> {
+    /// Whether reads are refused, whatever `replica-serve-stale-data` says.
+    pub fn refuses_reads(&self) -> bool {
+        self.loading || !self.whole
+    }
+
+    /// Whether the link streams.
+    pub fn link_up(&self) -> bool {
+        matches!(self.master, Some((_, LinkStatus::Streaming)))
+    }
+}
