@@ -10,10 +10,12 @@
 //! Rules: nobody holds a gate while it waits for another gate, for I/O, or for [`Gates::all`]; locks inside
 //! a gate (shards, log) come after it.
 
+use crate::repl::domain::Status;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
-/// What the role of the server allows at this moment; read by the dispatcher before every command.
+/// What the role of the server allows at this moment; read by the dispatcher before every command. It is the
+/// published status in short, and made of nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     /// We follow a master: client writes are refused if replicas are read-only.
@@ -24,8 +26,20 @@ pub struct Fence {
     pub loading: bool,
     /// The dataset is whole. When it is not, data commands answer `-MASTERDOWN`, never an empty truth.
     pub whole: bool,
-    /// Generation of the link that may change the dataset; an applier of another one must stop.
-    pub generation: u64,
+    /// Generation of the connection to the master; an applier of another one must stop.
+    pub generation: Option<u64>,
+}
+
+impl From<&Status> for Fence {
+    fn from(status: &Status) -> Self {
+        Fence {
+            replica: status.master.is_some(),
+            link_up: status.master.is_none() || status.link_up(),
+            loading: status.loading,
+            whole: status.whole,
+            generation: status.live,
+        }
+    }
 }
 
 impl Fence {
@@ -35,7 +49,7 @@ impl Fence {
         link_up: true,
         loading: false,
         whole: true,
-        generation: 0,
+        generation: None,
     };
 }
 

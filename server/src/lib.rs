@@ -2,4 +2,5 @@
 
 pub mod gate;
 pub mod log;
+pub mod repl;
 pub mod resp;
