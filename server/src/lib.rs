@@ -2,5 +2,6 @@
 
 pub mod gate;
 pub mod log;
+pub mod rdb;
 pub mod repl;
 pub mod resp;

@@ -1,0 +1,17 @@
+//! The snapshot format of Redis (RDB): reading versions 1 to 12, writing version 10.
+//!
+//! Pure code over [`std::io::Read`] and byte vectors: it knows neither sockets nor the runtime. What is
+//! read is hostile until proven otherwise: every announced length is checked, memory grows only with bytes
+//! that have arrived, compact encodings are validated entry by entry while they are decoded.
+
+pub mod crc64;
+pub mod error;
+pub mod format;
+pub mod intset;
+pub mod item;
+pub mod listpack;
+pub mod lzf;
+pub mod ziplist;
+pub mod zipmap;
+
+pub use error::{Fault, Place, RdbError};
