@@ -75,8 +75,10 @@ pub struct ReplLog {
 struct Inner {
     chunks: Chunks,
     limits: Limits,
-    /// The database the reader of the stream has selected, if we know.
+    /// The database that needs no SELECT before its next command, if there is one.
     selected: Option<u32>,
+    /// The database the stream has selected at its end.
+    stream_db: u32,
     cursors: Vec<Option<State>>,
     /// A cursor was let go by a limit and its reader must be woken.
     let_go: bool,
@@ -93,6 +95,7 @@ impl ReplLog {
                 chunks: Chunks::new(0, limits.chunk_size()),
                 limits,
                 selected: None,
+                stream_db: 0,
                 cursors: Vec::new(),
                 let_go: false,
             }),
@@ -113,15 +116,17 @@ impl ReplLog {
     /// Frees the log, lets every cursor go and stops recording; the offset stays. The caller holds all gates.
     pub fn deactivate(&self) {
         self.active.store(false, Release);
-        self.reset(self.offset());
+        self.reset(self.offset(), 0);
     }
 
     /// Goes on at `offset`, in a history where nothing before it is held: after a dataset swap or a new
-    /// replid. Every cursor is let go. The caller holds all gates.
-    pub fn reset(&self, offset: u64) {
+    /// replid. `stream_db` is the database that the stream has selected there (0 if nobody says). Every cursor
+    /// is let go. The caller holds all gates.
+    pub fn reset(&self, offset: u64, stream_db: u32) {
         let mut inner = self.inner.lock();
         inner.chunks.reset(offset);
         inner.selected = None;
+        inner.stream_db = stream_db;
         self.end.store(offset, Release);
         inner.let_go_where(|_| true);
         drop(inner);
@@ -152,18 +157,23 @@ impl ReplLog {
         }
     }
 
-    /// Appends bytes of our own master's stream as they are; a command of our own after them selects its
-    /// database anew. Returns the offset after them.
-    pub fn append_raw(&self, bytes: &[u8]) -> u64 {
+    /// Appends bytes of our own master's stream as they are: whole commands, after which the stream has
+    /// `stream_db` selected. A command of our own after them selects its database anew. Returns the offset
+    /// after them.
+    pub fn append_raw(&self, bytes: &[u8], stream_db: u32) -> u64 {
         let mut writer = self.writer();
         writer.raw(bytes);
         writer.inner.selected = None;
+        writer.inner.stream_db = stream_db;
         writer.offset()
     }
 
-    /// Makes the next command select its database: a new reader joins who knows no selection.
-    pub fn forget_selected(&self) {
-        self.inner.lock().selected = None;
+    /// Makes the next command select its database, for a new reader who may not know what is selected, and
+    /// returns what that is.
+    pub fn forget_selected(&self) -> u32 {
+        let mut inner = self.inner.lock();
+        inner.selected = None;
+        inner.stream_db
     }
 
     /// Wakes the senders that wait for bytes. Call it once per batch, after the locks of the batch are free.
@@ -306,6 +316,7 @@ impl Writer<'_> {
         if self.inner.selected != Some(db) {
             self.plain(&[b"SELECT", itoa::Buffer::new().format(db).as_bytes()]);
             self.inner.selected = Some(db);
+            self.inner.stream_db = db;
         }
         self.plain(args);
     }

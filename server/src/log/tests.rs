@@ -23,9 +23,9 @@ fn commands_are_selected_and_encoded_as_redis_does() {
     let end = log.append(11, &[b"DEL", b"k"]);
     log.writer().plain(&[b"PING"]);
     log.append(11, &[b"DEL", b"k"]);
-    log.forget_selected();
+    assert_eq!(log.forget_selected(), 11);
     log.append(11, &[b"DEL", b"k"]);
-    assert_eq!(log.append_raw(b"*1\r\n$4\r\nPING\r\n"), log.offset());
+    assert_eq!(log.append_raw(b"*1\r\n$4\r\nPING\r\n", 11), log.offset());
     log.append(11, &[b"DEL", b"k"]);
     let del = "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n";
     let select = |db: &str| format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{db}\r\n", db.len());
@@ -129,7 +129,8 @@ fn reset_and_deactivate_let_cursors_go() {
     let log = log(50_000, 0);
     log.append(3, &[b"DEL", b"k"]);
     let mut cursor = log.cursor_at(0).unwrap();
-    log.reset(7_000);
+    log.reset(7_000, 5);
+    assert_eq!(log.forget_selected(), 5);
     assert_eq!(cursor.read(1, &mut Vec::new()), Err(Dropped));
     assert_eq!(log.resumable(), Some((7_000, 7_000)));
     let mut cursor = log.cursor_at(7_000).unwrap();
