@@ -61,15 +61,6 @@ impl<D: Domain> Attempt<D> {
 
     /// The attempt ends in an error. There is nothing to undo.
     pub fn failed(self) {}
-
-    /// For those who search a state space and must branch on one attempt. The server never does.
-    pub fn duplicate_for_model(&self) -> Self {
-        Self {
-            ticket: self.ticket,
-            target: self.target,
-            me: self.me,
-        }
-    }
 }
 
 impl<D: Domain> Greeted<D> {

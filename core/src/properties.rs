@@ -12,7 +12,10 @@
 
 use core::fmt;
 
-use crate::{Answer, Domain, History, Input, Output, Outputs, Position, Protocol, Reply, Status};
+use crate::{
+    Answer, Data, Domain, History, Input, Link, Node, Output, Outputs, Place, Position, Protocol,
+    Reply, Role, Status,
+};
 
 macro_rules! properties {
     ($($variant:ident $name:literal $doc:literal)*) => {
@@ -176,6 +179,46 @@ impl<D: Domain> Ghost<D> {
                 offset: boot.offset,
             }),
             flush: boot.flush,
+        }
+    }
+
+    /// The account that a node of ours implies: its whole past, as far as the properties ask for it,
+    /// is in its state. The proofs show that every step keeps this so.
+    pub fn about(node: &Node<D>) -> Self {
+        let (register, link) = match node.role {
+            Role::Master => (None, None),
+            Role::Replica { target, link } => (Some(target), Some(link)),
+        };
+        let live = link.and_then(|link| link.live());
+        let wire = match link {
+            None | Some(Link::Held | Link::Waiting { .. } | Link::Dialing { .. }) => Wire::Quiet,
+            Some(Link::Asked { resumes, .. }) => Wire::Asked { resumes },
+            Some(Link::Promised { snapshot, .. }) => Wire::Promised(snapshot),
+            Some(Link::Loading {
+                snapshot, place, ..
+            }) => Wire::Began {
+                at: snapshot,
+                may_drop: place == Place::Instead,
+            },
+            Some(Link::Streaming { .. }) => Wire::Stream,
+        };
+        Self {
+            register,
+            ahead: None,
+            issued: node.issued,
+            committed: node.committed,
+            cancelled: node.cancelled,
+            last: node.last,
+            live,
+            wire,
+            loader: match wire {
+                Wire::Began { may_drop: true, .. } => live,
+                _ => None,
+            },
+            restoring: node.data == Data::Restoring,
+            whole: node.data == Data::Whole,
+            history: node.history,
+            flush: node.flush,
         }
     }
 

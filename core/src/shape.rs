@@ -1,0 +1,141 @@
+//! Every part of a node, for those who enumerate, rename or print states: model and proofs.
+//!
+//! The server never forges a state; the house-rules test keeps this module out of it.
+
+use crate::{Attempt, Data, Domain, History, Link, Node, Role};
+
+/// The parts of a [`Node`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(missing_docs)] // The fields are those of `Node`, documented there.
+pub struct Parts<D: Domain> {
+    pub me: D::RunId,
+    pub flush: bool,
+    pub issued: D::Ticket,
+    pub committed: D::Ticket,
+    pub cancelled: D::Ticket,
+    pub last: D::Generation,
+    pub role: Role<D>,
+    pub data: Data,
+    pub history: History<D>,
+}
+
+impl<D: Domain> Node<D> {
+    /// The node taken apart.
+    pub fn parts(&self) -> Parts<D> {
+        let Self {
+            me,
+            flush,
+            issued,
+            committed,
+            cancelled,
+            last,
+            role,
+            data,
+            history,
+        } = *self;
+        Parts {
+            me,
+            flush,
+            issued,
+            committed,
+            cancelled,
+            last,
+            role,
+            data,
+            history,
+        }
+    }
+
+    /// A node put together, reachable or not.
+    pub fn from_parts(parts: Parts<D>) -> Self {
+        let Parts {
+            me,
+            flush,
+            issued,
+            committed,
+            cancelled,
+            last,
+            role,
+            data,
+            history,
+        } = parts;
+        Self {
+            me,
+            flush,
+            issued,
+            committed,
+            cancelled,
+            last,
+            role,
+            data,
+            history,
+        }
+    }
+
+    /// What holds of every reachable node, whatever has happened to it.
+    ///
+    /// # Errors
+    /// The clause that does not hold.
+    pub fn invariant(&self) -> Result<(), &'static str> {
+        let clause = |holds: bool, text| if holds { Ok(()) } else { Err(text) };
+        clause(
+            self.cancelled <= self.committed && self.committed <= self.issued,
+            "cancelled <= committed <= issued",
+        )?;
+        let link = match self.role {
+            Role::Master => {
+                return clause(
+                    self.data != Data::Missing,
+                    "a master has a whole dataset, or reads its file",
+                );
+            }
+            Role::Replica { link, .. } => link,
+        };
+        clause(
+            (link == Link::Held) == (self.data == Data::Restoring),
+            "a link is held while the file is read, and only then",
+        )?;
+        match link {
+            Link::Held => Ok(()),
+            Link::Waiting { generation } | Link::Dialing { generation } => {
+                clause(generation <= self.last, "generations are at most the last")
+            }
+            Link::Promised { generation, .. } => {
+                clause(generation <= self.last, "generations are at most the last")
+            }
+            Link::Asked {
+                generation,
+                resumes,
+            } => {
+                clause(generation <= self.last, "generations are at most the last")?;
+                clause(
+                    resumes == (self.data == Data::Whole),
+                    "a whole dataset, and only that, is resumed from",
+                )
+            }
+            Link::Loading {
+                generation, place, ..
+            } => {
+                clause(generation <= self.last, "generations are at most the last")?;
+                clause(
+                    (place == crate::Place::Instead) == (self.data == Data::Missing),
+                    "a snapshot is staged beside a whole dataset, or there is none",
+                )
+            }
+            Link::Streaming { generation } => {
+                clause(generation <= self.last, "generations are at most the last")?;
+                clause(
+                    self.data == Data::Whole,
+                    "what is streamed onto is a whole dataset",
+                )
+            }
+        }
+    }
+}
+
+impl<D: Domain> Attempt<D> {
+    /// An attempt put together. The server gets its attempts from [`crate::Output::Connect`] alone.
+    pub fn from_parts(ticket: D::Ticket, target: D::Host, me: D::RunId) -> Self {
+        Self::new(ticket, target, me)
+    }
+}
