@@ -36,6 +36,7 @@ pub mod shape;
 
 pub mod status;
 mod step;
+pub mod trace;
 pub mod v1;
 
 pub use attempt::{Attempt, Greeted};
