@@ -212,15 +212,24 @@ impl<D: Domain> Node<D> {
 }
 
 impl<D: Domain> Link<D> {
-    /// The generation of the connection, while there is one.
-    pub fn live(&self) -> Option<D::Generation> {
+    /// The generation of the connection, or of the one that was lost last.
+    pub fn generation(&self) -> Option<D::Generation> {
         match *self {
-            Self::Held | Self::Waiting { .. } => None,
-            Self::Dialing { generation }
+            Self::Held => None,
+            Self::Waiting { generation }
+            | Self::Dialing { generation }
             | Self::Asked { generation, .. }
             | Self::Promised { generation, .. }
             | Self::Loading { generation, .. }
             | Self::Streaming { generation } => Some(generation),
+        }
+    }
+
+    /// The generation of the connection, while there is one.
+    pub fn live(&self) -> Option<D::Generation> {
+        match self {
+            Self::Waiting { .. } => None,
+            link => link.generation(),
         }
     }
 

@@ -106,7 +106,7 @@ enum Wire<D: Domain> {
     Quiet,
     /// `PSYNC` asked for; whether with something to resume from.
     Asked { resumes: bool },
-    /// It answered CONTINUE to one who had asked for nothing, or worse.
+    /// It answered CONTINUE to one who had nothing to continue from.
     Nonsense,
     /// A snapshot at this position is to come.
     Promised(Position<D>),
@@ -305,7 +305,9 @@ impl<D: Domain> Ghost<D> {
                         Wire::Stream
                     }
                     (Wire::Asked { .. }, Answer::FullResync(at)) => Wire::Promised(at),
-                    _ => Wire::Nonsense,
+                    (Wire::Asked { resumes: false }, Answer::Continue { .. }) => Wire::Nonsense,
+                    // Nothing was asked: no answer changes anything.
+                    (wire, _) => wire,
                 };
             }
             Input::Began { generation, empty } if self.live == Some(generation) => {

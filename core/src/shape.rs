@@ -2,7 +2,7 @@
 //!
 //! The server never forges a state; the house-rules test keeps this module out of it.
 
-use crate::{Attempt, Data, Domain, History, Link, Node, Role};
+use crate::{Attempt, Data, Domain, History, Link, Node, Place, Role};
 
 /// The parts of a [`Node`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -95,39 +95,25 @@ impl<D: Domain> Node<D> {
             (link == Link::Held) == (self.data == Data::Restoring),
             "a link is held while the file is read, and only then",
         )?;
+        clause(
+            link.generation().is_none_or(|g| g <= self.last),
+            "a link's generation is at most the last",
+        )?;
         match link {
-            Link::Held => Ok(()),
-            Link::Waiting { generation } | Link::Dialing { generation } => {
-                clause(generation <= self.last, "generations are at most the last")
-            }
-            Link::Promised { generation, .. } => {
-                clause(generation <= self.last, "generations are at most the last")
-            }
-            Link::Asked {
-                generation,
-                resumes,
-            } => {
-                clause(generation <= self.last, "generations are at most the last")?;
-                clause(
-                    resumes == (self.data == Data::Whole),
-                    "a whole dataset, and only that, is resumed from",
-                )
-            }
-            Link::Loading {
-                generation, place, ..
-            } => {
-                clause(generation <= self.last, "generations are at most the last")?;
-                clause(
-                    (place == crate::Place::Instead) == (self.data == Data::Missing),
-                    "a snapshot is staged beside a whole dataset, or there is none",
-                )
-            }
-            Link::Streaming { generation } => {
-                clause(generation <= self.last, "generations are at most the last")?;
-                clause(
-                    self.data == Data::Whole,
-                    "what is streamed onto is a whole dataset",
-                )
+            Link::Asked { resumes, .. } => clause(
+                resumes == (self.data == Data::Whole),
+                "a whole dataset, and only that, is resumed from",
+            ),
+            Link::Loading { place, .. } => clause(
+                (place == Place::Instead) == (self.data == Data::Missing),
+                "a snapshot is staged beside a whole dataset, or there is none",
+            ),
+            Link::Streaming { .. } => clause(
+                self.data == Data::Whole,
+                "what is streamed onto is a whole dataset",
+            ),
+            Link::Held | Link::Waiting { .. } | Link::Dialing { .. } | Link::Promised { .. } => {
+                Ok(())
             }
         }
     }

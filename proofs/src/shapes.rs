@@ -1,0 +1,293 @@
+//! Every shape of node and input: which variants, with symbols in every place an id can stand.
+//!
+//! The enumerations end in exhaustive matches without a wildcard, so a variant that is added to the
+//! core does not compile here until it is covered.
+
+use damselfly_core::shape::Parts;
+use damselfly_core::{
+    Answer, Attempt, Data, Domain, History, Input, Link, Place, Position, Role, Second,
+};
+
+use crate::sym::{Name, Number};
+
+/// The symbolic domain.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Symbols;
+
+impl Domain for Symbols {
+    type Host = Name;
+    type RunId = Name;
+    type ReplId = Name;
+    type Offset = Number;
+    type Ticket = Number;
+    type Generation = Number;
+
+    fn next_ticket(ticket: Number) -> Number {
+        ticket.next()
+    }
+
+    fn next_generation(generation: Number) -> Number {
+        generation.next()
+    }
+
+    fn next_offset(offset: Number) -> Number {
+        offset.next()
+    }
+}
+
+/// Which link, without its ids; the variants are those of `Link`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkShape {
+    Held,
+    Waiting,
+    Dialing,
+    Asked(bool),
+    Promised,
+    Loading(Place),
+    Streaming,
+}
+
+/// A node without its ids.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug)]
+pub struct NodeShape {
+    pub link: Option<LinkShape>,
+    pub data: Data,
+    pub flush: bool,
+    pub second: bool,
+}
+
+/// An input without its ids; the variants are those of `Input` and `Answer`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug)]
+pub enum InputShape {
+    Restored(bool),
+    Requested,
+    Commit,
+    NoOne(bool),
+    Dialed(bool),
+    Continue(bool),
+    FullResync,
+    Began(bool),
+    Loaded,
+    Batch,
+    Lost,
+    Timer,
+    Configure(bool),
+    HistoryBegan,
+}
+
+const BOTH: [bool; 2] = [false, true];
+
+/// Every shape of node.
+pub fn nodes() -> Vec<NodeShape> {
+    use LinkShape::*;
+    let links = [
+        None,
+        Some(Held),
+        Some(Waiting),
+        Some(Dialing),
+        Some(Asked(false)),
+        Some(Asked(true)),
+        Some(Promised),
+        Some(Loading(Place::Staging)),
+        Some(Loading(Place::Instead)),
+        Some(Streaming),
+    ];
+    let mut all = Vec::new();
+    for link in links {
+        for data in [Data::Restoring, Data::Whole, Data::Missing] {
+            for flush in BOTH {
+                for second in BOTH {
+                    all.push(NodeShape {
+                        link,
+                        data,
+                        flush,
+                        second,
+                    });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Every shape of input.
+pub fn inputs() -> Vec<InputShape> {
+    use InputShape::*;
+    let mut all = vec![
+        Requested,
+        Commit,
+        FullResync,
+        Loaded,
+        Batch,
+        Lost,
+        Timer,
+        HistoryBegan,
+    ];
+    for yes in BOTH {
+        all.extend([
+            Restored(yes),
+            NoOne(yes),
+            Dialed(yes),
+            Continue(yes),
+            Began(yes),
+            Configure(yes),
+        ]);
+    }
+    all
+}
+
+/// The shape of a concrete thing; fails to compile when a variant is missing above.
+pub fn link_shape<D: Domain>(link: &Link<D>) -> LinkShape {
+    match link {
+        Link::Held => LinkShape::Held,
+        Link::Waiting { .. } => LinkShape::Waiting,
+        Link::Dialing { .. } => LinkShape::Dialing,
+        Link::Asked { resumes, .. } => LinkShape::Asked(*resumes),
+        Link::Promised { .. } => LinkShape::Promised,
+        Link::Loading { place, .. } => LinkShape::Loading(*place),
+        Link::Streaming { .. } => LinkShape::Streaming,
+    }
+}
+
+/// The shape of a concrete input; fails to compile when a variant is missing above.
+pub fn input_shape<D: Domain>(input: &Input<D>) -> InputShape {
+    match input {
+        Input::Restored { position } => InputShape::Restored(position.is_some()),
+        Input::Requested { .. } => InputShape::Requested,
+        Input::Commit { .. } => InputShape::Commit,
+        Input::NoOne { force, .. } => InputShape::NoOne(*force),
+        Input::Dialed { peer, .. } => InputShape::Dialed(peer.is_some()),
+        Input::Answered { answer, .. } => match answer {
+            Answer::Continue { replid } => InputShape::Continue(replid.is_some()),
+            Answer::FullResync(_) => InputShape::FullResync,
+        },
+        Input::Began { empty, .. } => InputShape::Began(*empty),
+        Input::Loaded { .. } => InputShape::Loaded,
+        Input::Batch { .. } => InputShape::Batch,
+        Input::Lost { .. } => InputShape::Lost,
+        Input::Timer { .. } => InputShape::Timer,
+        Input::Configure { flush } => InputShape::Configure(*flush),
+        Input::HistoryBegan { .. } => InputShape::HistoryBegan,
+    }
+}
+
+fn position() -> Position<Symbols> {
+    Position {
+        replid: Name::fresh(),
+        offset: Number::fresh(),
+    }
+}
+
+impl NodeShape {
+    /// A node of this shape with a symbol of its own in every place.
+    pub fn fill(self) -> Parts<Symbols> {
+        Parts {
+            me: Name::fresh(),
+            flush: self.flush,
+            issued: Number::fresh(),
+            committed: Number::fresh(),
+            cancelled: Number::fresh(),
+            last: Number::fresh(),
+            role: match self.link {
+                None => Role::Master,
+                Some(link) => Role::Replica {
+                    target: Name::fresh(),
+                    link: link.fill(),
+                },
+            },
+            data: self.data,
+            history: History {
+                at: position(),
+                second: self.second.then(|| Second {
+                    replid: Name::fresh(),
+                    until: Number::fresh(),
+                }),
+            },
+        }
+    }
+}
+
+impl LinkShape {
+    fn fill(self) -> Link<Symbols> {
+        let generation = Number::fresh();
+        match self {
+            Self::Held => Link::Held,
+            Self::Waiting => Link::Waiting { generation },
+            Self::Dialing => Link::Dialing { generation },
+            Self::Asked(resumes) => Link::Asked {
+                generation,
+                resumes,
+            },
+            Self::Promised => Link::Promised {
+                generation,
+                snapshot: position(),
+            },
+            Self::Loading(place) => Link::Loading {
+                generation,
+                snapshot: position(),
+                place,
+            },
+            Self::Streaming => Link::Streaming { generation },
+        }
+    }
+}
+
+impl InputShape {
+    /// An input of this shape with a symbol of its own in every place.
+    pub fn fill(self, me: Name) -> Input<Symbols> {
+        let generation = Number::fresh();
+        match self {
+            Self::Restored(file) => Input::Restored {
+                position: file.then(position),
+            },
+            Self::Requested => Input::Requested {
+                target: Name::fresh(),
+            },
+            // A peer that is not ourselves: the other case ends in phase one.
+            Self::Commit => {
+                match Attempt::from_parts(Number::fresh(), Name::fresh(), me).greeted(None) {
+                    Ok(greeted) => Input::Commit {
+                        greeted,
+                        at: Number::fresh(),
+                    },
+                    Err(_) => unreachable!("an unknown run id means proceed"),
+                }
+            }
+            Self::NoOne(force) => Input::NoOne {
+                force,
+                fresh: Name::fresh(),
+                at: Number::fresh(),
+            },
+            Self::Dialed(known) => Input::Dialed {
+                generation,
+                peer: known.then(Name::fresh),
+            },
+            Self::Continue(named) => Input::Answered {
+                generation,
+                answer: Answer::Continue {
+                    replid: named.then(Name::fresh),
+                },
+            },
+            Self::FullResync => Input::Answered {
+                generation,
+                answer: Answer::FullResync(position()),
+            },
+            Self::Began(empty) => Input::Began { generation, empty },
+            Self::Loaded => Input::Loaded { generation },
+            Self::Batch => Input::Batch {
+                generation,
+                to: Number::fresh(),
+            },
+            Self::Lost => Input::Lost { generation },
+            Self::Timer => Input::Timer { generation },
+            Self::Configure(flush) => Input::Configure { flush },
+            Self::HistoryBegan => Input::HistoryBegan {
+                fresh: Name::fresh(),
+                at: Number::fresh(),
+            },
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The proof goes through, is not vacuous, and fails on a core that is wrong.
+
+use damselfly_core::properties::Property;
+use damselfly_core::shape::Parts;
+use damselfly_core::{Data, Input, Node, Output, Outputs, Reply, Role};
+use damselfly_proofs::prove::{CLAIMED, Step, initial, run};
+use damselfly_proofs::shapes::Symbols;
+
+fn shipped(node: &mut Node<Symbols>, input: Input<Symbols>, out: &mut Outputs<Symbols>) {
+    node.step(input, out);
+}
+
+#[test]
+fn every_claimed_property_is_proved() {
+    let report = run(shipped);
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert!(report.broken.is_empty());
+    assert_eq!(initial(), Ok(()));
+    // A change of these numbers is a change of the core or of the assumptions: look which.
+    assert_eq!((report.shapes, report.paths), (1016, 17712));
+}
+
+#[test]
+fn every_transition_fires() {
+    let fired = run(shipped).fired;
+    let expected = [
+        "Batch -> Apply",
+        "Began -> DropAndLoad",
+        "Began -> Stage",
+        "Commit -> Adopt",
+        "Commit -> Discard",
+        "Commit -> Psync",
+        "Commit -> Reply(Cancelled",
+        "Commit -> Reply(Ok",
+        "Commit -> Reply(Superseded",
+        "Commit -> Stop",
+        "Continue -> Arm",
+        "Continue -> DropReplicas",
+        "Continue -> Stop",
+        "Dialed -> Arm",
+        "Dialed -> Psync",
+        "Dialed -> Stop",
+        "Loaded -> Swap",
+        "Lost -> Arm",
+        "Lost -> Discard",
+        "NoOne -> CancelBefore",
+        "NoOne -> Discard",
+        "NoOne -> Empty",
+        "NoOne -> Reply(Loading",
+        "NoOne -> Reply(NoDataset",
+        "NoOne -> Reply(Ok",
+        "NoOne -> Stop",
+        "Requested -> Connect",
+        "Requested -> Dial",
+        "Requested -> Reply(AlreadyConnected",
+        "Requested -> Reply(Loading",
+        "Restored -> Dial",
+        "Timer -> Dial",
+    ];
+    assert_eq!(
+        fired.iter().map(String::as_str).collect::<Vec<_>>(),
+        expected
+    );
+}
+
+/// Steps the shipped core, then lets `edit` spoil the deeds.
+fn spoil(
+    node: &mut Node<Symbols>,
+    input: Input<Symbols>,
+    out: &mut Outputs<Symbols>,
+    edit: impl Fn(Output<Symbols>) -> Option<Output<Symbols>>,
+) {
+    let mut honest = Outputs::new();
+    node.step(input, &mut honest);
+    honest.drain().filter_map(edit).for_each(|o| out.push(o));
+}
+
+fn reshape(node: &mut Node<Symbols>, edit: impl Fn(&mut Parts<Symbols>)) {
+    let mut parts = node.parts();
+    edit(&mut parts);
+    *node = Node::from_parts(parts);
+}
+
+#[test]
+fn a_wrong_core_is_caught() {
+    use Property::*;
+    let wrong: &[(&str, Step, Property)] = &[
+        (
+            "the stop is lost",
+            |n, i, o| spoil(n, i, o, |d| (!matches!(d, Output::Stop(_))).then_some(d)),
+            SingleLiveLink,
+        ),
+        (
+            "the loss of the link is not noticed",
+            |n, i, o| {
+                if !matches!(i, Input::Lost { .. }) {
+                    n.step(i, o)
+                }
+            },
+            SingleLiveLink,
+        ),
+        (
+            "a stale batch is applied",
+            |n, i, o| {
+                if let Input::Batch { generation, to } = i {
+                    o.push(Output::Apply { generation, to });
+                } else {
+                    n.step(i, o)
+                }
+            },
+            SingleLiveLink,
+        ),
+        (
+            "the resume credentials are spent",
+            |n, i, o| {
+                spoil(n, i, o, |d| {
+                    Some(match d {
+                        Output::Psync { generation, .. } => Output::Psync {
+                            generation,
+                            resume: None,
+                        },
+                        other => other,
+                    })
+                })
+            },
+            OffsetDescribesDataset,
+        ),
+        (
+            "LOADING at the commit",
+            |n, i, o| {
+                let commit = matches!(i, Input::Commit { .. });
+                n.step(i, o);
+                if commit {
+                    reshape(n, |p| p.data = Data::Restoring);
+                }
+            },
+            NoPrematureLoading,
+        ),
+        (
+            "the fence is dropped",
+            |n, i, o| {
+                if matches!(i, Input::Commit { .. }) {
+                    reshape(n, |p| p.committed = p.cancelled);
+                }
+                n.step(i, o);
+            },
+            TicketOrder,
+        ),
+        (
+            "NO ONE cancels nothing",
+            |n, i, o| {
+                if matches!(i, Input::Commit { .. }) {
+                    let parts = n.parts();
+                    if let Input::Commit { ref greeted, .. } = i
+                        && greeted.ticket() < parts.cancelled
+                    {
+                        o.push(Output::Reply(Reply::Superseded));
+                        return;
+                    }
+                }
+                n.step(i, o);
+            },
+            NoSpuriousRefusal,
+        ),
+        (
+            "promotion with no whole dataset",
+            |n, i, o| match i {
+                Input::NoOne { fresh, at, .. } if n.data() == Data::Missing => {
+                    reshape(n, |p| p.role = Role::Master);
+                    n.step(
+                        Input::NoOne {
+                            force: false,
+                            fresh,
+                            at,
+                        },
+                        o,
+                    );
+                }
+                other => n.step(other, o),
+            },
+            NoPartialPromotion,
+        ),
+        (
+            "the swap keeps the old position",
+            |n, i, o| {
+                let at = n.history();
+                let swap = matches!(i, Input::Loaded { .. });
+                n.step(i, o);
+                if swap {
+                    reshape(n, |p| p.history = at);
+                }
+            },
+            OffsetDescribesDataset,
+        ),
+        (
+            "an answer is sent twice",
+            |n, i, o| {
+                n.step(i, o);
+                if let Some(reply) = o.reply() {
+                    o.push(Output::Reply(reply));
+                }
+            },
+            EveryCommandAnswered,
+        ),
+    ];
+    for (what, step, property) in wrong {
+        let report = run(*step);
+        assert!(
+            report.broken.has(*property),
+            "{what}: {property} should be violated, but only {:?} are",
+            report.broken.iter().collect::<Vec<_>>()
+        );
+        assert!(CLAIMED.contains(property));
+    }
+}
