@@ -1,0 +1,229 @@
+//! The parameters that are served, as the types the rest of the server reads.
+
+use super::find;
+use super::value::read_buffer_limits;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Who may use what `enable-debug-command` and the like guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// Connections from this machine.
+    Local,
+}
+
+/// When a client that reads too slowly is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferLimit {
+    /// Bytes waiting to be sent at which it is closed at once; 0: no limit.
+    pub hard: u64,
+    /// Bytes at which it is closed after `soft_for`; 0: no limit.
+    pub soft: u64,
+    /// How long it may stay over `soft`.
+    pub soft_for: Duration,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $read:ident($name:literal),)+) => {
+        /// What the parameters that are served are set to; one immutable copy per change.
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ pub $field: $type,)+
+        }
+
+        impl Settings {
+            /// From the values of all parameters, in the order of the table.
+            pub(super) fn new(values: &[Vec<u8>]) -> Settings {
+                let values = Values(values);
+                Settings { $($field: values.$read($name),)+ }
+            }
+        }
+
+        /// The parameters that have a setting.
+        #[cfg(test)]
+        pub(super) const READ: &[&str] = &[$($name),+];
+    };
+}
+
+settings! {
+    /// TCP port; 0 for none.
+    port: u16 = number("port"),
+    /// Addresses to listen on, as `bind` has them.
+    bind: Vec<String> = words("bind"),
+    /// Clients from other machines are refused while there is no password.
+    protected_mode: bool = flag("protected-mode"),
+    /// Length of the system's queue of new connections.
+    tcp_backlog: i32 = number("tcp-backlog"),
+    /// Time between keep-alive probes; zero for none.
+    tcp_keepalive: Duration = seconds("tcp-keepalive"),
+    /// Idle time after which a client is closed; zero for never.
+    timeout: Duration = seconds("timeout"),
+    /// Clients connected at once.
+    maxclients: usize = number("maxclients"),
+    /// Number of I/O threads asked for; 0: one for each core.
+    threads: usize = number("threads"),
+    /// Bytes of requests that may wait in a client's buffer.
+    query_buffer_limit: usize = number("client-query-buffer-limit"),
+    /// Output limits of the classes normal, replica, pubsub.
+    buffer_limits: [BufferLimit; 3] = buffer_limits("client-output-buffer-limit"),
+    /// Longest argument of a request, bytes.
+    max_bulk: u64 = number("proto-max-bulk-len"),
+    /// Password that clients must give; empty for none.
+    requirepass: Vec<u8> = bytes("requirepass"),
+    /// Number of databases.
+    databases: usize = number("databases"),
+    /// Directory of the snapshot file.
+    dir: PathBuf = path("dir"),
+    /// Name of the snapshot file.
+    dbfilename: String = text("dbfilename"),
+    /// Lowest level that is logged.
+    loglevel: String = text("loglevel"),
+    /// File to log to; empty for the standard output.
+    logfile: PathBuf = path("logfile"),
+    /// File that holds the process id; empty for none.
+    pidfile: PathBuf = path("pidfile"),
+    /// Who may use DEBUG.
+    debug_command: Allowed = allowed("enable-debug-command"),
+    /// Who may set protected parameters.
+    protected_configs: Allowed = allowed("enable-protected-configs"),
+    /// Rounds of background work per second.
+    hz: u64 = number("hz"),
+    /// How hard to look for expired keys, 1 to 10.
+    active_expire_effort: u32 = number("active-expire-effort"),
+    /// Microseconds from which a command is slow; negative for never.
+    slowlog_slower_than: i64 = number("slowlog-log-slower-than"),
+    /// Slow commands remembered.
+    slowlog_max_len: usize = number("slowlog-max-len"),
+    /// File that records inputs and outputs of the replication protocol; empty for none.
+    trace: PathBuf = path("trace"),
+    /// Host and port of the master to follow from the start.
+    replicaof: Option<(String, u16)> = host_port("replicaof"),
+    /// Password to give to the master; empty for none.
+    masterauth: Vec<u8> = bytes("masterauth"),
+    /// User to be at the master; empty for the default one.
+    masteruser: Vec<u8> = bytes("masteruser"),
+    /// Deadline of the first phase of a REPLICAOF.
+    replicaof_timeout: Duration = seconds("replicaof-timeout"),
+    /// A full sync loads beside the served dataset rather than in its place.
+    full_sync_staging: bool = is_staging("replica-full-sync"),
+    /// Bytes a staging dataset may take; 0: what the machine has.
+    staging_maxmemory: u64 = number("replica-staging-maxmemory"),
+    /// A full sync from an empty master is refused while there is data.
+    refuse_empty_master: bool = flag("replica-refuse-empty-master"),
+    /// The new REPLICAOF algorithm, not the old one.
+    replicaof_v2: bool = flag("experimental-replicaof-v2"),
+    /// Commands are answered while the link to the master is down.
+    serve_stale_data: bool = flag("replica-serve-stale-data"),
+    /// Writes of clients are refused on a replica.
+    replica_read_only: bool = flag("replica-read-only"),
+    /// Rank for Sentinel; 0 for never.
+    replica_priority: u32 = number("replica-priority"),
+    /// Sentinel is told of this replica.
+    replica_announced: bool = flag("replica-announced"),
+    /// Address to tell the master; empty for the one it sees.
+    announce_ip: String = text("replica-announce-ip"),
+    /// Port to tell the master; 0 for the one we listen on.
+    announce_port: u16 = number("replica-announce-port"),
+    /// Bytes of the replication stream kept for replicas that are away.
+    backlog_size: u64 = number("repl-backlog-size"),
+    /// How long the backlog outlives the last replica; zero for ever.
+    backlog_ttl: Duration = seconds("repl-backlog-ttl"),
+    /// Silence after which a replication link is broken.
+    repl_timeout: Duration = seconds("repl-timeout"),
+    /// Time between pings to replicas.
+    repl_ping_period: Duration = seconds("repl-ping-replica-period"),
+    /// How long a full sync waits for more replicas.
+    diskless_sync_delay: Duration = seconds("repl-diskless-sync-delay"),
+    /// The system may gather small packets to replicas.
+    disable_nodelay: bool = flag("repl-disable-tcp-nodelay"),
+    /// Replicas that must be there for a write.
+    min_replicas_to_write: usize = number("min-replicas-to-write"),
+    /// How much a replica that counts may lag.
+    min_replicas_max_lag: Duration = seconds("min-replicas-max-lag"),
+    /// Strings in snapshots are compressed.
+    rdb_compression: bool = flag("rdbcompression"),
+    /// Snapshots end with a checksum.
+    rdb_checksum: bool = flag("rdbchecksum"),
+    /// Fields of a compact hash.
+    hash_max_entries: usize = number("hash-max-listpack-entries"),
+    /// Bytes of a field or value of a compact hash.
+    hash_max_value: usize = number("hash-max-listpack-value"),
+    /// Elements of a list node, or (negative) its size class.
+    list_max_size: i32 = number("list-max-listpack-size"),
+    /// Members of a compact set of integers.
+    set_max_intset: usize = number("set-max-intset-entries"),
+    /// Members of a compact sorted set.
+    zset_max_entries: usize = number("zset-max-listpack-entries"),
+    /// Bytes of a member of a compact sorted set.
+    zset_max_value: usize = number("zset-max-listpack-value"),
+}
+
+/// Values that were checked when they were set: what does not parse here counts as zero or empty.
+struct Values<'a>(&'a [Vec<u8>]);
+
+impl Values<'_> {
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        let index = find(name);
+        debug_assert!(index.is_some(), "{name} is in the table");
+        let value = index.and_then(|i| self.0.get(i));
+        value.cloned().unwrap_or_default()
+    }
+
+    fn text(&self, name: &str) -> String {
+        String::from_utf8_lossy(&self.bytes(name)).into_owned()
+    }
+
+    fn number<T: std::str::FromStr + Default>(&self, name: &str) -> T {
+        self.text(name).parse().unwrap_or_default()
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.bytes(name) == b"yes"
+    }
+
+    fn is_staging(&self, name: &str) -> bool {
+        self.bytes(name) == b"staging"
+    }
+
+    fn seconds(&self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name))
+    }
+
+    fn words(&self, name: &str) -> Vec<String> {
+        self.text(name)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        use std::os::unix::ffi::OsStringExt;
+        std::ffi::OsString::from_vec(self.bytes(name)).into()
+    }
+
+    fn allowed(&self, name: &str) -> Allowed {
+        match self.bytes(name).as_slice() {
+            b"yes" => Allowed::Yes,
+            b"local" => Allowed::Local,
+            _ => Allowed::No,
+        }
+    }
+
+    fn host_port(&self, name: &str) -> Option<(String, u16)> {
+        let text = self.text(name);
+        let (host, port) = text.split_once(' ')?;
+        Some((host.to_owned(), port.parse().ok()?))
+    }
+
+    fn buffer_limits(&self, name: &str) -> [BufferLimit; 3] {
+        read_buffer_limits(&self.bytes(name)).map(|[hard, soft, seconds]| BufferLimit {
+            hard,
+            soft,
+            soft_for: Duration::from_secs(seconds),
+        })
+    }
+}
