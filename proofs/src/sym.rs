@@ -8,13 +8,14 @@
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 /// A symbol: equality only.
-#[derive(Clone, Copy, Hash, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Name(u32);
 
 /// A symbol: equality and order.
-#[derive(Clone, Copy, Hash, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Number(u32);
 
 /// The facts of one run.
@@ -208,6 +209,15 @@ impl Number {
             next
         })
     }
+}
+
+// Nothing known tells two symbols apart, so they all hash alike. The core hashes nothing.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl PartialEq for Name {
