@@ -5,4 +5,5 @@
 
 pub mod prove;
 pub mod shapes;
+pub mod small;
 pub mod sym;

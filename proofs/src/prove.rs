@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use damselfly_core::properties::{Broken, Ghost, Property};
-use damselfly_core::{Data, Input, Node, Output, Outputs, Role};
+use damselfly_core::{Boot, Data, Domain, Input, Node, Output, Outputs, Protocol, Role, Status};
 
-use crate::shapes::{InputShape, NodeShape, Symbols, inputs, nodes};
+use crate::shapes::{Fresh, InputShape, NodeShape, inputs, nodes};
 use crate::sym::every_path;
 
 /// The properties that speak of one node and one step at a time; the others need a world or a second
@@ -44,7 +44,7 @@ pub struct Report {
 }
 
 /// A `step` to be proved; the shipped one, or a mutant of it.
-pub type Step = fn(&mut Node<Symbols>, Input<Symbols>, &mut Outputs<Symbols>);
+pub type Step<D> = fn(&mut Node<D>, Input<D>, &mut Outputs<D>);
 
 /// For every node that satisfies the invariant and every input that the environment can give it:
 ///
@@ -54,7 +54,10 @@ pub type Step = fn(&mut Node<Symbols>, Input<Symbols>, &mut Outputs<Symbols>);
 ///
 /// By induction over the inputs, from a first state that satisfies the invariant (`initial`), no run of
 /// any length breaks a claimed property.
-pub fn run(step: Step) -> Report {
+///
+/// Over [`crate::shapes::Symbols`] the ids are symbols and this is the proof; over [`crate::small::Small`]
+/// they are a few small numbers, every combination of them is tried, and this is the check of the engine.
+pub fn run<D: Fresh>(step: Step<D>) -> Report {
     let mut report = Report::default();
     for node in nodes() {
         for input in inputs() {
@@ -64,15 +67,15 @@ pub fn run(step: Step) -> Report {
     report
 }
 
-fn one(step: Step, shape: NodeShape, input: InputShape, report: &mut Report) {
+fn one<D: Fresh>(step: Step<D>, shape: NodeShape, input: InputShape, report: &mut Report) {
     let mut counted = 0;
     every_path(|| {
-        let parts = shape.fill();
+        let parts = shape.fill::<D>();
         let mut node = Node::from_parts(parts);
         if node.invariant().is_err() {
             return;
         }
-        let input_value = input.fill(parts.me);
+        let input_value = input.fill::<D>(parts.me);
         if !allowed(&node, &input_value) {
             return;
         }
@@ -117,7 +120,7 @@ fn one(step: Step, shape: NodeShape, input: InputShape, report: &mut Report) {
 }
 
 /// The assumptions about the environment: what the shell guarantees of an input. README.md lists them.
-fn allowed(node: &Node<Symbols>, input: &Input<Symbols>) -> bool {
+fn allowed<D: Domain>(node: &Node<D>, input: &Input<D>) -> bool {
     let history = node.history();
     let replica = matches!(node.role(), Role::Replica { .. });
     match *input {
@@ -144,20 +147,18 @@ fn allowed(node: &Node<Symbols>, input: &Input<Symbols>) -> bool {
 }
 
 /// The first state of a node: satisfies the invariant, and its account is the one it implies.
-pub fn initial() -> Result<(), &'static str> {
-    use crate::sym::{Name, Number};
-    use damselfly_core::Boot;
+pub fn initial<D: Fresh>() -> Result<(), &'static str> {
     let mut result = Ok(());
     for follows in [false, true] {
         for flush in [false, true] {
             every_path(|| {
-                let boot = Boot::<Symbols> {
-                    me: Name::fresh(),
-                    fresh: Name::fresh(),
-                    offset: Number::fresh(),
-                    ticket: Number::fresh(),
-                    generation: Number::fresh(),
-                    follow: follows.then(Name::fresh),
+                let boot = Boot::<D> {
+                    me: D::run_id(),
+                    fresh: D::replid(),
+                    offset: D::offset(),
+                    ticket: D::ticket(),
+                    generation: D::generation(),
+                    follow: follows.then(D::host),
                     flush,
                 };
                 let node = Node::new(boot);
@@ -174,18 +175,18 @@ pub fn initial() -> Result<(), &'static str> {
 }
 
 /// A node whose step is the one under proof.
-struct Stepped<'a>(&'a mut Node<Symbols>, Step);
+struct Stepped<'a, D: Domain>(&'a mut Node<D>, Step<D>);
 
-impl damselfly_core::Protocol<Symbols> for Stepped<'_> {
-    fn step(&mut self, input: Input<Symbols>, out: &mut Outputs<Symbols>) {
+impl<D: Domain> Protocol<D> for Stepped<'_, D> {
+    fn step(&mut self, input: Input<D>, out: &mut Outputs<D>) {
         self.1(self.0, input, out);
     }
 
-    fn attempt_failed(&mut self, ticket: crate::sym::Number, out: &mut Outputs<Symbols>) {
-        damselfly_core::Protocol::attempt_failed(self.0, ticket, out);
+    fn attempt_failed(&mut self, ticket: D::Ticket, out: &mut Outputs<D>) {
+        Protocol::attempt_failed(self.0, ticket, out);
     }
 
-    fn status(&self) -> damselfly_core::Status<Symbols> {
+    fn status(&self) -> Status<D> {
         self.0.status()
     }
 }

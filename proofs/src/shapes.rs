@@ -10,9 +10,51 @@ use damselfly_core::{
 
 use crate::sym::{Name, Number};
 
+/// A domain whose ids can be made out of nothing.
+pub trait Fresh: Domain {
+    /// Any host.
+    fn host() -> Self::Host;
+    /// Any run id.
+    fn run_id() -> Self::RunId;
+    /// Any replication id.
+    fn replid() -> Self::ReplId;
+    /// Any offset.
+    fn offset() -> Self::Offset;
+    /// Any ticket.
+    fn ticket() -> Self::Ticket;
+    /// Any generation.
+    fn generation() -> Self::Generation;
+}
+
 /// The symbolic domain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Symbols;
+
+impl Fresh for Symbols {
+    fn host() -> Name {
+        Name::fresh()
+    }
+
+    fn run_id() -> Name {
+        Name::fresh()
+    }
+
+    fn replid() -> Name {
+        Name::fresh()
+    }
+
+    fn offset() -> Number {
+        Number::fresh()
+    }
+
+    fn ticket() -> Number {
+        Number::fresh()
+    }
+
+    fn generation() -> Number {
+        Number::fresh()
+    }
+}
 
 impl Domain for Symbols {
     type Host = Name;
@@ -174,27 +216,27 @@ pub fn input_shape<D: Domain>(input: &Input<D>) -> InputShape {
     }
 }
 
-fn position() -> Position<Symbols> {
+fn position<D: Fresh>() -> Position<D> {
     Position {
-        replid: Name::fresh(),
-        offset: Number::fresh(),
+        replid: D::replid(),
+        offset: D::offset(),
     }
 }
 
 impl NodeShape {
-    /// A node of this shape with a symbol of its own in every place.
-    pub fn fill(self) -> Parts<Symbols> {
+    /// A node of this shape with an id of its own in every place.
+    pub fn fill<D: Fresh>(self) -> Parts<D> {
         Parts {
-            me: Name::fresh(),
+            me: D::run_id(),
             flush: self.flush,
-            issued: Number::fresh(),
-            committed: Number::fresh(),
-            cancelled: Number::fresh(),
-            last: Number::fresh(),
+            issued: D::ticket(),
+            committed: D::ticket(),
+            cancelled: D::ticket(),
+            last: D::generation(),
             role: match self.link {
                 None => Role::Master,
                 Some(link) => Role::Replica {
-                    target: Name::fresh(),
+                    target: D::host(),
                     link: link.fill(),
                 },
             },
@@ -202,8 +244,8 @@ impl NodeShape {
             history: History {
                 at: position(),
                 second: self.second.then(|| Second {
-                    replid: Name::fresh(),
-                    until: Number::fresh(),
+                    replid: D::replid(),
+                    until: D::offset(),
                 }),
             },
         }
@@ -211,8 +253,8 @@ impl NodeShape {
 }
 
 impl LinkShape {
-    fn fill(self) -> Link<Symbols> {
-        let generation = Number::fresh();
+    fn fill<D: Fresh>(self) -> Link<D> {
+        let generation = D::generation();
         match self {
             Self::Held => Link::Held,
             Self::Waiting => Link::Waiting { generation },
@@ -236,39 +278,35 @@ impl LinkShape {
 }
 
 impl InputShape {
-    /// An input of this shape with a symbol of its own in every place.
-    pub fn fill(self, me: Name) -> Input<Symbols> {
-        let generation = Number::fresh();
+    /// An input of this shape with an id of its own in every place.
+    pub fn fill<D: Fresh>(self, me: D::RunId) -> Input<D> {
+        let generation = D::generation();
         match self {
             Self::Restored(file) => Input::Restored {
                 position: file.then(position),
             },
-            Self::Requested => Input::Requested {
-                target: Name::fresh(),
-            },
+            Self::Requested => Input::Requested { target: D::host() },
             // A peer that is not ourselves: the other case ends in phase one.
-            Self::Commit => {
-                match Attempt::from_parts(Number::fresh(), Name::fresh(), me).greeted(None) {
-                    Ok(greeted) => Input::Commit {
-                        greeted,
-                        at: Number::fresh(),
-                    },
-                    Err(_) => unreachable!("an unknown run id means proceed"),
-                }
-            }
+            Self::Commit => match Attempt::from_parts(D::ticket(), D::host(), me).greeted(None) {
+                Ok(greeted) => Input::Commit {
+                    greeted,
+                    at: D::offset(),
+                },
+                Err(_) => unreachable!("an unknown run id means proceed"),
+            },
             Self::NoOne(force) => Input::NoOne {
                 force,
-                fresh: Name::fresh(),
-                at: Number::fresh(),
+                fresh: D::replid(),
+                at: D::offset(),
             },
             Self::Dialed(known) => Input::Dialed {
                 generation,
-                peer: known.then(Name::fresh),
+                peer: known.then(D::run_id),
             },
             Self::Continue(named) => Input::Answered {
                 generation,
                 answer: Answer::Continue {
-                    replid: named.then(Name::fresh),
+                    replid: named.then(D::replid),
                 },
             },
             Self::FullResync => Input::Answered {
@@ -279,14 +317,14 @@ impl InputShape {
             Self::Loaded => Input::Loaded { generation },
             Self::Batch => Input::Batch {
                 generation,
-                to: Number::fresh(),
+                to: D::offset(),
             },
             Self::Lost => Input::Lost { generation },
             Self::Timer => Input::Timer { generation },
             Self::Configure(flush) => Input::Configure { flush },
             Self::HistoryBegan => Input::HistoryBegan {
-                fresh: Name::fresh(),
-                at: Number::fresh(),
+                fresh: D::replid(),
+                at: D::offset(),
             },
         }
     }

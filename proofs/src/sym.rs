@@ -181,6 +181,11 @@ fn join(first: Ordering, second: Ordering) -> Option<Ordering> {
     }
 }
 
+/// One of `0..of`; every one in some run.
+pub fn any(of: u8) -> u8 {
+    RUN.with_borrow_mut(|run| run.choose(of))
+}
+
 impl Name {
     /// A symbol of which nothing is known.
     pub fn fresh() -> Self {
