@@ -6,3 +6,4 @@ pub mod log;
 pub mod rdb;
 pub mod repl;
 pub mod resp;
+pub mod store;

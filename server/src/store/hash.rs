@@ -1,0 +1,258 @@
+//! Hashes: fields with values.
+
+use std::fmt;
+
+use super::dense::{self, Dense, Keyed};
+use super::elem::Elem;
+use super::limits::Limits;
+use super::pack::{self, Pack, Pos};
+use super::small::SmallBytes;
+
+/// A hash: a [`Pack`] of field, value, field, value... while small, a table after.
+#[derive(Clone)]
+pub struct Hash(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Pack(Pack),
+    Table(Box<Dense<Pair>>),
+}
+
+#[derive(Clone)]
+struct Pair {
+    field: SmallBytes,
+    value: SmallBytes,
+}
+
+impl Keyed for Pair {
+    fn key(&self) -> &[u8] {
+        self.field.as_slice()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.field.heap_bytes() + self.value.heap_bytes()
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(k, v)| (Elem::from(k), Elem::from(v))))
+            .finish()
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Hash {
+    /// An empty hash.
+    pub const fn new() -> Self {
+        Hash(Repr::Pack(Pack::new()))
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Pack(pack) => pack.len() / 2,
+            Repr::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The encoding's name, as `OBJECT ENCODING` tells it.
+    pub const fn encoding(&self) -> &'static str {
+        match &self.0 {
+            Repr::Pack(_) => "listpack",
+            Repr::Table(_) => "hashtable",
+        }
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Pack(pack) => {
+                let pos = find(pack, field)?;
+                pack.next(pos).map(|value| pack.get(value))
+            }
+            Repr::Table(table) => {
+                let at = table.find(field).ok()?;
+                Some(table.get(at).value.as_slice())
+            }
+        }
+    }
+
+    /// Whether there is such a field.
+    pub fn contains(&self, field: &[u8]) -> bool {
+        self.get(field).is_some()
+    }
+
+    /// Sets a field; true if it is new.
+    pub fn insert(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
+        if let Repr::Pack(pack) = &mut self.0 {
+            let most = limits.hash_max_listpack_value;
+            if field.len() <= most && value.len() <= most {
+                if let Some(pos) = find(pack, field) {
+                    if let Some(at) = pack.next(pos) {
+                        pack.replace(at, value);
+                    }
+                    return false;
+                }
+                if pack.len() / 2 < limits.hash_max_listpack_entries {
+                    pack.push_back(field);
+                    pack.push_back(value);
+                    return true;
+                }
+            }
+        }
+        let table = self.table();
+        let value = SmallBytes::new(value);
+        match table.find(field) {
+            Ok(at) => {
+                table.get_mut(at).value = value;
+                false
+            }
+            Err(hash) => {
+                let field = SmallBytes::new(field);
+                table.insert_new(hash, Pair { field, value });
+                true
+            }
+        }
+    }
+
+    /// Removes a field; false if there is none.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        match &mut self.0 {
+            Repr::Pack(pack) => match find(pack, field) {
+                Some(pos) => {
+                    pack.remove(pos, 2);
+                    true
+                }
+                None => false,
+            },
+            Repr::Table(table) => match table.find(field) {
+                Ok(at) => {
+                    table.swap_remove(at);
+                    true
+                }
+                Err(_) => false,
+            },
+        }
+    }
+
+    /// All fields with their values, in no meaningful order.
+    pub fn iter(&self) -> Iter<'_> {
+        match &self.0 {
+            Repr::Pack(pack) => Iter(Walk::Pack(pack.iter())),
+            Repr::Table(table) => Iter(Walk::Table(table.iter())),
+        }
+    }
+
+    /// A field picked evenly by the random number `r`, with its value; `None` if the hash is empty.
+    pub fn random(&self, r: u64) -> Option<(&[u8], &[u8])> {
+        let len = self.len() as u64;
+        self.nth((r.checked_rem(len)?) as usize)
+    }
+
+    /// The field at a place in iteration order.
+    fn nth(&self, at: usize) -> Option<(&[u8], &[u8])> {
+        match &self.0 {
+            Repr::Pack(pack) => {
+                let field = pack.nth(at * 2)?;
+                let value = pack.next(field)?;
+                Some((pack.get(field), pack.get(value)))
+            }
+            Repr::Table(table) => {
+                let pair = table.get(at);
+                Some((pair.field.as_slice(), pair.value.as_slice()))
+            }
+        }
+    }
+
+    /// One step of `HSCAN`: hands some fields to `each` and returns the next cursor, 0 at the end.
+    ///
+    /// A compact hash is handed over whole. What is there during a whole scan is seen at least once.
+    pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(&[u8], &[u8])) -> u64 {
+        match &self.0 {
+            Repr::Pack(_) => {
+                self.iter().for_each(|(f, v)| each(f, v));
+                0
+            }
+            Repr::Table(table) => table.scan(cursor, count, |pair| {
+                each(pair.field.as_slice(), pair.value.as_slice());
+            }),
+        }
+    }
+
+    /// Bytes allocated, by estimate.
+    pub fn memory_usage(&self) -> usize {
+        size_of::<Self>()
+            + match &self.0 {
+                Repr::Pack(pack) => pack.capacity(),
+                Repr::Table(table) => size_of::<Dense<Pair>>() + table.memory_usage(),
+            }
+    }
+
+    /// The table form, made if need be.
+    fn table(&mut self) -> &mut Dense<Pair> {
+        if let Repr::Pack(_) = self.0 {
+            let mut table = Box::new(Dense::new());
+            for (field, value) in self.iter() {
+                if let Err(hash) = table.find(field) {
+                    let (field, value) = (SmallBytes::new(field), SmallBytes::new(value));
+                    table.insert_new(hash, Pair { field, value });
+                }
+            }
+            self.0 = Repr::Table(table);
+        }
+        match &mut self.0 {
+            Repr::Table(table) => table,
+            Repr::Pack(_) => unreachable!("just converted"),
+        }
+    }
+}
+
+/// The place of a field.
+fn find(pack: &Pack, field: &[u8]) -> Option<Pos> {
+    let mut at = pack.first();
+    while let Some(pos) = at {
+        if pack.get(pos) == field {
+            return Some(pos);
+        }
+        at = pack.next(pos).and_then(|value| pack.next(value));
+    }
+    None
+}
+
+/// Walks a [`Hash`].
+#[derive(Clone)]
+pub struct Iter<'a>(Walk<'a>);
+
+#[derive(Clone)]
+enum Walk<'a> {
+    Pack(pack::Iter<'a>),
+    Table(dense::Iter<'a, Pair>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Walk::Pack(pack) => Some((pack.next()?, pack.next()?)),
+            Walk::Table(table) => table
+                .next()
+                .map(|pair| (pair.field.as_slice(), pair.value.as_slice())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

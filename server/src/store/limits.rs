@@ -1,0 +1,34 @@
+//! When a collection leaves its compact form.
+
+/// The sizes up to which collections stay in their compact forms, by Redis's configuration names.
+///
+/// Passed by the caller at every growth, so that `CONFIG SET` acts on the next write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `hash-max-listpack-entries`: fields of a compact hash.
+    pub hash_max_listpack_entries: usize,
+    /// `hash-max-listpack-value`: bytes of a compact hash's field or value.
+    pub hash_max_listpack_value: usize,
+    /// `set-max-intset-entries`: members of a set of integers kept as a sorted array.
+    pub set_max_intset_entries: usize,
+    /// `zset-max-listpack-entries`: members of a compact sorted set.
+    pub zset_max_listpack_entries: usize,
+    /// `zset-max-listpack-value`: bytes of a compact sorted set's member.
+    pub zset_max_listpack_value: usize,
+    /// `list-max-listpack-size`: elements of a list's node when positive; -1 to -5 mean 4 to 64 KiB.
+    pub list_max_listpack_size: i32,
+}
+
+impl Default for Limits {
+    /// The defaults of Redis 7.0.
+    fn default() -> Self {
+        Limits {
+            hash_max_listpack_entries: 128,
+            hash_max_listpack_value: 64,
+            set_max_intset_entries: 512,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+            list_max_listpack_size: -2,
+        }
+    }
+}
