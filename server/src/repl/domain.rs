@@ -2,6 +2,7 @@
 
 use damselfly_core::Domain;
 use std::fmt;
+use std::str::FromStr;
 
 /// The server's [`Domain`]: names and 64-bit numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -33,6 +34,11 @@ pub type Status = damselfly_core::Status<Wire>;
 
 /// Which history a dataset is at, in the server's terms.
 pub type History = damselfly_core::History<Wire>;
+
+/// Text that spells no host or id; only traces are read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a host or an id")]
+pub struct Unreadable;
 
 /// A replication id or a run id: 40 hexadecimal digits on the wire.
 ///
@@ -75,6 +81,14 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Id {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        Id::parse(text.as_bytes()).ok_or(Unreadable)
     }
 }
 
@@ -125,6 +139,15 @@ impl fmt::Display for Host {
     }
 }
 
+impl FromStr for Host {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let (name, port) = text.rsplit_once(':').ok_or(Unreadable)?;
+        Host::new(name, port.parse().map_err(|_| Unreadable)?).ok_or(Unreadable)
+    }
+}
+
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -140,7 +163,7 @@ mod tests {
         let (a, b) = (Id::random().unwrap(), Id::random().unwrap());
         assert_ne!(a, b);
         assert_eq!(Id::parse(a.as_str().as_bytes()), Some(a));
-        assert_eq!(a.to_string().len(), 40);
+        assert_eq!(a.to_string().parse(), Ok(a));
         for bad in ["", "?", "0123", &"g".repeat(40), &"a".repeat(41)] {
             assert_eq!(Id::parse(bad.as_bytes()), None, "{bad}");
         }
@@ -151,6 +174,10 @@ mod tests {
         let host = Host::new("redis.example", 6379).unwrap();
         assert_eq!((host.name(), host.port()), ("redis.example", 6379));
         assert_eq!(host.to_string(), "redis.example:6379");
+        for name in ["redis.example", "::1"] {
+            let host = Host::new(name, 6379).unwrap();
+            assert_eq!(host.to_string().parse(), Ok(host));
+        }
         assert_ne!(host, Host::new("redis.example.", 6379).unwrap());
         assert_eq!(Host::new("", 1), None);
         assert!(Host::new(&"x".repeat(255), 1).is_some());

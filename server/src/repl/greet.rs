@@ -1,0 +1,291 @@
+//! Reaching a master: resolve, connect, and the greeting, as an ordered table of named steps.
+//!
+//! Nothing here knows of the node. What a peer can do is fail, and every failure says which step it was and
+//! why. The caller puts one deadline over all of it ([`reach`]).
+
+use super::domain::{Host, Id};
+use super::peer::{Peer, PeerError, Said, shown};
+use crate::config::Settings;
+use socket2::{SockRef, TcpKeepalive};
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+/// A master that was greeted.
+#[derive(Debug)]
+pub struct Reached {
+    /// The connection.
+    pub peer: Peer,
+    /// Its run id, where it could be learned.
+    pub run_id: Option<Id>,
+}
+
+/// Why a master was not reached. The text ends replies, INFO and log lines.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    /// Its name has no address.
+    #[error("could not resolve master {host}: {why}")]
+    Resolve {
+        /// The master.
+        host: Host,
+        /// What the resolver said.
+        why: String,
+    },
+    /// No address of it takes connections.
+    #[error("could not connect to master {host}: {why}")]
+    Connect {
+        /// The master.
+        host: Host,
+        /// What the system said of the last address.
+        why: String,
+    },
+    /// The deadline came first.
+    #[error("master {host} did not answer in time ({step})")]
+    TimedOut {
+        /// The master.
+        host: Host,
+        /// What it was asked.
+        step: &'static str,
+    },
+    /// The connection ended, or the peer is no Redis.
+    #[error("greeting master {host} failed at {step}: {why}")]
+    Broken {
+        /// The master.
+        host: Host,
+        /// What it was asked.
+        step: &'static str,
+        /// What happened.
+        why: PeerError,
+    },
+    /// It answered with an error.
+    #[error("master {host} refused {step}: {said}")]
+    Refused {
+        /// The master.
+        host: Host,
+        /// What it was asked.
+        step: &'static str,
+        /// What it said.
+        said: String,
+    },
+}
+
+/// Resolves `host`, connects to it and greets it, all before `settings.replicaof_timeout` is over.
+///
+/// # Errors
+/// Which step failed, and why.
+pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached> {
+    let step = Cell::new("resolving its name");
+    let deadline = Instant::now() + settings.replicaof_timeout;
+    let all = async {
+        let addresses = resolve(host).await?;
+        step.set("connecting");
+        let stream = connect(host, &addresses, deadline).await?;
+        let mut peer = Peer::new(stream);
+        let run_id = greet(host, &mut peer, settings, &step).await?;
+        Ok(Reached { peer, run_id })
+    };
+    match timeout(settings.replicaof_timeout, all).await {
+        Ok(done) => done,
+        Err(_) if step.get() == "connecting" => Err(Unreached::Connect {
+            host,
+            why: "timed out".into(),
+        }),
+        Err(_) => Err(Unreached::TimedOut {
+            host,
+            step: step.get(),
+        }),
+    }
+}
+
+async fn resolve(host: Host) -> Result<Vec<SocketAddr>, Unreached> {
+    let fail = |why: String| Unreached::Resolve { host, why };
+    let found = tokio::net::lookup_host((host.name(), host.port())).await;
+    let mut addresses: Vec<_> = found
+        .map_err(|e| fail(shown(e.to_string().as_bytes())))?
+        .collect();
+    addresses.dedup();
+    match addresses.is_empty() {
+        true => Err(fail("it has no address".into())),
+        false => Ok(addresses),
+    }
+}
+
+/// Tries one address after the other; none may use up the time of those behind it.
+async fn connect(
+    host: Host,
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<TcpStream, Unreached> {
+    let mut why = String::new();
+    for (i, address) in addresses.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / (addresses.len() - i) as u32;
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                tune(&stream);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => why = reason(&error),
+            Err(_) => why = "timed out".into(),
+        }
+    }
+    Err(Unreached::Connect { host, why })
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        // What std has no words for, the system has.
+        io::ErrorKind::Other => error.to_string(),
+        kind => kind.to_string(),
+    }
+}
+
+/// Small writes (ACKs) go out at once, and a master that vanished is noticed while nothing is sent.
+fn tune(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10));
+    let socket = SockRef::from(stream);
+    if let Err(error) = socket
+        .set_tcp_nodelay(true)
+        .and_then(|()| socket.set_tcp_keepalive(&keepalive))
+    {
+        tracing::debug!("cannot tune the socket to the master: {error}");
+    }
+}
+
+/// What makes of a refusal the end of the greeting.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    /// Any error.
+    Strict,
+    /// Not the errors by which a server says that it wants a password first (`PING`).
+    BeforeAuth,
+    /// Not the `-ERR` of a server that does not know the command: it can do without (`REPLCONF`).
+    Optional,
+    /// None: we only want to know.
+    Curious,
+}
+
+struct Step {
+    name: &'static str,
+    /// The command; none if this step is not needed.
+    request: fn(&Settings) -> Option<Vec<Vec<u8>>>,
+    strictness: Strictness,
+}
+
+/// The greeting, in its order.
+const STEPS: &[Step] = &[
+    Step {
+        name: "PING",
+        request: |_| words(&[b"PING"]),
+        strictness: Strictness::BeforeAuth,
+    },
+    Step {
+        name: "AUTH",
+        request: |settings| match (&settings.masteruser[..], &settings.masterauth[..]) {
+            (_, []) => None,
+            ([], password) => words(&[b"AUTH", password]),
+            (user, password) => words(&[b"AUTH", user, password]),
+        },
+        strictness: Strictness::Strict,
+    },
+    Step {
+        name: "REPLCONF listening-port",
+        request: |settings| {
+            let port = match settings.announce_port {
+                0 => settings.port,
+                port => port,
+            };
+            words(&[b"REPLCONF", b"listening-port", port.to_string().as_bytes()])
+        },
+        strictness: Strictness::Optional,
+    },
+    Step {
+        name: "REPLCONF ip-address",
+        request: |settings| match settings.announce_ip.as_bytes() {
+            [] => None,
+            ip => words(&[b"REPLCONF", b"ip-address", ip]),
+        },
+        strictness: Strictness::Optional,
+    },
+    Step {
+        name: "REPLCONF capa",
+        request: |_| words(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]),
+        strictness: Strictness::Optional,
+    },
+    Step {
+        name: INFO,
+        request: |_| words(&[b"INFO", b"server"]),
+        strictness: Strictness::Curious,
+    },
+];
+
+const INFO: &str = "INFO server";
+
+fn words(words: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+    Some(words.iter().map(|word| word.to_vec()).collect())
+}
+
+impl Strictness {
+    fn tolerates(self, error: &str) -> bool {
+        let code = error.split(' ').next().unwrap_or_default();
+        match self {
+            Strictness::Strict => false,
+            Strictness::BeforeAuth => {
+                matches!(code, "NOAUTH" | "NOPERM")
+                    || error.starts_with("ERR operation not permitted")
+            }
+            Strictness::Optional => code == "ERR",
+            Strictness::Curious => true,
+        }
+    }
+}
+
+/// Goes through [`STEPS`] and returns the peer's run id if it told it.
+async fn greet(
+    host: Host,
+    peer: &mut Peer,
+    settings: &Settings,
+    now_at: &Cell<&'static str>,
+) -> Result<Option<Id>, Unreached> {
+    let mut run_id = None;
+    for step in STEPS {
+        let Some(request) = (step.request)(settings) else {
+            continue;
+        };
+        now_at.set(step.name);
+        let request: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
+        let broken = |why| Unreached::Broken {
+            host,
+            step: step.name,
+            why,
+        };
+        peer.command(&request).await.map_err(broken)?;
+        match peer.reply().await.map_err(broken)? {
+            Said::Error(said) if !step.strictness.tolerates(&said) => {
+                return Err(Unreached::Refused {
+                    host,
+                    step: step.name,
+                    said,
+                });
+            }
+            Said::Bulk(info) if step.name == INFO => run_id = run_id_in(&info),
+            Said::Error(said) => tracing::debug!("master {host} said to {}: {said}", step.name),
+            Said::Status(_) | Said::Bulk(_) => {}
+        }
+    }
+    Ok(run_id)
+}
+
+fn run_id_in(info: &[u8]) -> Option<Id> {
+    let mut lines = info.split(|&b| b == b'\n');
+    let id = lines.find_map(|line| line.strip_prefix(b"run_id:"))?;
+    Id::parse(id.strip_suffix(b"\r").unwrap_or(id))
+}
+
+#[cfg(test)]
+mod tests;
