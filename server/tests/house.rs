@@ -1,0 +1,277 @@
+//! The rules of the house that the compiler does not keep (docs/ARCHITECTURE.md). They read the sources, so
+//! they are blunt: what stands in a comment does not count, what stands in a string does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files may have so many lines.
+const LINES: usize = 500;
+
+/// Those that may have more, how many, and why.
+const LONGER: &[(&str, usize, &str)] = &[
+    (
+        "core/src/properties.rs",
+        600,
+        "every property, side by side",
+    ),
+    (
+        "core/src/trace.rs",
+        600,
+        "one line format, read and written",
+    ),
+    ("server/src/config/table.rs", 650, "one row for each name"),
+    (
+        "server/src/command/table.rs",
+        900,
+        "one row for each command",
+    ),
+];
+
+/// The files that may say `unsafe`.
+const UNSAFE: &[&str] = &["server/src/store/entry.rs"];
+
+/// What each crate may use of the others: model, proofs, server -> core; benches -> core, server.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("core", &[]),
+    ("model", &["damselfly-core"]),
+    ("proofs", &["damselfly-core"]),
+    ("server", &["damselfly-core"]),
+    ("benches", &["damselfly-core", "damselfly-server"]),
+];
+
+/// Modules of the server that know no sockets and no runtime.
+const PURE: &[&str] = &[
+    "server/src/resp",
+    "server/src/store",
+    "server/src/rdb",
+    "server/src/command",
+    "server/src/log",
+    "server/src/config",
+    "server/src/gate",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every source file of the workspace by its path from the root, in order.
+fn sources() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for (part, _) in ARROWS {
+        collect(&root().join(part), part, &mut files);
+    }
+    assert!(files.len() > 30, "the sources were not found: {files:?}");
+    files
+}
+
+fn collect(dir: &Path, name: &str, files: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(dir).expect("read a directory of the workspace") {
+        let path = entry.expect("read a directory of the workspace").path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{name}/{file}");
+        if path.is_dir() {
+            collect(&path, &name, files);
+        } else if name.ends_with(".rs") {
+            files.insert(name, fs::read_to_string(&path).expect("read a source file"));
+        }
+    }
+}
+
+/// Where the code of a file says one of `words`: `path:line: text`.
+fn says(path: &str, text: &str, words: &[&str]) -> Vec<String> {
+    code(text)
+        .filter(|(_, line)| words.iter().any(|w| has_word(line, w)))
+        .map(|(i, line)| format!("{path}:{}: {}", i + 1, line.trim()))
+        .collect()
+}
+
+/// The lines without their comments. (A `//` within a string ends the line too; nobody minds.)
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(i, line)| (i, line.find("//").map_or(line, |at| &line[..at])))
+}
+
+/// Whether `word` stands in `line` with no letter, digit or `_` beside an end of it that is one.
+fn has_word(line: &str, word: &str) -> bool {
+    let ident = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        !(word.starts_with(ident) && before.is_some_and(ident)
+            || word.ends_with(ident) && after.is_some_and(ident))
+    })
+}
+
+fn none(what: &str, found: Vec<String>) {
+    assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_rules_can_be_broken() {
+    let text = "use std::net;\n// tokio\nlet tokyo = 1; my_unsafe(); a.stepped(); x.step(1);\n";
+    assert_eq!(says("f", text, &["std::net"]), ["f:1: use std::net;"]);
+    assert!(says("f", text, &["tokio", "unsafe"]).is_empty());
+    assert_eq!(says("f", text, &[".step("]).len(), 1);
+    assert_eq!(
+        uses("use crate::{a};\nuse core::fmt;\n\tpub use std::fmt;"),
+        set(["core", "crate", "std"])
+    );
+}
+
+#[test]
+fn arrows_point_one_way() {
+    for (part, allowed) in ARROWS {
+        let manifest =
+            fs::read_to_string(root().join(part).join("Cargo.toml")).expect("a manifest");
+        let used: BTreeSet<&str> = dependencies(&manifest)
+            .filter(|d| d.starts_with("damselfly-"))
+            .collect();
+        let extra: Vec<_> = used.iter().filter(|d| !allowed.contains(d)).collect();
+        assert!(extra.is_empty(), "{part} uses {extra:?}");
+        if matches!(*part, "core" | "model" | "proofs") {
+            assert!(
+                !dependencies(&manifest).any(|d| d.starts_with("tokio")),
+                "{part} knows tokio"
+            );
+        }
+        if *part == "core" {
+            assert_eq!(
+                dependencies(&manifest).count(),
+                0,
+                "core depends on nothing"
+            );
+        }
+    }
+}
+
+/// The names under every `[..dependencies]` of a manifest.
+fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
+    let mut within = false;
+    manifest.lines().filter_map(move |line| {
+        if line.starts_with('[') {
+            within = line.contains("dependencies]");
+            return None;
+        }
+        let name = line.split(['.', ' ', '=']).next()?;
+        (within && !name.is_empty() && !name.starts_with('#')).then_some(name)
+    })
+}
+
+#[test]
+fn core_uses_core_and_alloc_alone() {
+    let lib = &sources()["core/src/lib.rs"];
+    for rule in ["#![no_std]", "#![forbid(unsafe_code)]"] {
+        assert!(lib.contains(rule), "core has lost its {rule}");
+    }
+    let allowed = set(["alloc", "core", "crate", "self", "super"]);
+    for (path, text) in sources() {
+        if path.starts_with("core/src/") && !path.ends_with("tests.rs") {
+            let own: BTreeSet<String> = uses(&text).difference(&allowed).cloned().collect();
+            assert!(own.is_empty(), "{path} uses {own:?}");
+            none("core knows no std", says(&path, &text, &["std"]));
+        }
+    }
+}
+
+/// The roots of the paths that a file's `use` and `extern crate` lines name.
+fn uses(text: &str) -> BTreeSet<String> {
+    code(text)
+        .filter_map(|(_, line)| {
+            let line = line
+                .trim()
+                .trim_start_matches("pub ")
+                .trim_start_matches("pub(crate) ");
+            let path = line
+                .strip_prefix("use ")
+                .or(line.strip_prefix("extern crate "))?;
+            let root = path.split([':', ';', ' ', '{']).next()?;
+            Some(root.to_owned())
+        })
+        .collect()
+}
+
+fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+    names.map(str::to_owned).into()
+}
+
+#[test]
+fn pure_modules_know_no_sockets_and_no_runtime() {
+    let forbidden = [
+        "tokio",
+        "socket2",
+        "std::net",
+        "crate::shell",
+        "crate::repl",
+    ];
+    for (path, text) in sources() {
+        if PURE.iter().any(|module| path.starts_with(module)) {
+            none("a pure module", says(&path, &text, &forbidden));
+        }
+    }
+}
+
+#[test]
+fn one_file_steps_the_core_and_one_builds_runtimes() {
+    for (path, text) in sources() {
+        if !path.starts_with("server/src/") {
+            continue;
+        }
+        if path != "server/src/repl/driver.rs" {
+            none(
+                "only repl/driver.rs steps the core",
+                says(&path, &text, &[".step("]),
+            );
+        }
+        if path != "server/src/shell/runtime.rs" {
+            let builders = [
+                "runtime::Builder",
+                "Runtime::new",
+                "tokio::main",
+                "new_current_thread",
+            ];
+            none(
+                "only shell/runtime.rs builds runtimes",
+                says(&path, &text, &builders),
+            );
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_where_it_is_meant_to() {
+    for (path, text) in sources() {
+        if !UNSAFE.contains(&path.as_str()) && path != "server/tests/house.rs" {
+            none("unsafe", says(&path, &text, &["unsafe"]));
+        }
+    }
+}
+
+#[test]
+fn files_stay_short() {
+    let files = sources();
+    for (path, text) in &files {
+        let lines = text.lines().count();
+        let exception = LONGER.iter().find(|(file, ..)| file == path);
+        let limit = exception.map_or(LINES, |(_, limit, _)| *limit);
+        assert!(
+            lines <= limit,
+            "{path} has {lines} lines, more than {limit}: split it by subject"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    for (path, text) in sources() {
+        if path != "server/tests/house.rs" {
+            let found: Vec<String> = text
+                .lines()
+                .filter(|line| ["TODO", "FIXME", "XXX"].iter().any(|w| has_word(line, w)))
+                .map(|line| format!("{path}: {line}"))
+                .collect();
+            none("left for later", found);
+        }
+    }
+}
