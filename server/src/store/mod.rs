@@ -2,7 +2,15 @@
 //!
 //! Plain data behind locks: no tokio, no sockets, and no clock but what callers pass in.
 
+pub mod dataset;
+pub mod entry;
+pub mod hooks;
+pub mod lazyfree;
 pub mod num;
+pub mod object;
+pub mod shard;
+pub mod snapshot;
+pub mod table;
 
 mod dense;
 pub mod elem;
@@ -14,4 +22,9 @@ pub mod set;
 mod small;
 pub mod zset;
 
+pub use dataset::{Dataset, Db};
+pub use entry::Entry;
+pub use hooks::KeyListener;
 pub use limits::Limits;
+pub use object::{Object, ValueRef};
+pub use snapshot::Snapshot;

@@ -1,0 +1,401 @@
+//! How commands reach the keys they work on.
+
+use super::CmdError;
+use crate::store::entry::{Entry, KEY_MAX};
+use crate::store::hash::Hash;
+use crate::store::list::List;
+use crate::store::set::Set;
+use crate::store::shard::{Removed, Shard};
+use crate::store::table::shard_of;
+use crate::store::zset::Zset;
+use crate::store::{Db, KeyListener, Object, ValueRef, lazyfree};
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// What is done about a key whose time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It is removed, and replicas are told so: a master.
+    Remove,
+    /// Clients do not see it, but the master decides when it goes: a replica.
+    Hide,
+    /// It is there until the stream says otherwise: commands from our master.
+    Ignore,
+}
+
+/// The locked shards of one database that hold the keys of a command.
+///
+/// Reading borrows `Keys` shared, so that a command may look at several keys at once; changing borrows it
+/// mutably. Every change of a value goes through here, and so through the shard's hooks.
+pub struct Keys<'a> {
+    db: &'a Db,
+    number: usize,
+    now_ms: i64,
+    expiry: Expiry,
+    /// The locked shards in ascending order, and their indices.
+    shards: SmallVec<[(u16, MutexGuard<'a, Shard>); 1]>,
+    /// The hashes of the command's keys, by the keys' addresses and lengths.
+    hashes: SmallVec<[(usize, usize, u64); 1]>,
+    /// Keys that were changed in shards where somebody listens.
+    touched: SmallVec<[Box<[u8]>; 1]>,
+    /// Keys that were removed since they had expired.
+    pub(super) expired: Vec<Box<[u8]>>,
+    /// A reader came across an expired key, which is still there.
+    stale: Cell<bool>,
+    pub(super) hits: Cell<u32>,
+    pub(super) misses: Cell<u32>,
+}
+
+/// What LRU clocks count: seconds.
+fn clock(now_ms: i64) -> u32 {
+    (now_ms / 1000) as u32
+}
+
+impl<'a> Keys<'a> {
+    /// No keys at all: for commands that lock what they need themselves.
+    pub fn none(db: &'a Db, number: usize, now_ms: i64, expiry: Expiry) -> Keys<'a> {
+        Keys {
+            db,
+            number,
+            now_ms,
+            expiry,
+            shards: SmallVec::new(),
+            hashes: SmallVec::new(),
+            touched: SmallVec::new(),
+            expired: Vec::new(),
+            stale: Cell::new(false),
+            hits: Cell::new(0),
+            misses: Cell::new(0),
+        }
+    }
+
+    /// Locks the shards of `keys`. The thread holds no other shard of this database, and none of another one
+    /// unless it holds all gates. An error if a key is too long to be one.
+    pub fn lock<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>) -> Result<(), CmdError> {
+        self.unlock();
+        let mut shards: SmallVec<[u16; 8]> = SmallVec::new();
+        for key in keys {
+            check_length(key)?;
+            let hash = self.db.hash(key);
+            self.hashes.push((key.as_ptr() as usize, key.len(), hash));
+            shards.push(shard_of(hash) as u16);
+        }
+        shards.sort_unstable();
+        shards.dedup();
+        for shard in shards {
+            self.shards.push((shard, self.db.lock(shard as usize)));
+        }
+        Ok(())
+    }
+
+    /// [`Keys::lock`] for one key.
+    #[inline]
+    pub fn lock_one(&mut self, key: &[u8]) -> Result<(), CmdError> {
+        self.unlock();
+        check_length(key)?;
+        let hash = self.db.hash(key);
+        let shard = shard_of(hash);
+        self.hashes.push((key.as_ptr() as usize, key.len(), hash));
+        self.shards.push((shard as u16, self.db.lock(shard)));
+        Ok(())
+    }
+
+    fn unlock(&mut self) {
+        self.hashes.clear();
+        self.shards.clear();
+    }
+
+    /// The database.
+    pub fn db(&self) -> &'a Db {
+        self.db
+    }
+
+    /// Its number.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The hash of `key`, known already if `key` is the very slice that was locked.
+    #[inline]
+    fn hash_of(&self, key: &[u8]) -> u64 {
+        let (at, len) = (key.as_ptr() as usize, key.len());
+        // Beyond some keys, searching costs more than hashing.
+        match self.hashes.iter().take(4).find(|h| h.0 == at && h.1 == len) {
+            Some(&(_, _, hash)) => hash,
+            None => self.db.hash(key),
+        }
+    }
+
+    #[inline]
+    fn position(&self, hash: u64) -> Option<usize> {
+        let shard = shard_of(hash) as u16;
+        let found = match &self.shards[..] {
+            [(only, _)] => (*only == shard).then_some(0),
+            shards => shards.binary_search_by_key(&shard, |s| s.0).ok(),
+        };
+        debug_assert!(found.is_some(), "a key outside of the key specification");
+        found
+    }
+
+    /// The entry of `key` if it is there for this command, whatever its type. Counts as an access.
+    #[inline]
+    pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        let entry = self.peek(key);
+        match entry {
+            Some(entry) => {
+                entry.set_clock(clock(self.now_ms));
+                self.hits.set(self.hits.get() + 1);
+            }
+            None => self.misses.set(self.misses.get() + 1),
+        }
+        entry
+    }
+
+    /// [`Keys::entry`] that does not count as an access.
+    #[inline]
+    pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
+        let hash = self.hash_of(key);
+        let shard = &self.shards[self.position(hash)?].1;
+        let entry = shard.get(hash, key)?;
+        if self.expiry != Expiry::Ignore && entry.is_expired(self.now_ms) {
+            self.stale.set(true);
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// The value of `key`, of whatever type.
+    #[inline]
+    pub fn lookup(&self, key: &[u8]) -> Option<ValueRef<'_>> {
+        self.entry(key).map(Entry::value)
+    }
+
+    /// True when `key` is there.
+    pub fn exists(&self, key: &[u8]) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// When `key` expires; outer `None`: it is not there, inner `None`: never.
+    pub fn expire(&self, key: &[u8]) -> Option<Option<i64>> {
+        self.entry(key).map(Entry::expire)
+    }
+
+    /// The shard of `key`, ready for a change: an expired entry is gone from it.
+    fn shard_mut(&mut self, key: &[u8]) -> Option<(u64, &mut Shard)> {
+        let hash = self.hash_of(key);
+        let at = self.position(hash)?;
+        let shard = &mut self.shards[at].1;
+        if self.expiry != Expiry::Ignore
+            && shard.expires() > 0
+            && shard
+                .get(hash, key)
+                .is_some_and(|e| e.is_expired(self.now_ms))
+        {
+            free(shard.discard(hash, key));
+            shard.settle(key);
+            // On a replica that clients may write to, the master knows nothing of the key's new life.
+            if self.expiry == Expiry::Remove {
+                self.expired.push(key.into());
+            }
+        }
+        if shard.is_watched() {
+            self.touched.push(key.into());
+        }
+        Some((hash, shard))
+    }
+
+    /// The entry of `key`, for changing its value in place.
+    pub fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
+        let clock = clock(self.now_ms);
+        let (hash, shard) = self.shard_mut(key)?;
+        let entry = shard.get_mut(hash, key)?;
+        entry.set_clock(clock);
+        Some(entry)
+    }
+
+    /// The string at `key`.
+    #[inline]
+    pub fn string(&self, key: &[u8]) -> Result<Option<&[u8]>, CmdError> {
+        match self.lookup(key) {
+            None => Ok(None),
+            Some(ValueRef::Str(value)) => Ok(Some(value)),
+            Some(_) => Err(CmdError::WrongType),
+        }
+    }
+
+    /// Makes `value` the string at `key`, whatever was there, to expire at `expire`.
+    #[inline]
+    pub fn set_string(&mut self, key: &[u8], value: &[u8], expire: Option<i64>) {
+        let clock = clock(self.now_ms);
+        if let Some((hash, shard)) = self.shard_mut(key) {
+            shard.set_string(hash, key, value, expire, clock);
+        }
+    }
+
+    /// Makes the string at `key` (an empty one if there is none) `len` bytes long, zeros at its end if it
+    /// grows, and returns it for changing. Its expiry stays.
+    pub fn resize_string(&mut self, key: &[u8], len: usize) -> Result<&mut [u8], CmdError> {
+        if self.peek(key).is_none() {
+            self.set_string(key, &[], None);
+        }
+        let entry = self.entry_mut(key).ok_or(OUTSIDE)?;
+        entry.resize_string(len).ok_or(CmdError::WrongType)
+    }
+
+    /// Puts `value` at `key` in place of whatever was there, to expire at `expire`.
+    pub fn put(&mut self, key: &[u8], value: Object, expire: Option<i64>) {
+        self.put_entry(Entry::object(key, value, expire));
+    }
+
+    /// Puts an entry under its key in place of whatever was there.
+    pub fn put_entry(&mut self, entry: Entry) {
+        entry.set_clock(clock(self.now_ms));
+        let Some((hash, shard)) = self.shard_mut(entry.key()) else {
+            return;
+        };
+        free(shard.discard(hash, entry.key()));
+        shard.put(hash, entry);
+    }
+
+    /// Removes `key`; false when it was not there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        let Some((hash, shard)) = self.shard_mut(key) else {
+            return false;
+        };
+        let removed = shard.discard(hash, key);
+        let was_there = !matches!(removed, Removed::Nothing);
+        free(removed);
+        was_there
+    }
+
+    /// Removes `key` and returns its entry.
+    pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
+        let (hash, shard) = self.shard_mut(key)?;
+        shard.remove(hash, key)
+    }
+
+    /// Makes `key` expire at `at` (Unix milliseconds), or never; false when it is not there.
+    pub fn expire_at(&mut self, key: &[u8], at: Option<i64>) -> bool {
+        self.shard_mut(key)
+            .is_some_and(|(hash, shard)| shard.set_expire(hash, key, at))
+    }
+
+    /// Removes `key` if it holds a collection without elements; true when it did.
+    pub fn remove_if_empty(&mut self, key: &[u8]) -> bool {
+        let empty = match self.peek(key).map(Entry::value) {
+            Some(ValueRef::List(v)) => v.is_empty(),
+            Some(ValueRef::Hash(v)) => v.is_empty(),
+            Some(ValueRef::Set(v)) => v.is_empty(),
+            Some(ValueRef::Zset(v)) => v.is_empty(),
+            Some(ValueRef::Str(_)) | None => false,
+        };
+        empty && self.remove(key)
+    }
+
+    fn object_mut(&mut self, key: &[u8]) -> Result<Option<&mut Object>, CmdError> {
+        match self.entry_mut(key) {
+            None => Ok(None),
+            // A string inside its entry has no object.
+            Some(entry) => entry.object_mut().map(Some).ok_or(CmdError::WrongType),
+        }
+    }
+
+    /// From now on `listener` hears of changes of `key`.
+    pub(super) fn listen(&mut self, key: &[u8], listener: &Arc<dyn KeyListener>) {
+        let hash = self.hash_of(key);
+        if let Some(at) = self.position(hash) {
+            self.shards[at].1.listen(key, Arc::clone(listener));
+        }
+    }
+
+    /// After the command: those who listen to the keys it changed hear of it.
+    pub(super) fn settle(&mut self, dirty: bool) {
+        for key in std::mem::take(&mut self.touched) {
+            let hash = self.hash_of(&key);
+            if let (true, Some(at)) = (dirty, self.position(hash)) {
+                self.shards[at].1.settle(&key);
+            }
+        }
+    }
+
+    /// After the command: removes those of `keys` that it found expired, if this is the place for it.
+    pub(super) fn remove_stale<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
+        if self.stale.take() && self.expiry == Expiry::Remove {
+            for key in keys {
+                let touched = self.touched.len();
+                self.shard_mut(key);
+                self.touched.truncate(touched);
+            }
+        }
+    }
+
+    /// True when a reader came across an expired key.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.get()
+    }
+}
+
+fn check_length(key: &[u8]) -> Result<(), CmdError> {
+    match key.len() <= KEY_MAX {
+        true => Ok(()),
+        false => Err(CmdError::text("ERR key is too long")),
+    }
+}
+
+/// Large values are freed in the background.
+fn free(removed: Removed) {
+    if let Removed::Entry(entry) = removed
+        && entry.is_costly_to_free()
+    {
+        lazyfree::free(entry);
+    }
+}
+
+/// A handler asked for a key that its command's key specification does not name: a bug that the tests of the
+/// table look for.
+const OUTSIDE: CmdError =
+    CmdError::text("ERR internal error: key outside of the key specification");
+
+macro_rules! typed {
+    ($($shared:ident, $unique:ident, $new:ident, $type:ident, $what:literal;)*) => {
+        impl Keys<'_> {
+            $(
+                #[doc = concat!("The ", $what, " at `key`.")]
+                pub fn $shared(&self, key: &[u8]) -> Result<Option<&$type>, CmdError> {
+                    match self.lookup(key) {
+                        None => Ok(None),
+                        Some(ValueRef::$type(value)) => Ok(Some(value)),
+                        Some(_) => Err(CmdError::WrongType),
+                    }
+                }
+
+                #[doc = concat!("The ", $what, " at `key`, for changing it.")]
+                pub fn $unique(&mut self, key: &[u8]) -> Result<Option<&mut $type>, CmdError> {
+                    match self.object_mut(key)? {
+                        None => Ok(None),
+                        Some(Object::$type(value)) => Ok(Some(value)),
+                        Some(_) => Err(CmdError::WrongType),
+                    }
+                }
+
+                #[doc = concat!("The ", $what, " at `key`, for changing it; an empty one if there is none. \
+                    A command that leaves it empty calls [`Keys::remove_if_empty`].")]
+                pub fn $new(&mut self, key: &[u8]) -> Result<&mut $type, CmdError> {
+                    if self.peek(key).is_none() {
+                        self.put(key, Object::$type($type::new()), None);
+                    }
+                    self.$unique(key)?.ok_or(OUTSIDE)
+                }
+            )*
+        }
+    };
+}
+
+typed! {
+    list, list_mut, list_or_new, List, "list";
+    hash, hash_mut, hash_or_new, Hash, "hash";
+    set, set_mut, set_or_new, Set, "set";
+    zset, zset_mut, zset_or_new, Zset, "sorted set";
+}

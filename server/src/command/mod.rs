@@ -1,0 +1,268 @@
+//! Commands: the table that names them, and how one is run.
+//!
+//! A handler is a plain function over the keys its command names. The dispatcher, [`run`], locks the shards
+//! of those keys before it calls the handler, and hands what the handler did to the [`Journal`] before it
+//! unlocks them: so the journal's order agrees with the order of changes, key by key.
+
+pub mod access;
+pub mod effects;
+pub mod error;
+pub mod shell;
+pub mod table;
+
+pub mod strings;
+
+pub use access::{Expiry, Keys};
+pub use effects::Effects;
+pub use error::CmdError;
+pub use table::{Command, Run, find};
+
+use crate::log::ReplLog;
+use crate::resp::Reply;
+use crate::store::{Dataset, Db, KeyListener, Limits};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use table::KeySpec;
+
+/// Runs one command. `args[0]` is the command's name as the client typed it; the number of arguments fits the
+/// command's arity. A handler that returns an error has changed nothing.
+pub type Handler = fn(&mut Cx<'_>, &[&[u8]]) -> Result<(), CmdError>;
+
+/// Who a command comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client.
+    Client,
+    /// The stream of our master, or a log that is being replayed: to be done exactly as it says.
+    Master,
+}
+
+/// Where writes are told to replicas.
+pub trait Journal {
+    /// False while nobody needs to be told anything, so that nobody makes up what to tell.
+    fn active(&self) -> bool;
+
+    /// Appends commands that ran in database `db`, in this order and with nothing between them.
+    fn append(&self, db: usize, commands: &[&[&[u8]]]);
+}
+
+impl Journal for ReplLog {
+    fn active(&self) -> bool {
+        ReplLog::active(self)
+    }
+
+    fn append(&self, db: usize, commands: &[&[&[u8]]]) {
+        let mut writer = self.writer();
+        for command in commands {
+            writer.command(db as u32, command);
+        }
+    }
+}
+
+/// What a caller knows when it runs a command.
+pub struct Env<'a> {
+    /// The dataset, as the caller's gate has it.
+    pub dataset: &'a Dataset,
+    /// The number of the database the client selected.
+    pub db: usize,
+    /// Unix time in milliseconds; one value for all of a transaction.
+    pub now_ms: i64,
+    /// Who asks.
+    pub origin: Origin,
+    /// What becomes of expired keys.
+    pub expiry: Expiry,
+    /// When collections leave their compact forms.
+    pub limits: &'a Limits,
+    /// Where writes go. `None`: nowhere, as on a replica, whose master's bytes are passed on as they are.
+    pub journal: Option<&'a dyn Journal>,
+    /// True inside a MULTI that the journal has been told of: what the command does is not wrapped again.
+    pub in_transaction: bool,
+    /// Who is told when a key a blocked command waits for changes. `None`: blocking is not possible, and a
+    /// command that would block answers at once.
+    pub waiter: Option<&'a Arc<dyn KeyListener>>,
+}
+
+/// What a handler works with.
+pub struct Cx<'a> {
+    /// The keys that the command names, locked.
+    pub db: Keys<'a>,
+    /// Where the reply goes.
+    pub out: &'a mut Reply,
+    /// What the command did.
+    pub effects: &'a mut Effects,
+    /// When collections leave their compact forms.
+    pub limits: &'a Limits,
+    /// Unix time in milliseconds.
+    pub now_ms: i64,
+    /// Who asks.
+    pub origin: Origin,
+    /// All databases.
+    pub dataset: &'a Dataset,
+    /// What becomes of expired keys.
+    pub expiry: Expiry,
+    /// Somebody reads what [`Cx::rewrite`] says.
+    journals: bool,
+    can_block: bool,
+    outcome: Outcome,
+}
+
+/// What the caller of [`run`] has to do afterwards.
+#[derive(Default)]
+pub enum Outcome {
+    /// Nothing.
+    #[default]
+    Done,
+    /// Nothing was replied. The command waits for one of its keys, on which the waiter now listens: run it
+    /// again when one changes, and end it at the deadline.
+    Blocked {
+        /// Unix milliseconds; `None`: no deadline.
+        deadline: Option<i64>,
+    },
+    /// A command of [`Lock::Exclusive`] made another dataset: put it into every gate, and hand the old one to
+    /// [`crate::store::lazyfree::free`].
+    Replaced(Dataset),
+}
+
+impl Cx<'_> {
+    /// The command changed the dataset, and replicas are told to do the same.
+    #[inline]
+    pub fn dirty(&mut self) {
+        self.effects.dirty();
+    }
+
+    /// The command changed the dataset, and replicas are told `command` instead of it; several calls add up.
+    /// Needed whenever repeating the command elsewhere or later might do something else.
+    pub fn rewrite(&mut self, command: &[&[u8]]) {
+        if self.journals {
+            self.effects.rewrite(command);
+        } else {
+            self.effects.dirty_unpropagated();
+        }
+    }
+
+    /// Waits for the command's keys until `deadline` (Unix milliseconds, `None`: for ever). False if that is
+    /// not possible here, and the handler should answer as if the time were up.
+    #[must_use]
+    pub fn block(&mut self, deadline: Option<i64>) -> bool {
+        if self.can_block {
+            self.outcome = Outcome::Blocked { deadline };
+        }
+        self.can_block
+    }
+
+    /// Puts `dataset` in place of the present one. Only for commands of [`Lock::Exclusive`].
+    pub fn replace(&mut self, dataset: Dataset) {
+        self.outcome = Outcome::Replaced(dataset);
+    }
+
+    /// The database the client selected.
+    pub fn selected(&self) -> &Db {
+        self.db.db()
+    }
+}
+
+/// Runs `command`, which is one of [`Run::Data`], for a caller that has checked its arity and is in a gate; it
+/// holds all gates if the command is of [`Lock::Exclusive`]. Errors are replied, too.
+pub fn run(
+    command: &Command,
+    args: &[&[u8]],
+    env: &Env<'_>,
+    effects: &mut Effects,
+    out: &mut Reply,
+) -> Outcome {
+    effects.clear();
+    let Run::Data { handler, .. } = command.run else {
+        out.error("ERR internal error: not a command of the dataset");
+        return Outcome::Done;
+    };
+    let Some(db) = env.dataset.db(env.db) else {
+        out.error("ERR DB index is out of range");
+        return Outcome::Done;
+    };
+    let mut keys = Keys::none(db, env.db, env.now_ms, env.expiry);
+    let locked = match command.keys {
+        KeySpec::None => Ok(()),
+        KeySpec::Range {
+            first: 1, last: 1, ..
+        } => keys.lock_one(args[1]),
+        spec => keys.lock(spec.positions(args).iter().map(|&i| args[i])),
+    };
+    if let Err(error) = locked {
+        out.error(&error.message());
+        return Outcome::Done;
+    }
+    let journal = env.journal.filter(|j| j.active());
+    let start = out.len();
+    let mut cx = Cx {
+        db: keys,
+        out,
+        effects,
+        limits: env.limits,
+        now_ms: env.now_ms,
+        origin: env.origin,
+        dataset: env.dataset,
+        expiry: env.expiry,
+        journals: journal.is_some(),
+        can_block: env.waiter.is_some(),
+        outcome: Outcome::Done,
+    };
+    let result = handler(&mut cx, args);
+    let Cx {
+        db: mut keys,
+        out,
+        effects,
+        outcome,
+        ..
+    } = cx;
+    if let Err(error) = result {
+        out.truncate(start);
+        out.error(&error.message());
+    }
+    if keys.is_stale() {
+        keys.remove_stale(command.keys.positions(args).iter().map(|&i| args[i]));
+    }
+    effects.hits = keys.hits.get();
+    effects.misses = keys.misses.get();
+    effects.expired = keys.expired.len() as u32;
+    keys.settle(effects.is_dirty());
+    if let Some(journal) = journal
+        && (effects.is_dirty() || !keys.expired.is_empty())
+    {
+        propagate(journal, env, &keys, args, effects);
+    }
+    if let (Outcome::Blocked { .. }, Some(waiter)) = (&outcome, env.waiter) {
+        for i in command.keys.positions(args) {
+            keys.listen(args[i], waiter);
+        }
+    }
+    outcome
+}
+
+/// Tells the journal what the command did, under the locks of its keys.
+#[cold]
+fn propagate(
+    journal: &dyn Journal,
+    env: &Env<'_>,
+    keys: &Keys<'_>,
+    args: &[&[u8]],
+    effects: &Effects,
+) {
+    let deletions: SmallVec<[[&[u8]; 2]; 1]> =
+        keys.expired.iter().map(|key| [&b"DEL"[..], key]).collect();
+    let rewrites = effects.rewrites();
+    let mut commands: SmallVec<[&[&[u8]]; 4]> = deletions.iter().map(|del| &del[..]).collect();
+    if effects.is_dirty() {
+        match &rewrites {
+            None => commands.push(args),
+            Some(several) if several.len() > 1 && !env.in_transaction => {
+                commands.push(&[b"MULTI"]);
+                commands.extend(several.iter().map(|c| &c[..]));
+                commands.push(&[b"EXEC"]);
+            }
+            Some(few) => commands.extend(few.iter().map(|c| &c[..])),
+        }
+    }
+    if !commands.is_empty() {
+        journal.append(env.db, &commands);
+    }
+}

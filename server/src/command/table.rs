@@ -1,0 +1,479 @@
+//! THE command table: what exists, what it takes, how it is run.
+//!
+//! Each family of commands has a list of its own beside its handlers; [`FAMILIES`] names the lists. A command
+//! is found by its name in any case through a perfect-enough hash table made at compile time.
+
+use super::Handler;
+use super::shell::ShellCommand;
+use smallvec::SmallVec;
+
+/// All commands, family by family.
+pub static FAMILIES: &[&[Command]] = &[super::strings::COMMANDS, super::shell::COMMANDS];
+
+/// A command, or a subcommand of one.
+pub struct Command {
+    /// Its name, in lower case.
+    pub name: &'static str,
+    /// The number of arguments, the name included; at least so many if negative.
+    pub arity: i32,
+    /// What kind of command it is; see [`flag`].
+    pub flags: u32,
+    /// Categories beyond those that follow from the flags; see [`acl`].
+    pub categories: u32,
+    /// Where its keys are.
+    pub keys: KeySpec,
+    /// Its arguments in the notation of the documentation: `key [NX|XX] [EX seconds] [field value ...]`.
+    pub syntax: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// The version of Redis that brought it.
+    pub since: &'static str,
+    /// Its group in the documentation.
+    pub group: &'static str,
+    /// What it costs.
+    pub complexity: &'static str,
+    /// How it is run.
+    pub run: Run,
+    /// Its subcommands, whose arities count the names of both.
+    pub subcommands: &'static [Command],
+}
+
+/// Flags of commands, as `COMMAND INFO` names them.
+pub mod flag {
+    /// May change the dataset.
+    pub const WRITE: u32 = 1 << 0;
+    /// Reads keys.
+    pub const READONLY: u32 = 1 << 1;
+    /// May need memory.
+    pub const DENYOOM: u32 = 1 << 2;
+    /// Of constant or logarithmic cost.
+    pub const FAST: u32 = 1 << 3;
+    /// For operators.
+    pub const ADMIN: u32 = 1 << 4;
+    /// Publish and subscribe.
+    pub const PUBSUB: u32 = 1 << 5;
+    /// Not from scripts.
+    pub const NOSCRIPT: u32 = 1 << 6;
+    /// May block.
+    pub const BLOCKING: u32 = 1 << 7;
+    /// Allowed while a snapshot is loaded.
+    pub const LOADING: u32 = 1 << 8;
+    /// Allowed on a replica with stale data.
+    pub const STALE: u32 = 1 << 9;
+    /// Allowed before AUTH.
+    pub const NO_AUTH: u32 = 1 << 10;
+    /// Not inside MULTI.
+    pub const NO_MULTI: u32 = 1 << 11;
+    /// Not shown by MONITOR.
+    pub const SKIP_MONITOR: u32 = 1 << 12;
+    /// Not shown by SLOWLOG.
+    pub const SKIP_SLOWLOG: u32 = 1 << 13;
+    /// Keys are not where `first`, `last`, `step` say, or not only.
+    pub const MOVABLEKEYS: u32 = 1 << 14;
+    /// Answers may be lost when a script runs for long.
+    pub const ALLOW_BUSY: u32 = 1 << 15;
+    /// May be changed by its propagation on the master only.
+    pub const MAY_REPLICATE: u32 = 1 << 16;
+
+    /// The names, by bit.
+    pub(in crate::command) const NAMES: &[&str] = &[
+        "write",
+        "readonly",
+        "denyoom",
+        "fast",
+        "admin",
+        "pubsub",
+        "noscript",
+        "blocking",
+        "loading",
+        "stale",
+        "no_auth",
+        "no_multi",
+        "skip_monitor",
+        "skip_slowlog",
+        "movablekeys",
+        "allow_busy",
+        "may_replicate",
+    ];
+}
+
+/// ACL categories; `read`, `write`, `admin`, `dangerous`, `fast`, `slow`, `pubsub`, `blocking` follow from flags.
+pub mod acl {
+    /// Keys of any type.
+    pub const KEYSPACE: u32 = 1 << 0;
+    /// Reads.
+    pub const READ: u32 = 1 << 1;
+    /// Writes.
+    pub const WRITE: u32 = 1 << 2;
+    /// Sets.
+    pub const SET: u32 = 1 << 3;
+    /// Sorted sets.
+    pub const SORTEDSET: u32 = 1 << 4;
+    /// Lists.
+    pub const LIST: u32 = 1 << 5;
+    /// Hashes.
+    pub const HASH: u32 = 1 << 6;
+    /// Strings.
+    pub const STRING: u32 = 1 << 7;
+    /// Bitmaps.
+    pub const BITMAP: u32 = 1 << 8;
+    /// HyperLogLogs.
+    pub const HYPERLOGLOG: u32 = 1 << 9;
+    /// Geospatial indices.
+    pub const GEO: u32 = 1 << 10;
+    /// Streams.
+    pub const STREAM: u32 = 1 << 11;
+    /// Publish and subscribe.
+    pub const PUBSUB: u32 = 1 << 12;
+    /// For operators.
+    pub const ADMIN: u32 = 1 << 13;
+    /// Of constant or logarithmic cost.
+    pub const FAST: u32 = 1 << 14;
+    /// All others.
+    pub const SLOW: u32 = 1 << 15;
+    /// May block.
+    pub const BLOCKING: u32 = 1 << 16;
+    /// To be used with care.
+    pub const DANGEROUS: u32 = 1 << 17;
+    /// About connections.
+    pub const CONNECTION: u32 = 1 << 18;
+    /// MULTI and its kin.
+    pub const TRANSACTION: u32 = 1 << 19;
+    /// Scripts.
+    pub const SCRIPTING: u32 = 1 << 20;
+
+    /// The names, by bit.
+    pub const NAMES: &[&str] = &[
+        "keyspace",
+        "read",
+        "write",
+        "set",
+        "sortedset",
+        "list",
+        "hash",
+        "string",
+        "bitmap",
+        "hyperloglog",
+        "geo",
+        "stream",
+        "pubsub",
+        "admin",
+        "fast",
+        "slow",
+        "blocking",
+        "dangerous",
+        "connection",
+        "transaction",
+        "scripting",
+    ];
+}
+
+/// Where a command's keys are among its arguments.
+#[derive(Clone, Copy, Debug)]
+pub enum KeySpec {
+    /// It has none.
+    None,
+    /// From `first` to `last` (counted from the end if negative), every `step`th.
+    Range {
+        /// Index of the first key.
+        first: usize,
+        /// Index of the last key; -1 is the last argument.
+        last: i32,
+        /// Distance between keys.
+        step: usize,
+    },
+    /// Argument `at` says how many keys follow it.
+    Counted {
+        /// Index of the number.
+        at: usize,
+        /// Index of one more key in front, or 0.
+        also: usize,
+    },
+    /// Found by a function.
+    Found(fn(&[&[u8]]) -> Positions),
+}
+
+/// Indices of arguments that are keys.
+pub type Positions = SmallVec<[usize; 8]>;
+
+impl KeySpec {
+    /// One key, right behind the name.
+    pub const FIRST: KeySpec = KeySpec::Range {
+        first: 1,
+        last: 1,
+        step: 1,
+    };
+    /// Two keys, right behind the name.
+    pub const TWO: KeySpec = KeySpec::Range {
+        first: 1,
+        last: 2,
+        step: 1,
+    };
+    /// All arguments are keys.
+    pub const ALL: KeySpec = KeySpec::Range {
+        first: 1,
+        last: -1,
+        step: 1,
+    };
+    /// All arguments but the last are keys.
+    pub const ALL_BUT_LAST: KeySpec = KeySpec::Range {
+        first: 1,
+        last: -2,
+        step: 1,
+    };
+
+    /// The indices of the keys in `args`, which fit the command's arity. Where the arguments give a number of
+    /// keys that cannot be, these are as many as there may be: the handler says what is wrong.
+    pub fn positions(&self, args: &[&[u8]]) -> Positions {
+        match *self {
+            KeySpec::None => Positions::new(),
+            KeySpec::Range { first, last, step } => {
+                let end = match usize::try_from(last) {
+                    Ok(last) => last + 1,
+                    Err(_) => (args.len() + 1).saturating_sub(last.unsigned_abs() as usize),
+                };
+                (first..end.min(args.len())).step_by(step).collect()
+            }
+            KeySpec::Counted { at, also } => {
+                let count = args.get(at).and_then(|n| crate::store::num::parse_i64(n));
+                let keys = at + 1..args.len();
+                let count = count.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+                let keys = keys.start..keys.end.min(keys.start.saturating_add(count));
+                (also > 0).then_some(also).into_iter().chain(keys).collect()
+            }
+            KeySpec::Found(find) => find(args),
+        }
+    }
+}
+
+/// What the dispatcher locks for a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// The shards of its keys.
+    Keys,
+    /// The shards of its keys, and the caller holds all gates.
+    Exclusive,
+    /// Nothing: the handler locks shard by shard.
+    Free,
+}
+
+/// How a command is run.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// By [`super::run`].
+    Data {
+        /// What is locked.
+        lock: Lock,
+        /// The handler.
+        handler: Handler,
+    },
+    /// By the connection layer.
+    Shell(ShellCommand),
+    /// Not by itself: only its subcommands are.
+    Container,
+}
+
+/// Looks a command up by its name, in any case.
+#[inline]
+pub fn find(name: &[u8]) -> Option<&'static Command> {
+    let mut slot = hash(name) & SLOT_MASK;
+    loop {
+        let (family, index) = INDEX[slot];
+        if index == EMPTY {
+            return None;
+        }
+        let command = &FAMILIES[family as usize][index as usize];
+        if command.name.as_bytes().eq_ignore_ascii_case(name) {
+            return Some(command);
+        }
+        slot = (slot + 1) & SLOT_MASK;
+    }
+}
+
+/// Every command, in the order of the table.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+impl Command {
+    /// The subcommand of this name, in any case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
+        self.subcommands
+            .iter()
+            .find(|c| c.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// True when the command can take `args` arguments, its name included.
+    #[inline]
+    pub fn takes(&self, args: usize) -> bool {
+        match usize::try_from(self.arity) {
+            Ok(exactly) => args == exactly,
+            Err(_) => args >= self.arity.unsigned_abs() as usize,
+        }
+    }
+
+    /// True when all of `flags` are set.
+    #[inline]
+    pub fn is(&self, flags: u32) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// All ACL categories, see [`acl`].
+    pub fn all_categories(&self) -> u32 {
+        let follows = [
+            (flag::WRITE, acl::WRITE),
+            (flag::READONLY, acl::READ),
+            (flag::ADMIN, acl::ADMIN | acl::DANGEROUS),
+            (flag::PUBSUB, acl::PUBSUB),
+            (flag::BLOCKING, acl::BLOCKING),
+        ];
+        let mut categories = self.categories;
+        for (flag, category) in follows {
+            // As in Redis, a script command that may write is not a reader or writer itself.
+            if self.is(flag)
+                && !(categories & acl::SCRIPTING != 0 && category & (acl::READ | acl::WRITE) != 0)
+            {
+                categories |= category;
+            }
+        }
+        categories
+            | if self.is(flag::FAST) {
+                acl::FAST
+            } else {
+                acl::SLOW
+            }
+    }
+
+    const fn new(name: &'static str, arity: i32, flags: u32, keys: KeySpec, run: Run) -> Command {
+        Command {
+            name,
+            arity,
+            flags,
+            categories: 0,
+            keys,
+            syntax: "",
+            summary: "",
+            since: "",
+            group: "",
+            complexity: "",
+            run,
+            subcommands: &[],
+        }
+    }
+
+    /// A command that works on the shards of its keys.
+    pub const fn keyed(
+        name: &'static str,
+        arity: i32,
+        flags: u32,
+        keys: KeySpec,
+        handler: Handler,
+    ) -> Command {
+        let lock = Lock::Keys;
+        Command::new(name, arity, flags, keys, Run::Data { lock, handler })
+    }
+
+    /// A command for which the world stands still.
+    pub const fn exclusive(
+        name: &'static str,
+        arity: i32,
+        flags: u32,
+        keys: KeySpec,
+        handler: Handler,
+    ) -> Command {
+        let lock = Lock::Exclusive;
+        Command::new(name, arity, flags, keys, Run::Data { lock, handler })
+    }
+
+    /// A command whose handler locks shards one at a time.
+    pub const fn free(name: &'static str, arity: i32, flags: u32, handler: Handler) -> Command {
+        let lock = Lock::Free;
+        Command::new(
+            name,
+            arity,
+            flags,
+            KeySpec::None,
+            Run::Data { lock, handler },
+        )
+    }
+
+    /// A command of the connection layer.
+    pub const fn shell(name: &'static str, arity: i32, flags: u32, run: ShellCommand) -> Command {
+        Command::new(name, arity, flags, KeySpec::None, Run::Shell(run))
+    }
+
+    /// A command that is only the sum of its subcommands.
+    pub const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
+        let mut command = Command::new(name, -2, 0, KeySpec::None, Run::Container);
+        command.subcommands = subcommands;
+        command
+    }
+
+    /// Adds categories, see [`acl`].
+    pub const fn acl(mut self, categories: u32) -> Command {
+        self.categories = categories;
+        self
+    }
+
+    /// Sets the keys of a command that has none otherwise.
+    pub const fn keys(mut self, keys: KeySpec) -> Command {
+        self.keys = keys;
+        self
+    }
+
+    /// Adds what the documentation says: group, first version, complexity, arguments, summary.
+    pub const fn doc(
+        mut self,
+        group: &'static str,
+        since: &'static str,
+        complexity: &'static str,
+        syntax: &'static str,
+        summary: &'static str,
+    ) -> Command {
+        self.group = group;
+        self.since = since;
+        self.complexity = complexity;
+        self.syntax = syntax;
+        self.summary = summary;
+        self
+    }
+}
+
+/// Slots of the index; at most half of them are taken.
+const SLOTS: usize = 1024;
+const SLOT_MASK: usize = SLOTS - 1;
+const EMPTY: u16 = u16::MAX;
+
+/// Family and index of a command, by the hash of its name.
+static INDEX: [(u16, u16); SLOTS] = index();
+
+/// FNV over the letters in lower case.
+const fn hash(name: &[u8]) -> usize {
+    let mut hash: u32 = 0x811c_9dc5;
+    let mut i = 0;
+    while i < name.len() {
+        hash = (hash ^ (name[i] | 0x20) as u32).wrapping_mul(0x0100_0193);
+        i += 1;
+    }
+    (hash ^ hash >> 15) as usize
+}
+
+const fn index() -> [(u16, u16); SLOTS] {
+    let mut slots = [(0, EMPTY); SLOTS];
+    let (mut family, mut count) = (0, 0);
+    while family < FAMILIES.len() {
+        let mut index = 0;
+        while index < FAMILIES[family].len() {
+            let mut slot = hash(FAMILIES[family][index].name.as_bytes()) & SLOT_MASK;
+            while slots[slot].1 != EMPTY {
+                slot = (slot + 1) & SLOT_MASK;
+            }
+            slots[slot] = (family as u16, index as u16);
+            index += 1;
+            count += 1;
+        }
+        family += 1;
+    }
+    assert!(count * 2 <= SLOTS, "the index is too full");
+    slots
+}

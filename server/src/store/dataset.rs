@@ -1,0 +1,193 @@
+//! Databases, and the dataset they make up.
+
+use super::entry::Entry;
+use super::hooks::{KeyListener, Listeners};
+use super::object::Object;
+use super::shard::Shard;
+use super::table::{KeyHasher, SHARDS, shard_of};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
+
+/// How many databases a dataset has unless configured otherwise.
+pub const DEFAULT_DATABASES: usize = 16;
+
+/// A shard two cache lines away from the next, so that neighbours do not slow each other down.
+#[repr(align(128))]
+struct Slot(Mutex<Shard>);
+
+/// One numbered database: [`SHARDS`] shards.
+pub struct Db {
+    shards: Box<[Slot]>,
+    hasher: KeyHasher,
+}
+
+impl Db {
+    /// An empty database.
+    pub fn new() -> Db {
+        let hasher = KeyHasher::new();
+        Db {
+            shards: (0..SHARDS)
+                .map(|_| Slot(Mutex::new(Shard::new(hasher.clone()))))
+                .collect(),
+            hasher,
+        }
+    }
+
+    /// The hash that all methods of this database, its shards and its kin expect for `key`.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// Locks shard `index`, below [`SHARDS`]. A thread that holds several locks them in ascending order.
+    #[inline]
+    pub fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        self.shards[index].0.lock()
+    }
+
+    /// Locks the shard of `key` and returns it with the key's hash.
+    pub fn lock_key(&self, key: &[u8]) -> (MutexGuard<'_, Shard>, u64) {
+        let hash = self.hash(key);
+        (self.lock(shard_of(hash)), hash)
+    }
+
+    /// Number of keys, counted shard by shard.
+    pub fn len(&self) -> usize {
+        (0..SHARDS).map(|i| self.lock(i).len()).sum()
+    }
+
+    /// True when there are no keys.
+    pub fn is_empty(&self) -> bool {
+        (0..SHARDS).all(|i| self.lock(i).is_empty())
+    }
+
+    /// Number of keys that have an expiry.
+    pub fn expires(&self) -> usize {
+        (0..SHARDS).map(|i| self.lock(i).expires()).sum()
+    }
+
+    /// Puts a key of a snapshot file or of a full sync in; false when there was one of that name, which is replaced.
+    pub fn insert_loaded(&self, key: &[u8], value: Object, expire: Option<i64>) -> bool {
+        let entry = Entry::object(key, value, expire);
+        let (mut shard, hash) = self.lock_key(key);
+        shard.put(hash, entry).is_none()
+    }
+
+    /// True when `key` is there but its time has come.
+    pub fn is_expired(&self, key: &[u8], now_ms: i64) -> bool {
+        let (shard, hash) = self.lock_key(key);
+        shard.get(hash, key).is_some_and(|e| e.is_expired(now_ms))
+    }
+
+    /// True when `key` is there, expired or not.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        let (shard, hash) = self.lock_key(key);
+        shard.get(hash, key).is_some()
+    }
+
+    /// From now on `listener` hears of changes of `key`.
+    pub fn listen(&self, key: &[u8], listener: &Arc<dyn KeyListener>) {
+        self.lock_key(key).0.listen(key, Arc::clone(listener));
+    }
+
+    /// Ends what [`Db::listen`] began.
+    pub fn unlisten(&self, key: &[u8], listener: &Arc<dyn KeyListener>) {
+        self.lock_key(key).0.unlisten(key, listener);
+    }
+
+    fn take_listeners(&self) -> Vec<Listeners> {
+        let shards = (0..SHARDS).map(|i| self.lock(i).take_listeners());
+        shards.flatten().collect()
+    }
+
+    /// This database takes the number of `old`, where `listeners` were: they listen here from now on,
+    /// and hear of a change if their key is in either.
+    fn adopt(&self, old: &Db, listeners: Vec<Listeners>) {
+        for (key, list) in listeners {
+            let changed = old.contains(&key) || self.contains(&key);
+            for listener in list {
+                if changed {
+                    listener.key_changed(&key);
+                }
+                self.listen(&key, &listener);
+            }
+        }
+    }
+}
+
+impl Default for Db {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// All databases by number. Which [`Db`] has which number never changes in a dataset: SWAPDB, FLUSHALL and
+/// a full sync make another dataset, and put it in place of the old one under all gates.
+#[derive(Clone)]
+pub struct Dataset {
+    dbs: Box<[Arc<Db>]>,
+}
+
+impl Dataset {
+    /// An empty dataset of `databases` databases, at least one.
+    pub fn new(databases: usize) -> Dataset {
+        Dataset {
+            dbs: (0..databases.max(1)).map(|_| Arc::default()).collect(),
+        }
+    }
+
+    /// All databases, by number.
+    pub fn dbs(&self) -> &[Arc<Db>] {
+        &self.dbs
+    }
+
+    /// Database `number`, if there is one.
+    #[inline]
+    pub fn db(&self, number: usize) -> Option<&Arc<Db>> {
+        self.dbs.get(number)
+    }
+
+    /// Number of keys in all databases.
+    pub fn len(&self) -> usize {
+        self.dbs.iter().map(|db| db.len()).sum()
+    }
+
+    /// True when no database has keys.
+    pub fn is_empty(&self) -> bool {
+        self.dbs.iter().all(|db| db.is_empty())
+    }
+
+    /// This dataset with databases `a` and `b` exchanged; both exist. The caller holds all gates and puts the result in place.
+    pub fn swapped(&self, a: usize, b: usize) -> Dataset {
+        let mut new = self.clone();
+        if let (true, Some(x), Some(y)) = (a != b, self.db(a), self.db(b)) {
+            new.dbs.swap(a, b);
+            let (of_x, of_y) = (x.take_listeners(), y.take_listeners());
+            y.adopt(x, of_x);
+            x.adopt(y, of_y);
+        }
+        new
+    }
+
+    /// This dataset with database `number`, or all of them, replaced by empty ones. The caller holds all gates,
+    /// puts the result in place and hands the old dataset to [`super::lazyfree::free`].
+    pub fn emptied(&self, number: Option<usize>) -> Dataset {
+        let mut new = self.clone();
+        for (i, db) in new.dbs.iter_mut().enumerate() {
+            if number.is_none_or(|n| n == i) && !db.is_empty() {
+                *db = Arc::default();
+            }
+        }
+        self.hand_listeners_to(&new);
+        new
+    }
+
+    /// Moves all listeners to `new`, which takes this dataset's place. A listener hears of a change if its key is in either.
+    pub fn hand_listeners_to(&self, new: &Dataset) {
+        for (old, new) in self.dbs.iter().zip(&new.dbs) {
+            if !Arc::ptr_eq(old, new) {
+                new.adopt(old, old.take_listeners());
+            }
+        }
+    }
+}

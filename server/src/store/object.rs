@@ -1,0 +1,89 @@
+//! Values: what a key holds.
+
+use super::hash::Hash;
+use super::list::List;
+use super::set::Set;
+use super::zset::Zset;
+
+/// A value that owns itself.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A string. In the keyspace only large ones are kept in this form, see [`super::entry::Entry`].
+    Str(Vec<u8>),
+    /// A list.
+    List(List),
+    /// A hash.
+    Hash(Hash),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    Zset(Zset),
+}
+
+impl Object {
+    /// The value, borrowed.
+    pub fn as_ref(&self) -> ValueRef<'_> {
+        match self {
+            Object::Str(v) => ValueRef::Str(v),
+            Object::List(v) => ValueRef::List(v),
+            Object::Hash(v) => ValueRef::Hash(v),
+            Object::Set(v) => ValueRef::Set(v),
+            Object::Zset(v) => ValueRef::Zset(v),
+        }
+    }
+}
+
+/// A borrowed value, wherever it is kept.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    /// The bytes of a string.
+    Str(&'a [u8]),
+    /// A list.
+    List(&'a List),
+    /// A hash.
+    Hash(&'a Hash),
+    /// A set.
+    Set(&'a Set),
+    /// A sorted set.
+    Zset(&'a Zset),
+}
+
+/// The longest string `OBJECT ENCODING` calls `embstr`, in bytes.
+const EMBSTR_MAX: usize = 44;
+
+impl ValueRef<'_> {
+    /// The type's name as `TYPE` and `SCAN .. TYPE` spell it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            ValueRef::Str(_) => "string",
+            ValueRef::List(_) => "list",
+            ValueRef::Hash(_) => "hash",
+            ValueRef::Set(_) => "set",
+            ValueRef::Zset(_) => "zset",
+        }
+    }
+
+    /// What `OBJECT ENCODING` answers.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            ValueRef::Str(s) if super::num::parse_i64(s).is_some() => "int",
+            ValueRef::Str(s) if s.len() <= EMBSTR_MAX => "embstr",
+            ValueRef::Str(_) => "raw",
+            ValueRef::List(v) => v.encoding(),
+            ValueRef::Hash(v) => v.encoding(),
+            ValueRef::Set(v) => v.encoding(),
+            ValueRef::Zset(v) => v.encoding(),
+        }
+    }
+
+    /// A copy that owns itself.
+    pub fn to_object(&self) -> Object {
+        match *self {
+            ValueRef::Str(v) => Object::Str(v.to_vec()),
+            ValueRef::List(v) => Object::List(v.clone()),
+            ValueRef::Hash(v) => Object::Hash(v.clone()),
+            ValueRef::Set(v) => Object::Set(v.clone()),
+            ValueRef::Zset(v) => Object::Zset(v.clone()),
+        }
+    }
+}

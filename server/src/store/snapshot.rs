@@ -1,0 +1,77 @@
+//! Point-in-time snapshots of a dataset that goes on changing.
+//!
+//! A snapshot begins while the world stands still (all gates held). From then on its owner takes the
+//! entries segment by segment, holding one shard's lock at a time, and whoever changes a key that the
+//! walk has not got to yet first puts the old value aside. Keys are walked in the order of their places,
+//! which never change, so "not yet" is one comparison whatever splits happen meanwhile.
+//!
+//! FLUSHALL and SWAPDB replace the [`Db`]s of a dataset by others; a snapshot keeps those it began with.
+
+use super::dataset::{Dataset, Db};
+use super::hooks::Sink;
+use super::table::SHARDS;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A dataset as it was at one moment. Dropping it before the end ends it.
+pub struct Snapshot {
+    id: u64,
+    /// The databases that had keys: number, content, keys then.
+    dbs: Vec<(usize, Arc<Db>)>,
+    /// What is walked next: index into `dbs`, shard.
+    next: (usize, usize),
+}
+
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Snapshot {
+    /// The snapshot of `dataset` as it is now. The caller sees to it that no command runs meanwhile, by holding all gates.
+    pub fn begin(dataset: &Dataset) -> Snapshot {
+        let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut dbs = Vec::new();
+        for (number, db) in dataset.dbs().iter().enumerate() {
+            let mut has_keys = false;
+            for shard in 0..SHARDS {
+                has_keys |= db.lock(shard).begin_snapshot(id, shard);
+            }
+            if has_keys {
+                dbs.push((number, Arc::clone(db)));
+            }
+        }
+        Snapshot {
+            id,
+            dbs,
+            next: (0, 0),
+        }
+    }
+
+    /// The databases that have keys in this snapshot, in the order they are walked.
+    pub fn dbs(&self) -> impl Iterator<Item = (usize, &Arc<Db>)> {
+        self.dbs.iter().map(|(number, db)| (*number, db))
+    }
+
+    /// Gives some of the remaining entries to `sink`, all of the database whose number is returned, and
+    /// locks one shard for that; `None` when there are no more. Databases follow one another in ascending order.
+    pub fn walk(&mut self, sink: &mut Sink<'_>) -> Option<usize> {
+        let (index, shard) = self.next;
+        let (number, db) = self.dbs.get(index)?;
+        if db.lock(shard).walk_snapshot(self.id, sink) {
+            self.next = match shard + 1 {
+                SHARDS => (index + 1, 0),
+                next => (index, next),
+            };
+        }
+        Some(*number)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        let (index, first) = self.next;
+        for (i, (_, db)) in self.dbs.iter().enumerate().skip(index) {
+            for shard in if i == index { first } else { 0 }..SHARDS {
+                db.lock(shard).end_snapshot(self.id);
+            }
+        }
+    }
+}
