@@ -44,6 +44,11 @@ impl<D: Domain> Attempt<D> {
         self.target
     }
 
+    /// The run id of the node that asked, to know itself by.
+    pub(crate) fn me(&self) -> D::RunId {
+        self.me
+    }
+
     /// The peer answered the greeting; `peer` is its run id where it could be learned.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ pub mod history;
 pub mod io;
 pub mod node;
 pub mod properties;
+pub mod rename;
 pub mod shape;
 
 pub mod status;

@@ -15,6 +15,7 @@ use core::fmt;
 use crate::{
     Answer, Data, Domain, History, Input, Link, Node, Output, Outputs, Place, Position, Protocol,
     Reply, Role, Status,
+    rename::{Names, Rename},
 };
 
 macro_rules! properties {
@@ -225,6 +226,21 @@ impl<D: Domain> Ghost<D> {
     /// The value of the role register: what a read of the role must say.
     pub fn register(&self) -> Option<D::Host> {
         self.register
+    }
+
+    /// The ticket of the last `NO ONE`: attempts before it were told to end.
+    pub fn cancelled(&self) -> D::Ticket {
+        self.cancelled
+    }
+
+    /// The last ticket that committed.
+    pub fn committed(&self) -> D::Ticket {
+        self.committed
+    }
+
+    /// The live connection.
+    pub fn live(&self) -> Option<D::Generation> {
+        self.live
     }
 
     /// Steps `node` and says what the step broke. `out` must be empty.
@@ -548,6 +564,32 @@ impl<D: Domain> Ghost<D> {
                 // Half a dataset, or an empty one that is not the truth, is never served.
                 broken.unless(status.refuses_reads(), Property::AtomicSwap);
             }
+        }
+    }
+}
+
+impl<D: Domain> Rename<D> for Ghost<D> {
+    fn rename(&self, names: &impl Names<D>) -> Self {
+        Self {
+            register: self.register.map(|host| names.host(host)),
+            ahead: self.ahead.map(|ticket| names.ticket(ticket)),
+            issued: names.issued(self.issued),
+            committed: names.committed(self.committed),
+            cancelled: names.cancelled(self.cancelled),
+            last: names.last(self.last),
+            live: self.live.map(|generation| names.generation(generation)),
+            wire: match self.wire {
+                Wire::Promised(at) => Wire::Promised(at.rename(names)),
+                Wire::Began { at, may_drop } => Wire::Began {
+                    at: at.rename(names),
+                    may_drop,
+                },
+                Wire::Complete(at) => Wire::Complete(at.rename(names)),
+                wire @ (Wire::Quiet | Wire::Asked { .. } | Wire::Nonsense | Wire::Stream) => wire,
+            },
+            loader: self.loader.map(|generation| names.generation(generation)),
+            history: self.history.rename(names),
+            ..*self
         }
     }
 }

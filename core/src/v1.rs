@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use crate::{
     Answer, Attempt, Boot, Domain, Greeted, History, Input, LinkStatus, Output, Outputs, Position,
     Protocol, Reply, Resume, Status,
+    rename::{Names, Rename},
 };
 
 /// The old algorithm of one node.
@@ -315,6 +316,34 @@ impl<D: Domain> Protocol<D> for Node<D> {
             whole: self.whole,
             history: self.history,
             live: link.and_then(|(g, phase)| (phase != Phase::Waiting).then_some(g)),
+        }
+    }
+}
+
+impl<D: Domain> Rename<D> for Node<D> {
+    fn rename(&self, names: &impl Names<D>) -> Self {
+        let link = |(generation, phase)| {
+            let phase = match phase {
+                Phase::Promised(at) => Phase::Promised(at.rename(names)),
+                Phase::Loading(at) => Phase::Loading(at.rename(names)),
+                phase @ (Phase::Waiting | Phase::Dialing | Phase::Asked | Phase::Streaming) => {
+                    phase
+                }
+            };
+            (names.generation(generation), phase)
+        };
+        Self {
+            issued: names.issued(self.issued),
+            last: names.last(self.last),
+            current: self.current.map(|replica| Replica {
+                ticket: replica.ticket.map(|ticket| names.ticket(ticket)),
+                target: names.host(replica.target),
+                resume: replica.resume.map(|resume| resume.rename(names)),
+                link: replica.link.map(link),
+            }),
+            strays: self.strays.iter().copied().map(link).collect(),
+            history: self.history.rename(names),
+            ..*self
         }
     }
 }
