@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use damselfly_server::resp::{ArgList, ParseLimits, Parsed, Parser, Proto, Reply};
+use damselfly_server::resp::reply::Proto;
+use damselfly_server::resp::{ArgList, ParseLimits, Parsed, Parser, Reply};
 
 fn parse(c: &mut Criterion) {
     let limits = ParseLimits {

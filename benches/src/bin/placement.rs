@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use damselfly_benches::{Spread, own_cpu};
-use foldhash::fast::RandomState;
+use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -39,24 +39,30 @@ fn key(n: u64) -> Vec<u8> {
     format!("key:{n:012}").into_bytes()
 }
 
+fn hash_of(key: &[u8]) -> u64 {
+    FixedState::with_seed(7).hash_one(key)
+}
+
 fn get(table: &Table, hash: u64, key: &[u8], out: &mut Vec<u8>) {
     if let Some((_, value)) = table.find(hash, |(k, _)| **k == *key) {
         out.extend_from_slice(value);
     }
 }
 
-fn insert(table: &mut Table, hasher: &RandomState, n: u64) {
+fn insert(table: &mut Table, n: u64) {
     let key = key(n);
-    let hash = hasher.hash_one(&key[..]);
+    let hash = hash_of(&key);
     let entry = (key.into_boxed_slice(), vec![b'x'; 64].into_boxed_slice());
-    table.insert_unique(hash, entry, |(k, _)| hasher.hash_one(&k[..]));
+    table.insert_unique(hash, entry, |(k, _)| hash_of(k));
 }
 
 /// The keys of a batch: pseudo-random, the same in both ways.
 fn batch(seed: &mut u64, size: usize) -> Vec<Vec<u8>> {
     (0..size)
         .map(|_| {
-            *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            *seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             key((*seed >> 33) % KEYS)
         })
         .collect()
@@ -66,7 +72,7 @@ fn shard_of(hash: u64) -> usize {
     (hash >> 40) as usize % SHARDS
 }
 
-fn in_place(shards: &Arc<Vec<Shard>>, hasher: RandomState, batches: usize, size: usize) {
+fn in_place(shards: &Arc<Vec<Shard>>, batches: usize, size: usize) {
     let threads = (0..THREADS).map(|t| {
         let shards = shards.clone();
         std::thread::spawn(move || {
@@ -79,7 +85,7 @@ fn in_place(shards: &Arc<Vec<Shard>>, hasher: RandomState, batches: usize, size:
                         for _ in 0..batches {
                             out.clear();
                             for key in batch(&mut seed, size) {
-                                let hash = hasher.hash_one(&key[..]);
+                                let hash = hash_of(&key);
                                 get(&shards[shard_of(hash)].0.lock(), hash, &key, &mut out);
                             }
                             assert_eq!(out.len(), 64 * size);
@@ -94,7 +100,7 @@ fn in_place(shards: &Arc<Vec<Shard>>, hasher: RandomState, batches: usize, size:
     threads.collect::<Vec<_>>().into_iter().for_each(finish);
 }
 
-fn owners(tables: &Arc<Mutex<Vec<Option<Table>>>>, hasher: RandomState, batches: usize, size: usize) {
+fn owners(tables: &Arc<Mutex<Vec<Option<Table>>>>, batches: usize, size: usize) {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS)
         .map(|_| mpsc::unbounded_channel::<Message>())
         .unzip();
@@ -111,7 +117,7 @@ fn owners(tables: &Arc<Mutex<Vec<Option<Table>>>>, hasher: RandomState, batches:
                         while let Some((keys, back)) = inbox.recv().await {
                             let mut out = Vec::with_capacity(64 * keys.len());
                             for key in keys {
-                                get(&table.borrow(), hasher.hash_one(&key[..]), &key, &mut out);
+                                get(&table.borrow(), hash_of(&key), &key, &mut out);
                             }
                             let _ = back.send(out);
                         }
@@ -126,7 +132,7 @@ fn owners(tables: &Arc<Mutex<Vec<Option<Table>>>>, hasher: RandomState, batches:
                             out.clear();
                             let mut others = Vec::new();
                             for key in batch(&mut seed, size) {
-                                let hash = hasher.hash_one(&key[..]);
+                                let hash = hash_of(&key);
                                 if shard_of(hash) % THREADS == t {
                                     get(&table.borrow(), hash, &key, &mut out);
                                 } else {
@@ -175,13 +181,12 @@ fn finish(thread: std::thread::JoinHandle<()>) {
 }
 
 fn main() -> Result<()> {
-    let hasher = RandomState::default();
     let mut tables: Vec<Table> = (0..SHARDS).map(|_| Table::new()).collect();
     let mut owned: Vec<Table> = (0..THREADS).map(|_| Table::new()).collect();
     for n in 0..KEYS {
-        let shard = shard_of(hasher.hash_one(&key(n)[..]));
-        insert(&mut tables[shard], &hasher, n);
-        insert(&mut owned[shard % THREADS], &hasher, n);
+        let shard = shard_of(hash_of(&key(n)));
+        insert(&mut tables[shard], n);
+        insert(&mut owned[shard % THREADS], n);
     }
     let shards = Arc::new(tables.into_iter().map(|t| Shard(Mutex::new(t))).collect());
     let owned = Arc::new(Mutex::new(owned.into_iter().map(Some).collect()));
@@ -196,9 +201,9 @@ fn main() -> Result<()> {
             for way in [round % 2, 1 - round % 2] {
                 let before = own_cpu()?;
                 if way == 0 {
-                    in_place(&shards, hasher, batches, size);
+                    in_place(&shards, batches, size);
                 } else {
-                    owners(&owned, hasher, batches, size);
+                    owners(&owned, batches, size);
                 }
                 cost[way] = (own_cpu()? - before).as_secs_f64() * 1e6 / ops;
             }
