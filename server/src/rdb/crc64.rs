@@ -39,7 +39,7 @@ mod tests {
         const POLYNOMIAL: u64 = 0xad93_d235_94c9_35a9_u64.reverse_bits();
         bytes.iter().fold(0, |crc, byte| {
             (0..8).fold(crc ^ u64::from(*byte), |crc, _| {
-                crc >> 1 ^ (crc & 1) * POLYNOMIAL
+                (crc >> 1) ^ ((crc & 1) * POLYNOMIAL)
             })
         })
     }

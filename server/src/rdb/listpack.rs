@@ -4,7 +4,8 @@
 //! an encoding byte with its data, then the length of both once more, readable backwards.
 
 use super::error::Fault;
-use super::item::{Item, canonical_int};
+use super::item::Item;
+use crate::store::num::parse_i64;
 
 const HEADER: usize = 6;
 const END: u8 = 0xff;
@@ -156,7 +157,7 @@ impl<'v> Builder<'v> {
 
     /// Appends an element; digits in canonical form become an integer, as Redis does it.
     pub fn push(&mut self, element: &[u8]) {
-        match canonical_int(element) {
+        match parse_i64(element) {
             Some(int) => self.push_int(int),
             None => self.push_bytes(element),
         }

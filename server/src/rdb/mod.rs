@@ -10,8 +10,16 @@ pub mod format;
 pub mod intset;
 pub mod item;
 pub mod listpack;
+pub mod load;
 pub mod lzf;
+pub mod read;
+mod source;
+mod value;
+pub mod write;
 pub mod ziplist;
 pub mod zipmap;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{Fault, Place, RdbError};

@@ -155,7 +155,7 @@ pub(super) mod tests {
                     out.extend((before as u32).to_le_bytes());
                 }
             }
-            match crate::rdb::item::canonical_int(element) {
+            match crate::store::num::parse_i64(element) {
                 Some(int @ 0..=12) => out.push(0xf1 + int as u8),
                 Some(int) => {
                     let le = int.to_le_bytes();

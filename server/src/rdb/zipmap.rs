@@ -10,6 +10,9 @@ const END: u8 = 0xff;
 const LONG: u8 = 0xfe;
 const SHORT: Fault = Fault("a zipmap entry reaches past the end");
 
+/// A field and its value.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// The fields and values of a zipmap, checked one by one as they are taken.
 #[derive(Clone, Debug)]
 pub struct Pairs<'a> {
@@ -49,7 +52,7 @@ impl<'a> Pairs<'a> {
         Ok(u32::from_le_bytes(*len) as usize)
     }
 
-    fn take(&mut self) -> Result<Option<(&'a [u8], &'a [u8])>, Fault> {
+    fn take(&mut self) -> Result<Option<Pair<'a>>, Fault> {
         let len = match self.byte()? {
             END if !self.rest.is_empty() => {
                 return Err(Fault("a zipmap has bytes after its end"));
@@ -80,7 +83,7 @@ impl<'a> Pairs<'a> {
 }
 
 impl<'a> Iterator for Pairs<'a> {
-    type Item = Result<(&'a [u8], &'a [u8]), Fault>;
+    type Item = Result<Pair<'a>, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -121,7 +124,9 @@ pub(super) mod tests {
         out
     }
 
-    fn read(bytes: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    type Owned = (Vec<u8>, Vec<u8>);
+
+    fn read(bytes: &[u8]) -> Result<Vec<Owned>, Fault> {
         pairs(bytes)?
             .map(|pair| pair.map(|(field, value)| (field.to_vec(), value.to_vec())))
             .collect()

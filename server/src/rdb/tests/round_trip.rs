@@ -1,0 +1,200 @@
+//! What the writer wrote, the reader reads.
+
+use std::io::{self, Read};
+
+use proptest::prelude::*;
+
+use super::{Gather, Plain};
+use crate::rdb::read::{self, Reader};
+use crate::rdb::write::{self, Facts, Replication, Writer};
+use crate::store::hash::Hash;
+use crate::store::list::{End, List};
+use crate::store::set::Set;
+use crate::store::zset::Zset;
+use crate::store::{Limits, Object};
+
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..30),
+        any::<i64>().prop_map(|int| int.to_string().into_bytes()),
+        any::<i16>().prop_map(|int| int.to_string().into_bytes()),
+        ("[a-c]{1,9}", 1usize..2000).prop_map(|(word, times)| word.repeat(times).into_bytes()),
+    ]
+}
+
+fn score() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>().prop_filter("scores are numbers", |score| !score.is_nan()),
+        any::<i32>().prop_map(f64::from),
+        Just(f64::INFINITY),
+        Just(f64::NEG_INFINITY),
+        Just(-0.0),
+    ]
+}
+
+/// Collections on both sides of the limits of their compact forms (which the tests set to ten).
+fn object() -> impl Strategy<Value = Object> {
+    let limits = Limits {
+        hash_max_listpack_entries: 10,
+        set_max_intset_entries: 10,
+        zset_max_listpack_entries: 10,
+        ..Limits::default()
+    };
+    let (l1, l2, l3, l4) = (limits.clone(), limits.clone(), limits.clone(), limits);
+    let ints = any::<i32>().prop_map(|int| int.to_string().into_bytes());
+    prop_oneof![
+        text().prop_map(Object::Str),
+        prop::collection::vec(text(), 1..40).prop_map(move |elements| {
+            let mut list = List::new();
+            for element in &elements {
+                list.push(End::Right, element, &l1);
+            }
+            Object::List(list)
+        }),
+        prop_oneof![
+            prop::collection::vec(ints, 1..20),
+            prop::collection::vec(text(), 1..20)
+        ]
+        .prop_map(move |members| {
+            let mut set = Set::new();
+            for member in &members {
+                set.insert(member, &l2);
+            }
+            Object::Set(set)
+        }),
+        prop::collection::vec((text(), text()), 1..20).prop_map(move |fields| {
+            let mut hash = Hash::new();
+            for (field, value) in &fields {
+                hash.insert(field, value, &l3);
+            }
+            Object::Hash(hash)
+        }),
+        prop::collection::vec((text(), score()), 1..20).prop_map(move |members| {
+            let mut zset = Zset::new();
+            for (member, score) in &members {
+                zset.insert(member, *score, &l4);
+            }
+            Object::Zset(zset)
+        }),
+    ]
+}
+
+type Keys = std::collections::BTreeMap<(u32, Vec<u8>), (Object, Option<i64>)>;
+
+fn keys() -> impl Strategy<Value = Keys> {
+    let key = (0u32..20, text());
+    let value = (object(), prop::option::of(any::<i64>()));
+    prop::collection::btree_map(key, value, 0..12)
+}
+
+/// Gives its bytes in portions of a few.
+struct Trickle<'a>(&'a [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let len = self.1.min(to.len()).min(self.0.len());
+        self.1 = self.1 % 5 + 1;
+        let (head, rest) = self.0.split_at(len);
+        to[..len].copy_from_slice(head);
+        self.0 = rest;
+        Ok(len)
+    }
+}
+
+proptest! {
+    #[test]
+    fn all_types(keys in keys(), compress: bool, checksum: bool, taken_often: bool) {
+        let mut writer = Writer::new(write::Options { compress, checksum });
+        let mut bytes = Vec::new();
+        let id = "0123456789abcdef0123456789abcdef01234567";
+        writer.header(&Facts {
+            ctime: 1_700_000_000,
+            used_memory: 12_345,
+            replication: Some(Replication { id, offset: 77, stream_db: 3 }),
+        });
+        for ((db, key), (object, expire_ms)) in &keys {
+            writer.select_db(*db);
+            writer.resize_db(9, 4);
+            writer.key(key, object.as_ref(), *expire_ms);
+            if taken_often {
+                writer.drain_to(&mut bytes).unwrap();
+            }
+        }
+        writer.finish();
+        let written = writer.written();
+        bytes.extend(writer.take());
+        prop_assert_eq!(bytes.len() as u64, written);
+
+        let want: std::collections::BTreeMap<_, _> = keys
+            .iter()
+            .map(|(key, (object, expire_ms))| (key.clone(), (Plain::from(object.as_ref()), *expire_ms)))
+            .collect();
+        let whole = bytes.len();
+        bytes.extend(b"and the stream goes on");
+        let mut reader = Reader::new(Trickle(&bytes, 1), read::Options::default());
+        let mut gather = Gather::default();
+        let summary = reader.read(&mut gather).unwrap();
+        prop_assert_eq!(&gather.keys, &want);
+        prop_assert_eq!(summary.keys, want.len() as u64);
+        prop_assert_eq!(summary.bytes, whole as u64);
+        prop_assert_eq!(summary.verified, checksum);
+        prop_assert_eq!(summary.version, 10);
+        prop_assert_eq!(gather.sizes.len(), want.len());
+        prop_assert_eq!(gather.aux.get(&b"repl-id"[..]).map(Vec::as_slice), Some(id.as_bytes()));
+        prop_assert_eq!(gather.aux.get(&b"repl-offset"[..]).map(Vec::as_slice), Some(&b"77"[..]));
+        prop_assert_eq!(gather.aux.get(&b"repl-stream-db"[..]).map(Vec::as_slice), Some(&b"3"[..]));
+        let (mut inner, mut rest) = reader.into_parts();
+        inner.read_to_end(&mut rest).unwrap();
+        prop_assert_eq!(rest, b"and the stream goes on");
+    }
+}
+
+#[test]
+fn long_values_pass_and_are_compressed() {
+    let long: Vec<u8> = b"damselfly ".repeat(300_000);
+    let mut list = List::new();
+    for element in [&long[..], b"short", &long[..70_000]] {
+        list.push(End::Right, element, &Limits::default());
+    }
+    let mut sizes = Vec::new();
+    for compress in [false, true] {
+        let mut writer = Writer::new(write::Options {
+            compress,
+            checksum: true,
+        });
+        writer.header(&Facts::default());
+        writer.select_db(0);
+        writer.key(b"string", Object::Str(long.clone()).as_ref(), None);
+        writer.key(b"list", Object::List(list.clone()).as_ref(), None);
+        writer.finish();
+        let bytes = writer.take();
+        let (gather, _) = super::read(&bytes).unwrap();
+        let value = |key: &[u8]| &gather.keys[&(0, key.to_vec())].0;
+        assert!(*value(b"string") == Plain::Str(long.clone()));
+        let want = vec![long.clone(), b"short".to_vec(), long[..70_000].to_vec()];
+        assert!(*value(b"list") == Plain::List(want));
+        sizes.push(bytes.len());
+    }
+    assert!(sizes[0] > 6_000_000 && sizes[1] < 200_000, "{sizes:?}");
+}
+
+#[test]
+fn a_sink_is_asked_now_and_then_inside_one_large_value() {
+    let mut set = Set::new();
+    for member in 0..100_000 {
+        set.insert(format!("member {member}").as_bytes(), &Limits::default());
+    }
+    let mut writer = Writer::new(write::Options::default());
+    writer.header(&Facts::default());
+    writer.select_db(0);
+    writer.key(b"set", Object::Set(set).as_ref(), None);
+    writer.finish();
+    let bytes = writer.take();
+    let (gather, summary) = super::read(&bytes).unwrap();
+    let expected = summary.bytes / read::TICK;
+    assert!(
+        gather.ticks + 1 >= expected,
+        "{} of {expected}",
+        gather.ticks
+    );
+}
