@@ -11,8 +11,10 @@
 //! a gate (shards, log) come after it.
 
 use crate::repl::domain::Status;
+use crate::store::dataset::Dataset;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// What the role of the server allows at this moment; read by the dispatcher before every command. It is the
 /// published status in short, and made of nothing else.
@@ -51,6 +53,34 @@ impl Fence {
         whole: true,
         generation: None,
     };
+}
+
+/// What lies in every gate: the dataset, and the status that goes with it.
+#[derive(Clone)]
+pub struct View {
+    /// What is served.
+    pub dataset: Arc<Dataset>,
+    /// What INFO and ROLE say.
+    pub status: Arc<Status>,
+    /// The status in short.
+    pub fence: Fence,
+}
+
+impl View {
+    /// The view of `dataset` under `status`.
+    pub fn new(dataset: Arc<Dataset>, status: Arc<Status>) -> Self {
+        View {
+            fence: Fence::from(&*status),
+            dataset,
+            status,
+        }
+    }
+
+    /// Publishes another status of the same dataset.
+    pub fn set_status(&mut self, status: Arc<Status>) {
+        self.fence = Fence::from(&*status);
+        self.status = status;
+    }
 }
 
 /// One mutex per cache line, two lines apart for the prefetcher's sake.

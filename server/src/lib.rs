@@ -4,6 +4,7 @@ pub mod command;
 pub mod config;
 pub mod gate;
 pub mod log;
+pub mod memory;
 pub mod rdb;
 pub mod repl;
 pub mod resp;

@@ -2,7 +2,12 @@
 //!
 //! Following a master, in the order of a `REPLICAOF`: [`driver`] (the one caller of the core's `step`),
 //! [`attempt`] (phase one), [`greet`] (the handshake), `link` (PSYNC, snapshot, stream).
+//!
+//! Being followed: [`serve`] (PSYNC, the replicas and what each of them is sent), [`snapshot`] (taken
+//! without fork while writes go on, for replicas and files).
 
 pub mod domain;
 pub mod greet;
 pub mod peer;
+pub mod serve;
+pub mod snapshot;

@@ -50,6 +50,11 @@ impl Snapshot {
         self.dbs.iter().map(|(number, db)| (*number, db))
     }
 
+    /// The number of the database that is walked next; `None` at the end.
+    pub fn db(&self) -> Option<usize> {
+        self.dbs.get(self.next.0).map(|(number, _)| *number)
+    }
+
     /// Gives some of the remaining entries to `sink`, all of the database whose number is returned, and
     /// locks one shard for that; `None` when there are no more. Databases follow one another in ascending order.
     pub fn walk(&mut self, sink: &mut Sink<'_>) -> Option<usize> {

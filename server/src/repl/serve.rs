@@ -1,0 +1,385 @@
+//! The master's side: replicas that ask us for the stream.
+//!
+//! A connection that sends PSYNC or SYNC is asked [`Master::admit`] under its gate, so that the decision and
+//! the dataset go together, and then lives on as [`Admission::run`] in the task it had: waiting for a snapshot,
+//! receiving it, streaming. Nobody waits for a replica: its task reads the shared log at its own pace, and the
+//! log lets go of it when it falls too far behind.
+
+mod feed;
+mod hello;
+mod listen;
+mod replica;
+
+pub use hello::{Answer, Hello};
+pub use replica::{ReplicaInfo, State};
+
+use super::domain::{History, Id, Wire};
+use super::snapshot::Snapshots;
+use crate::gate::{AllGates, Gates, View};
+use crate::log::{Cursor, Limits, ReplLog};
+use arc_swap::ArcSwap;
+use damselfly_core::Resume;
+use damselfly_core::history::{Backlog, may_continue};
+use parking_lot::Mutex;
+use replica::{End, Replica};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+
+/// What the core has to do with the master's side.
+pub trait MasterHooks: Send + Sync {
+    /// The log begins to keep writes: the history needs a new name, to be in the view of every gate when this
+    /// returns (`Input::HistoryBegan`). Called on a master only.
+    fn begin_history(&self, all: &mut AllGates<'_, View>);
+}
+
+/// The parameters of the master's side.
+#[derive(Clone, Debug)]
+pub struct MasterConfig {
+    /// `repl-diskless-sync`: without it snapshots go by way of a file.
+    pub diskless_sync: bool,
+    /// `repl-diskless-sync-delay`: how long a snapshot waits for more replicas.
+    pub diskless_sync_delay: Duration,
+    /// `repl-diskless-sync-max-replicas`: with so many waiting it begins at once; 0 is no number.
+    pub diskless_sync_max_replicas: usize,
+    /// `repl-ping-replica-period`.
+    pub ping_period: Duration,
+    /// `repl-timeout`: a replica silent for so long is dropped.
+    pub timeout: Duration,
+    /// `repl-backlog-ttl`: the backlog is freed after so long without replicas; zero means never.
+    pub backlog_ttl: Duration,
+    /// `repl-backlog-size` and the hard limit of `client-output-buffer-limit replica`.
+    pub limits: Limits,
+    /// The soft limit: bytes (0: none), and for how long they may be exceeded.
+    pub soft_limit: (u64, Duration),
+    /// `rdbcompression`.
+    pub rdb_compression: bool,
+    /// `rdbchecksum`.
+    pub rdb_checksum: bool,
+    /// `dir`: where temporary files are made.
+    pub dir: PathBuf,
+}
+
+impl Default for MasterConfig {
+    fn default() -> Self {
+        MasterConfig {
+            diskless_sync: true,
+            diskless_sync_delay: Duration::from_secs(5),
+            diskless_sync_max_replicas: 0,
+            ping_period: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            backlog_ttl: Duration::from_secs(3600),
+            limits: Limits::default(),
+            soft_limit: (64 << 20, Duration::from_secs(60)),
+            rdb_compression: true,
+            rdb_checksum: true,
+            dir: PathBuf::from("."),
+        }
+    }
+}
+
+/// What INFO counts of synchronizations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncStats {
+    /// `sync_full`.
+    pub full: u64,
+    /// `sync_partial_ok`.
+    pub partial_ok: u64,
+    /// `sync_partial_err`.
+    pub partial_err: u64,
+}
+
+/// The replicas of this server.
+pub struct Master {
+    gates: Arc<Gates<View>>,
+    log: Arc<ReplLog>,
+    snapshots: Arc<Snapshots>,
+    config: Arc<ArcSwap<MasterConfig>>,
+    replicas: Mutex<BTreeMap<u64, Arc<Replica>>>,
+    next: AtomicU64,
+    started: Instant,
+    full: AtomicU64,
+    partial_ok: AtomicU64,
+    partial_err: AtomicU64,
+    acked: Notify,
+}
+
+/// A replica that was let in; [`Admission::run`] serves it. Dropping it shows it out.
+pub struct Admission {
+    master: Arc<Master>,
+    replica: Arc<Replica>,
+    plan: Plan,
+}
+
+enum Plan {
+    /// `+CONTINUE` from the cursor on; the replid is told to those who understand.
+    Continue(Cursor, Option<Id>),
+    Full,
+}
+
+impl Master {
+    /// Nobody follows yet.
+    pub fn new(
+        gates: Arc<Gates<View>>,
+        log: Arc<ReplLog>,
+        hooks: Arc<dyn MasterHooks>,
+        config: MasterConfig,
+    ) -> Arc<Self> {
+        log.set_limits(config.limits);
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let snapshots = Arc::new(Snapshots::new(
+            Arc::clone(&gates),
+            Arc::clone(&log),
+            hooks,
+            Arc::clone(&config),
+        ));
+        Arc::new(Master {
+            gates,
+            log,
+            snapshots,
+            config,
+            replicas: Mutex::default(),
+            next: AtomicU64::new(0),
+            started: Instant::now(),
+            full: AtomicU64::new(0),
+            partial_ok: AtomicU64::new(0),
+            partial_err: AtomicU64::new(0),
+            acked: Notify::new(),
+        })
+    }
+
+    /// The snapshots that are made of the dataset: BGSAVE asks there too.
+    pub fn snapshots(&self) -> &Arc<Snapshots> {
+        &self.snapshots
+    }
+
+    /// The parameters in force.
+    pub fn config(&self) -> Arc<MasterConfig> {
+        self.config.load_full()
+    }
+
+    /// Takes other parameters: `CONFIG SET`.
+    pub fn configure(&self, config: MasterConfig) {
+        self.log.set_limits(config.limits);
+        self.config.store(Arc::new(config));
+        self.snapshots.poke();
+    }
+
+    /// `PSYNC replid offset` or `SYNC`, as `args`, from a client at address `ip` that said `hello`. Called with
+    /// the caller's gate held, whose view is `view`; the caller sends what it owes the client, leaves the gate,
+    /// and hands its socket to [`Admission::run`].
+    ///
+    /// # Errors
+    /// The error reply; the connection goes on as it was.
+    pub fn admit(
+        self: &Arc<Self>,
+        view: &View,
+        hello: &Hello,
+        ip: &str,
+        args: &[&[u8]],
+    ) -> Result<Admission, String> {
+        let wanted = match args {
+            [_, replid, offset] => Some((*replid, parse_offset(offset)?)),
+            [_, _, _, failover] if failover.eq_ignore_ascii_case(b"failover") => {
+                return Err(if view.fence.replica {
+                    "ERR PSYNC FAILOVER is not supported".into()
+                } else {
+                    "ERR PSYNC FAILOVER can't be sent to a master.".into()
+                });
+            }
+            [_] => None,
+            _ => return Err("ERR syntax error".into()),
+        };
+        if view.fence.replica && !view.fence.link_up {
+            return Err("NOMASTERLINK Can't SYNC while not connected with my master".into());
+        }
+        let ip = hello.ip.as_deref().unwrap_or(ip);
+        let replica = Arc::new(Replica::new(hello, ip, wanted.is_none(), self.started));
+        tracing::info!("replica {replica} asks for synchronization");
+        let plan =
+            wanted.and_then(|wanted| self.resume(&view.status.history, hello, &replica, wanted));
+        let plan = plan.unwrap_or_else(|| {
+            self.full.fetch_add(1, Relaxed);
+            Plan::Full
+        });
+        self.replicas
+            .lock()
+            .insert(self.next.fetch_add(1, Relaxed), Arc::clone(&replica));
+        Ok(Admission {
+            master: Arc::clone(self),
+            replica,
+            plan,
+        })
+    }
+
+    /// Decides whether the replica may go on with the stream where it left it.
+    fn resume(
+        &self,
+        history: &History,
+        hello: &Hello,
+        replica: &Replica,
+        (replid, from): (&[u8], i64),
+    ) -> Option<Plan> {
+        let cursor = Id::parse(replid)
+            .zip(u64::try_from(from).ok())
+            .and_then(|(replid, from)| {
+                // The end of the log moves on meanwhile, but never back while we hold a gate.
+                let backlog = self.log.resumable().map(|(first, last)| Backlog::<Wire> {
+                    first: first + 1,
+                    next: last + 1,
+                });
+                if !may_continue(history, backlog, Resume { replid, from }) {
+                    return None;
+                }
+                self.log.cursor_at(from - 1)
+            });
+        match cursor {
+            Some(cursor) => {
+                self.partial_ok.fetch_add(1, Relaxed);
+                tracing::info!("replica {replica} resumes, {} bytes behind", cursor.lag());
+                Some(Plan::Continue(
+                    cursor,
+                    hello.psync2.then_some(history.at.replid),
+                ))
+            }
+            None if replid == b"?" => None,
+            None => {
+                self.partial_err.fetch_add(1, Relaxed);
+                tracing::info!(
+                    "replica {replica} cannot resume {} at {from}: we have {} and backlog {:?}",
+                    String::from_utf8_lossy(replid),
+                    history.at.replid,
+                    self.log.resumable(),
+                );
+                None
+            }
+        }
+    }
+
+    /// The replicas, in the order they came.
+    pub fn replicas(&self) -> Vec<ReplicaInfo> {
+        self.replicas
+            .lock()
+            .values()
+            .map(|replica| replica.info())
+            .collect()
+    }
+
+    /// How many replicas have confirmed the stream up to `offset`: what WAIT counts.
+    pub fn acked_by(&self, offset: u64) -> usize {
+        let replicas = self.replicas.lock();
+        replicas
+            .values()
+            .filter(|replica| replica.has_acked(offset))
+            .count()
+    }
+
+    /// Notified (all waiters) whenever a replica confirms an offset.
+    pub fn acks(&self) -> &Notify {
+        &self.acked
+    }
+
+    /// Asks all replicas to say now how far they are. Called with a gate held, on a master.
+    pub fn ask_for_acks(&self) {
+        if self.log.active() {
+            self.log.writer().plain(&[b"REPLCONF", b"GETACK", b"*"]);
+        }
+    }
+
+    /// Counts of synchronizations since the start.
+    pub fn stats(&self) -> SyncStats {
+        SyncStats {
+            full: self.full.load(Relaxed),
+            partial_ok: self.partial_ok.load(Relaxed),
+            partial_err: self.partial_err.load(Relaxed),
+        }
+    }
+
+    /// Closes the connection to every replica: our history changed its name, or is another one. They ask again.
+    pub fn drop_all_replicas(&self) {
+        for replica in self.replicas.lock().values() {
+            replica.end(End::HistoryChanged);
+        }
+    }
+
+    /// What is done every second, for ever: pings, and the end of a backlog nobody has used for long.
+    /// `slot` is the gate of the thread this runs on.
+    pub async fn housekeeping(self: Arc<Self>, slot: usize) {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut last_ping, mut deserted) = (Instant::now(), None);
+        loop {
+            tick.tick().await;
+            let config = self.config.load();
+            if !self.replicas.lock().is_empty() {
+                deserted = None;
+                if last_ping.elapsed() >= config.ping_period {
+                    last_ping = Instant::now();
+                    self.ping(slot);
+                }
+            } else if self.log.active() && !config.backlog_ttl.is_zero() {
+                let since = *deserted.get_or_insert_with(Instant::now);
+                if since.elapsed() >= config.backlog_ttl {
+                    self.free_backlog();
+                    deserted = None;
+                }
+            }
+        }
+    }
+
+    fn ping(&self, slot: usize) {
+        let gate = self.gates.enter(slot);
+        // A replica sends no pings of its own: its stream is its master's, byte for byte.
+        if !gate.fence.replica && self.log.active() {
+            self.log.writer().plain(&[b"PING"]);
+        }
+        Gates::leave(gate);
+        self.log.kick();
+    }
+
+    fn free_backlog(&self) {
+        let all = self.gates.all();
+        if !all.view().fence.replica && self.replicas.lock().is_empty() {
+            self.log.deactivate();
+            tracing::info!("replication backlog freed after long without replicas");
+        }
+    }
+}
+
+impl Admission {
+    /// Serves the replica until it leaves or is dropped. `unread` is what was read of its connection after the
+    /// PSYNC. Returns when the connection is to be closed.
+    pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, stream: S, unread: Vec<u8>) {
+        let (reader, writer) = tokio::io::split(stream);
+        let (master, replica) = (Arc::clone(&self.master), Arc::clone(&self.replica));
+        let plan = std::mem::replace(&mut self.plan, Plan::Full);
+        let end = tokio::select! {
+            end = replica.ended() => end,
+            end = listen::listen(&master, &replica, reader, unread) => end,
+            end = feed::feed(&master, &replica, writer, plan) => end,
+            end = replica.watch(&master) => end,
+        };
+        tracing::info!("replica {replica}: {end}");
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let this = &self.replica;
+        self.master
+            .replicas
+            .lock()
+            .retain(|_, replica| !Arc::ptr_eq(replica, this));
+    }
+}
+
+fn parse_offset(text: &[u8]) -> Result<i64, String> {
+    let parsed = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| "ERR value is not an integer or out of range".into())
+}

@@ -1,0 +1,152 @@
+//! What a replica says of itself before it asks for the stream: `REPLCONF option value ...`.
+
+/// The longest `ip-address`, bytes.
+const LONGEST_ADDRESS: usize = 255;
+
+/// What a client told us by REPLCONF. Part of the state of every connection, so kept small.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hello {
+    /// `listening-port`; 0 if not said.
+    pub port: u16,
+    /// `ip-address`, where it differs from the peer's.
+    pub ip: Option<Box<str>>,
+    /// `capa eof`: takes a snapshot whose length is not known beforehand.
+    pub eof: bool,
+    /// `capa psync2`: takes `+CONTINUE <new replid>`.
+    pub psync2: bool,
+    /// `rdb-only 1`: wants a snapshot and no stream.
+    pub rdb_only: bool,
+}
+
+/// How a REPLCONF is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `+OK`.
+    Ok,
+    /// Not at all, as ACK and GETACK are.
+    Silence,
+}
+
+impl Hello {
+    /// Takes in `REPLCONF option value ...`; `args[0]` is the command's name.
+    ///
+    /// # Errors
+    /// The error reply, in Redis's words; options before the bad one stay taken, as in Redis.
+    pub fn replconf(&mut self, args: &[&[u8]]) -> Result<Answer, String> {
+        let options = args.get(1..).unwrap_or_default();
+        if !options.len().is_multiple_of(2) {
+            return Err("ERR syntax error".into());
+        }
+        for option in options.chunks_exact(2) {
+            let (name, value) = (option[0].to_ascii_lowercase(), option[1]);
+            match &name[..] {
+                b"listening-port" => self.port = integer(value)?,
+                b"ip-address" if value.len() > LONGEST_ADDRESS => {
+                    return Err(format!(
+                        "ERR REPLCONF ip-address provided by replica instance is too long: {} bytes",
+                        value.len()
+                    ));
+                }
+                b"ip-address" => self.ip = address(value),
+                b"capa" if value.eq_ignore_ascii_case(b"eof") => self.eof = true,
+                b"capa" if value.eq_ignore_ascii_case(b"psync2") => self.psync2 = true,
+                // A capability we do not know is no matter.
+                b"capa" => {}
+                b"rdb-only" => match integer(value)? {
+                    0u8 => self.rdb_only = false,
+                    1 => self.rdb_only = true,
+                    _ => return Err("ERR value is out of range, must be between 0 and 1".into()),
+                },
+                b"ack" | b"getack" => return Ok(Answer::Silence),
+                _ => {
+                    let name = String::from_utf8_lossy(option[0]);
+                    return Err(format!("ERR Unrecognized REPLCONF option: {name}"));
+                }
+            }
+        }
+        Ok(Answer::Ok)
+    }
+}
+
+fn integer<T: std::str::FromStr>(text: &[u8]) -> Result<T, String> {
+    let parsed = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| "ERR value is not an integer or out of range".into())
+}
+
+/// An announced address goes into INFO and ROLE as it is: a line break in it would forge fields.
+fn address(value: &[u8]) -> Option<Box<str>> {
+    let text = std::str::from_utf8(value).ok()?;
+    let plain = !text.is_empty() && !text.contains(|c: char| c.is_control() || c == ',');
+    plain.then(|| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hear(hello: &mut Hello, line: &str) -> Result<Answer, String> {
+        let args: Vec<_> = line.split(' ').map(str::as_bytes).collect();
+        hello.replconf(&args)
+    }
+
+    #[test]
+    fn a_replica_introduces_itself() {
+        let mut hello = Hello::default();
+        assert_eq!(
+            hear(&mut hello, "REPLCONF listening-port 6380"),
+            Ok(Answer::Ok)
+        );
+        assert_eq!(
+            hear(&mut hello, "replconf IP-address 10.0.0.1"),
+            Ok(Answer::Ok)
+        );
+        assert_eq!(
+            hear(&mut hello, "REPLCONF capa eof capa psync2 capa tea"),
+            Ok(Answer::Ok)
+        );
+        assert_eq!(hear(&mut hello, "REPLCONF rdb-only 1"), Ok(Answer::Ok));
+        let said = Hello {
+            port: 6380,
+            ip: Some("10.0.0.1".into()),
+            eof: true,
+            psync2: true,
+            rdb_only: true,
+        };
+        assert_eq!(hello, said);
+        assert_eq!(hear(&mut hello, "REPLCONF ACK 7"), Ok(Answer::Silence));
+        assert_eq!(hello, said);
+    }
+
+    #[test]
+    fn nonsense_is_refused_in_rediss_words() {
+        let mut hello = Hello::default();
+        let long = format!("REPLCONF ip-address {}", "x".repeat(300));
+        for (line, error) in [
+            ("REPLCONF capa", "ERR syntax error"),
+            (
+                "REPLCONF listening-port x",
+                "ERR value is not an integer or out of range",
+            ),
+            (
+                "REPLCONF listening-port 70000",
+                "ERR value is not an integer or out of range",
+            ),
+            (
+                "REPLCONF rdb-only 2",
+                "ERR value is out of range, must be between 0 and 1",
+            ),
+            ("REPLCONF tea now", "ERR Unrecognized REPLCONF option: tea"),
+            (
+                &long,
+                "ERR REPLCONF ip-address provided by replica instance is too long: 300 bytes",
+            ),
+        ] {
+            assert_eq!(hear(&mut hello, line), Err(error.into()), "{line}");
+        }
+        let forged: [&[u8]; 3] = [b"REPLCONF", b"ip-address", b"1.1.1.1\r\nrole:master"];
+        assert_eq!(hello.replconf(&forged), Ok(Answer::Ok));
+        assert_eq!(hello, Hello::default());
+    }
+}

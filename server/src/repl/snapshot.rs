@@ -1,0 +1,214 @@
+//! Snapshots for replicas and for files, without fork.
+//!
+//! One thread at a time: it stops the world for some microseconds to note the offset and to begin the
+//! snapshot, then walks the dataset segment by segment while commands go on, and hands the encoded pieces
+//! to everybody who asked before it began. Replicas that ask within `repl-diskless-sync-delay` of each
+//! other share one. A consumer that dies is left out; when none is left, the walk ends.
+
+mod walk;
+
+use super::domain::Wire;
+use super::serve::{MasterConfig, MasterHooks};
+use crate::gate::{Gates, View};
+use crate::log::{Cursor, ReplLog};
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use damselfly_core::Position;
+use parking_lot::Mutex;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Pieces under way to one consumer; a piece is some 64 KiB, or one large value.
+const PIECES_UNDER_WAY: usize = 16;
+
+/// What a replica gets of a snapshot, in this order: `Begin`, then all `Piece`s and `End`, or one `File`.
+/// The channel closes early when the snapshot fails; the reason is in our log.
+pub enum Part {
+    /// The snapshot was begun.
+    Begin(Begin),
+    /// The next bytes of it.
+    Piece(Bytes),
+    /// It is complete.
+    End,
+    /// It is complete, and is this file of that many bytes (which has no name any more).
+    File(Arc<File>, u64),
+}
+
+/// Where in the history a snapshot is.
+pub struct Begin {
+    /// Our replid, and the offset of the snapshot.
+    pub at: Position<Wire>,
+    /// Holds the stream from that offset on.
+    pub cursor: Cursor,
+}
+
+/// How a replica takes its snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In pieces, as they are made.
+    Pieces,
+    /// Announced by its length, so by way of a file.
+    File,
+}
+
+/// Why a snapshot did not become a file.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    /// The file could not be written.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The thread that makes it is gone.
+    #[error("the snapshot was given up")]
+    GivenUp,
+}
+
+enum Consumer {
+    Replica(Form, mpsc::Sender<Part>),
+    Save(PathBuf, oneshot::Sender<Result<u64, SaveError>>),
+}
+
+impl Consumer {
+    fn is_gone(&self) -> bool {
+        match self {
+            Consumer::Replica(_, to) => to.is_closed(),
+            Consumer::Save(..) => false,
+        }
+    }
+}
+
+struct Waiter {
+    /// When a snapshot is to be begun for its sake.
+    due: Instant,
+    consumer: Consumer,
+}
+
+#[derive(Default)]
+struct Queue {
+    running: bool,
+    saving: bool,
+    waiting: Vec<Waiter>,
+}
+
+/// Those who want a snapshot, and the one that is being made.
+pub struct Snapshots {
+    gates: Arc<Gates<View>>,
+    log: Arc<ReplLog>,
+    hooks: Arc<dyn MasterHooks>,
+    config: Arc<ArcSwap<MasterConfig>>,
+    queue: Mutex<Queue>,
+}
+
+impl Snapshots {
+    /// Nobody wants any yet.
+    pub fn new(
+        gates: Arc<Gates<View>>,
+        log: Arc<ReplLog>,
+        hooks: Arc<dyn MasterHooks>,
+        config: Arc<ArcSwap<MasterConfig>>,
+    ) -> Self {
+        Snapshots {
+            gates,
+            log,
+            hooks,
+            config,
+            queue: Mutex::default(),
+        }
+    }
+
+    /// Asks for a snapshot for a replica. It begins when [`Snapshots::poke`] is called late enough.
+    pub fn ask(self: &Arc<Self>, form: Form) -> mpsc::Receiver<Part> {
+        let (to, from) = mpsc::channel(PIECES_UNDER_WAY);
+        let config = self.config.load();
+        let delay = match form {
+            Form::Pieces => config.diskless_sync_delay,
+            // A file is begun at once, as in Redis.
+            Form::File => Duration::ZERO,
+        };
+        self.enter(Consumer::Replica(form, to), delay);
+        from
+    }
+
+    /// Saves the dataset to the file `path`, which is replaced when the snapshot is whole and on disk; the
+    /// receiver gets the number of bytes. None if such a save is already under way or waits for its turn.
+    pub fn save(
+        self: &Arc<Self>,
+        path: PathBuf,
+    ) -> Option<oneshot::Receiver<Result<u64, SaveError>>> {
+        let (to, from) = oneshot::channel();
+        {
+            let mut queue = self.queue.lock();
+            if queue.saving {
+                return None;
+            }
+            queue.saving = true;
+        }
+        self.enter(Consumer::Save(path, to), Duration::ZERO);
+        Some(from)
+    }
+
+    /// A snapshot is being made.
+    pub fn running(&self) -> bool {
+        self.queue.lock().running
+    }
+
+    /// A save to a file is under way or waits for its turn.
+    pub fn saving(&self) -> bool {
+        self.queue.lock().saving
+    }
+
+    fn enter(self: &Arc<Self>, consumer: Consumer, delay: Duration) {
+        let due = Instant::now() + delay;
+        self.queue.lock().waiting.push(Waiter { due, consumer });
+        self.poke();
+    }
+
+    /// Begins a snapshot if none is being made and somebody has waited long enough for one.
+    pub fn poke(self: &Arc<Self>) {
+        let mut queue = self.queue.lock();
+        queue.waiting.retain(|waiter| !waiter.consumer.is_gone());
+        if queue.running || !self.is_due(&queue.waiting) {
+            return;
+        }
+        let consumers = queue
+            .waiting
+            .drain(..)
+            .map(|waiter| waiter.consumer)
+            .collect();
+        queue.running = true;
+        let this = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("snapshot".into());
+        if let Err(error) = thread.spawn(move || this.run(consumers)) {
+            // The consumers went with the closure: their channels are closed, their tasks retry or give up.
+            tracing::warn!("cannot start a thread for a snapshot: {error}");
+            queue.running = false;
+            queue.saving = false;
+        }
+    }
+
+    fn is_due(&self, waiting: &[Waiter]) -> bool {
+        let now = Instant::now();
+        let most = self.config.load().diskless_sync_max_replicas;
+        waiting.iter().any(|waiter| waiter.due <= now) || (most > 0 && waiting.len() >= most)
+    }
+
+    fn run(self: Arc<Self>, consumers: Vec<Consumer>) {
+        // Also when the walk panics: nobody would get a snapshot ever after.
+        struct Done(Arc<Snapshots>);
+        impl Drop for Done {
+            fn drop(&mut self) {
+                {
+                    let mut queue = self.0.queue.lock();
+                    queue.running = false;
+                    let waits = |w: &Waiter| matches!(w.consumer, Consumer::Save(..));
+                    queue.saving = queue.waiting.iter().any(waits);
+                }
+                self.0.poke();
+            }
+        }
+        let done = Done(self);
+        walk::run(&done.0, consumers);
+    }
+}

@@ -1,0 +1,267 @@
+//! The thread that makes one snapshot.
+
+use super::{Begin, Consumer, Form, Part, SaveError, Snapshots};
+use crate::rdb::write::{Facts, Options, Replication, Writer};
+use crate::store::snapshot::Snapshot;
+use bytes::Bytes;
+use damselfly_core::Position;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
+
+/// Pieces are handed on when they have this size.
+const PIECE: usize = 64 << 10;
+
+/// Where the pieces go. Each loses its consumers, not the others', when it fails.
+struct Sinks {
+    replicas: Vec<mpsc::Sender<Part>>,
+    /// For the replicas that must know the length beforehand: a file without a name.
+    spool: Option<(File, Vec<mpsc::Sender<Part>>)>,
+    saves: Vec<Save>,
+    written: u64,
+}
+
+struct Save {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+    done: oneshot::Sender<Result<u64, SaveError>>,
+}
+
+/// Makes one snapshot for `consumers`.
+pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) {
+    let started = Instant::now();
+    let config = of.config.load_full();
+    let mut sinks = Sinks::open(&config.dir, consumers);
+    if sinks.is_empty() {
+        return;
+    }
+    let (snapshot, at, stream_db) = {
+        let mut all = of.gates.all();
+        if sinks.has_replicas() && !of.log.active() {
+            // The writes so far were not counted: whoever compares offsets must see another history.
+            if !all.view().fence.replica {
+                of.hooks.begin_history(&mut all);
+            }
+            of.log.activate();
+        }
+        let at = Position {
+            replid: all.view().status.history.at.replid,
+            offset: of.log.offset(),
+        };
+        let stream_db = of.log.forget_selected();
+        sinks.begin(|| {
+            let cursor = of.log.cursor_at(at.offset)?;
+            Some(Begin { at, cursor })
+        });
+        (Snapshot::begin(&all.view().dataset), at, stream_db)
+    };
+    let replid = at.replid.to_string();
+    let facts = Facts {
+        ctime: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs()),
+        used_memory: crate::memory::used(),
+        // A file of a master without replicas describes no point of a history: nobody counted.
+        replication: of.log.active().then_some(Replication {
+            id: &replid,
+            offset: at.offset,
+            stream_db,
+        }),
+    };
+    let options = Options {
+        compress: config.rdb_compression,
+        checksum: config.rdb_checksum,
+    };
+    match write(snapshot, &facts, options, &mut sinks) {
+        Ok(()) => {
+            let (bytes, seconds) = (sinks.written, started.elapsed().as_secs_f64());
+            tracing::info!(
+                "snapshot at offset {}: {bytes} bytes in {seconds:.3} s",
+                at.offset
+            );
+            sinks.finish();
+        }
+        Err(Deserted) => tracing::warn!("snapshot given up: nobody is left who wants it"),
+    }
+}
+
+/// Nobody is left who wants the snapshot.
+struct Deserted;
+
+/// Walks `snapshot`, encodes it and hands the pieces to `sinks`.
+fn write(
+    mut snapshot: Snapshot,
+    facts: &Facts<'_>,
+    options: Options,
+    sinks: &mut Sinks,
+) -> Result<(), Deserted> {
+    let mut writer = Writer::new(options);
+    writer.header(facts);
+    // How many keys there are is a hint, as in Redis: they come and go while the snapshot is walked.
+    let sizes: Vec<_> = snapshot
+        .dbs()
+        .map(|(db, keys)| (db, keys.len(), keys.expires()))
+        .collect();
+    let mut sizes = sizes.into_iter();
+    let mut selected = None;
+    while let Some(db) = snapshot.db() {
+        if selected != Some(db) {
+            selected = Some(db);
+            writer.select_db(db as u32);
+            if let Some((_, keys, expires)) = sizes.find(|size| size.0 == db) {
+                writer.resize_db(keys as u64, expires as u64);
+            }
+        }
+        // Under the lock of a shard: encode, and nothing else.
+        snapshot.walk(&mut |key, value, expire| writer.key(key, value, expire));
+        if writer.pending() >= PIECE {
+            sinks.push(writer.take())?;
+        }
+    }
+    writer.finish();
+    sinks.push(writer.take())
+}
+
+impl Sinks {
+    fn open(dir: &Path, consumers: Vec<Consumer>) -> Sinks {
+        let mut sinks = Sinks {
+            replicas: Vec::new(),
+            spool: None,
+            saves: Vec::new(),
+            written: 0,
+        };
+        let mut spooled = Vec::new();
+        for consumer in consumers {
+            match consumer {
+                Consumer::Replica(Form::Pieces, to) => sinks.replicas.push(to),
+                Consumer::Replica(Form::File, to) => spooled.push(to),
+                Consumer::Save(path, done) => match create_temporary(dir) {
+                    Ok((file, temporary)) => sinks.saves.push(Save {
+                        file,
+                        temporary,
+                        path,
+                        done,
+                    }),
+                    Err(error) => drop(done.send(Err(error.into()))),
+                },
+            }
+        }
+        if !spooled.is_empty() {
+            let nameless = create_temporary(dir).and_then(|(file, path)| {
+                fs::remove_file(path)?;
+                Ok(file)
+            });
+            match nameless {
+                Ok(file) => sinks.spool = Some((file, spooled)),
+                Err(error) => cannot_spool(&error),
+            }
+        }
+        sinks
+    }
+
+    fn has_replicas(&self) -> bool {
+        !self.replicas.is_empty() || self.spool.is_some()
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.has_replicas() && self.saves.is_empty()
+    }
+
+    /// Gives every replica its beginning. Does not wait: the channels are empty.
+    fn begin(&mut self, begin: impl Fn() -> Option<Begin>) {
+        let begun = |to: &mpsc::Sender<Part>| {
+            begin().is_some_and(|begin| to.try_send(Part::Begin(begin)).is_ok())
+        };
+        self.replicas.retain(begun);
+        if let Some((_, replicas)) = &mut self.spool {
+            replicas.retain(begun);
+        }
+    }
+
+    /// Hands a piece to everybody, waiting for those whose channel is full.
+    fn push(&mut self, piece: Vec<u8>) -> Result<(), Deserted> {
+        let piece = Bytes::from(piece);
+        self.written += piece.len() as u64;
+        self.replicas
+            .retain(|to| to.blocking_send(Part::Piece(piece.clone())).is_ok());
+        if let Some((file, replicas)) = &mut self.spool {
+            replicas.retain(|to| !to.is_closed());
+            if let Err(error) = file.write_all(&piece) {
+                cannot_spool(&error);
+                replicas.clear();
+            }
+            if replicas.is_empty() {
+                self.spool = None;
+            }
+        }
+        for mut save in std::mem::take(&mut self.saves) {
+            match save.file.write_all(&piece) {
+                Ok(()) => self.saves.push(save),
+                Err(error) => save.fail(error),
+            }
+        }
+        if self.is_empty() {
+            Err(Deserted)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn finish(self) {
+        for to in self.replicas {
+            // A receiver that is gone needs no end.
+            let _ = to.blocking_send(Part::End);
+        }
+        if let Some((file, replicas)) = self.spool {
+            let file = Arc::new(file);
+            for to in replicas {
+                let _ = to.blocking_send(Part::File(Arc::clone(&file), self.written));
+            }
+        }
+        for save in self.saves {
+            save.finish(self.written);
+        }
+    }
+}
+
+impl Save {
+    fn finish(self, written: u64) {
+        let saved = self
+            .file
+            .sync_all()
+            .and_then(|()| fs::rename(&self.temporary, &self.path));
+        match saved {
+            // Nobody need wait for the result.
+            Ok(()) => drop(self.done.send(Ok(written))),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn fail(self, error: io::Error) {
+        let _ = fs::remove_file(&self.temporary);
+        drop(self.done.send(Err(error.into())));
+    }
+}
+
+fn cannot_spool(error: &io::Error) {
+    tracing::warn!("cannot write the file for replicas that take no diskless snapshot: {error}");
+}
+
+/// A new file in `dir`, for reading and writing, and its name.
+fn create_temporary(dir: &Path) -> io::Result<(File, PathBuf)> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    let path = dir.join(format!("temp-{}-{number}.rdb", std::process::id()));
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    Ok((file, path))
+}
