@@ -5,6 +5,7 @@ pub mod config;
 pub mod gate;
 pub mod log;
 pub mod memory;
+pub mod persist;
 pub mod rdb;
 pub mod repl;
 pub mod resp;

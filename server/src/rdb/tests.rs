@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod damage;
+mod loading;
 mod round_trip;
 
 use std::collections::{BTreeMap, BTreeSet};
