@@ -125,3 +125,16 @@ fn readers_notice_torn_and_old_values() {
         wait::check(torn, || "not yet".into())
     });
 }
+
+#[test]
+fn seed_and_churn_write_every_type() {
+    let (a, b) = (Server::redis(&[]), Server::redis(&[]));
+    let mut client = a.client();
+    data::seed(&mut client);
+    b.follow(a.port);
+    data::churn(&mut client, &mut data::Rng::new(1), 5000);
+    let same = assert_same_data(&a, &b);
+    for kind in ["string", "list", "hash", "set", "zset"] {
+        assert!(same.count(kind) > 20, "{} of {kind}", same.count(kind));
+    }
+}

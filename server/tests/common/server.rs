@@ -274,11 +274,11 @@ fn spawn(kind: Kind, port: u16, dir: &Path, args: &[String]) -> Child {
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--dir"])
         .arg(dir)
-        .args(["--repl-diskless-sync-delay", "0"]);
-    match kind {
-        Kind::Redis => command.args(["--enable-debug-command", "yes"]),
-        Kind::Damselfly => command.arg("--trace").arg(dir.join("trace")),
-    };
+        .args(["--repl-diskless-sync-delay", "0"])
+        .args(["--enable-debug-command", "yes"]);
+    if kind == Kind::Damselfly {
+        command.arg("--trace").arg(dir.join("trace"));
+    }
     command
         .args(args)
         .current_dir(dir)
