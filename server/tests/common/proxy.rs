@@ -31,6 +31,7 @@ struct Shared {
     live: Mutex<Vec<TcpStream>>,
     accepted: AtomicUsize,
     down: AtomicU64,
+    newest: Mutex<Arc<AtomicU64>>,
     stop: AtomicBool,
 }
 
@@ -47,7 +48,12 @@ const TICK: Duration = Duration::from_millis(5);
 impl Proxy {
     /// A proxy to a port on this machine.
     pub fn to(target: u16) -> Proxy {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind the proxy");
+        Proxy::on(0, target)
+    }
+
+    /// A proxy that listens on a port of one's choice.
+    pub fn on(port: u16, target: u16) -> Proxy {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind the proxy");
         let port = listener.local_addr().expect("the proxy's port").port();
         let shared = Arc::new(Shared {
             target: AtomicU16::new(target),
@@ -55,6 +61,7 @@ impl Proxy {
             live: Mutex::new(Vec::new()),
             accepted: AtomicUsize::new(0),
             down: AtomicU64::new(0),
+            newest: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let proxy = Proxy {
@@ -85,6 +92,11 @@ impl Proxy {
     /// How many connections were accepted so far.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes went down the newest connection: what the limits of [`Fault`] count.
+    pub fn bytes_down_of_newest(&self) -> u64 {
+        lock(&self.shared.newest).load(Ordering::SeqCst)
     }
 
     /// How many bytes went down so far, over all connections.
@@ -130,13 +142,17 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             lock(&shared.live).extend([c, s]);
         }
         let (up, down) = (Arc::clone(shared), Arc::clone(shared));
-        thread::spawn(move || pump(client, server, &up, false));
-        thread::spawn(move || pump(server2, client2, &down, true));
+        let passed = Arc::<AtomicU64>::default();
+        *lock(&shared.newest) = Arc::clone(&passed);
+        thread::spawn(move || pump(client, server, &up, None));
+        thread::spawn(move || pump(server2, client2, &down, Some(&passed)));
     }
 }
 
-/// Copies until either side is closed, doing what the fault of the moment asks.
-fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, down: bool) {
+/// Copies until either side is closed, doing what the fault of the moment asks. `counter` is given to the
+/// pump that copies down, and counts what it has copied.
+fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, counter: Option<&AtomicU64>) {
+    let down = counter.is_some();
     let _ = from.set_read_timeout(Some(TICK));
     let mut buf = vec![0; 16 << 10];
     let mut passed = 0u64;
@@ -177,7 +193,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, down: bool) {
             _ => {}
         }
         passed += portion.len() as u64;
-        if down {
+        if let Some(counter) = counter {
+            counter.store(passed, Ordering::SeqCst);
             shared
                 .down
                 .fetch_add(portion.len() as u64, Ordering::SeqCst);

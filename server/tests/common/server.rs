@@ -1,4 +1,6 @@
 //! Servers of both kinds, each in a directory of its own, ended when dropped.
+//!
+//! `DAMSELFLY_BIN=PATH` runs the tests against another build than the one just made.
 
 use super::resp::{Client, Value};
 use super::wait::{PATIENCE, check, eventually};
@@ -266,10 +268,11 @@ fn spawn(kind: Kind, port: u16, dir: &Path, args: &[String]) -> Child {
         .open(dir.join("log"))
         .expect("open the log");
     let program = match kind {
-        Kind::Redis => "redis-server",
-        Kind::Damselfly => env!("CARGO_BIN_EXE_damselfly"),
+        Kind::Redis => "redis-server".into(),
+        Kind::Damselfly => std::env::var("DAMSELFLY_BIN")
+            .unwrap_or_else(|_| env!("CARGO_BIN_EXE_damselfly").into()),
     };
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--dir"])
