@@ -9,6 +9,7 @@
 
 pub mod data;
 pub mod dump;
+pub mod following;
 pub mod peer;
 pub mod proxy;
 pub mod readers;
