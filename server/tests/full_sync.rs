@@ -94,7 +94,7 @@ fn cut_in_the_middle_it_keeps_the_old_data_then_syncs_again() {
         assert_eq!(ours.info("persistence").get("loading"), "0");
     }
     assert!(
-        readers.so_far().seen.get("new").is_none(),
+        !readers.so_far().seen.contains_key("new"),
         "half a snapshot was served"
     );
     proxy.set(Fault::Refuse);
