@@ -259,6 +259,12 @@ impl<'a> Keys<'a> {
         shard.put(hash, entry);
     }
 
+    /// True when nothing is at `key`; an expired entry is removed.
+    pub fn make_room(&mut self, key: &[u8]) -> bool {
+        self.shard_mut(key)
+            .is_some_and(|(hash, shard)| shard.get(hash, key).is_none())
+    }
+
     /// Removes `key`; false when it was not there.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let Some((hash, shard)) = self.shard_mut(key) else {
@@ -344,12 +350,9 @@ fn check_length(key: &[u8]) -> Result<(), CmdError> {
     }
 }
 
-/// Large values are freed in the background.
 fn free(removed: Removed) {
-    if let Removed::Entry(entry) = removed
-        && entry.is_costly_to_free()
-    {
-        lazyfree::free(entry);
+    if let Removed::Entry(entry) = removed {
+        lazyfree::free_entry(entry);
     }
 }
 

@@ -5,11 +5,16 @@
 //! unlocks them: so the journal's order agrees with the order of changes, key by key.
 
 pub mod access;
+pub mod args;
 pub mod effects;
 pub mod error;
 pub mod shell;
 pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 
+pub mod keys;
+pub mod scan;
 pub mod strings;
 
 pub use access::{Expiry, Keys};
@@ -103,6 +108,8 @@ pub struct Cx<'a> {
     /// Somebody reads what [`Cx::rewrite`] says.
     journals: bool,
     can_block: bool,
+    /// Keys of other databases that the command locked.
+    others: SmallVec<[Keys<'a>; 1]>,
     outcome: Outcome,
 }
 
@@ -118,12 +125,12 @@ pub enum Outcome {
         /// Unix milliseconds; `None`: no deadline.
         deadline: Option<i64>,
     },
-    /// A command of [`Lock::Exclusive`] made another dataset: put it into every gate, and hand the old one to
+    /// A command of [`table::Lock::Exclusive`] made another dataset: put it into every gate, and hand the old one to
     /// [`crate::store::lazyfree::free`].
     Replaced(Dataset),
 }
 
-impl Cx<'_> {
+impl<'a> Cx<'a> {
     /// The command changed the dataset, and replicas are told to do the same.
     #[inline]
     pub fn dirty(&mut self) {
@@ -150,14 +157,50 @@ impl Cx<'_> {
         self.can_block
     }
 
-    /// Puts `dataset` in place of the present one. Only for commands of [`Lock::Exclusive`].
+    /// Puts `dataset` in place of the present one. Only for commands of [`table::Lock::Exclusive`].
     pub fn replace(&mut self, dataset: Dataset) {
         self.outcome = Outcome::Replaced(dataset);
     }
 
     /// The database the client selected.
-    pub fn selected(&self) -> &Db {
+    pub fn selected(&self) -> &'a Db {
         self.db.db()
+    }
+
+    /// Locks `keys` in database `number`, which exists and is not the selected one. Only for commands of
+    /// [`Lock::Exclusive`](table::Lock::Exclusive), which alone may hold shards of two databases.
+    pub fn open(&mut self, number: usize, keys: &[&[u8]]) -> Result<&mut Keys<'a>, CmdError> {
+        const OUT_OF_RANGE: CmdError = CmdError::text("ERR DB index is out of range");
+        let db = self.dataset.db(number).ok_or(OUT_OF_RANGE)?;
+        let mut other = Keys::none(db, number, self.now_ms, self.expiry);
+        other.lock(keys.iter().copied())?;
+        self.others.push(other);
+        self.others.last_mut().ok_or(OUT_OF_RANGE)
+    }
+
+    /// What [`Cx::open`] locked last.
+    pub fn opened(&mut self) -> Option<&mut Keys<'a>> {
+        self.others.last_mut()
+    }
+
+    /// A random number, good enough for choosing, not for secrets.
+    pub fn random(&mut self) -> u64 {
+        use std::hash::{BuildHasher, RandomState};
+        thread_local! {
+            static STATE: std::cell::Cell<u64> = std::cell::Cell::new(RandomState::new().hash_one(0));
+        }
+        // SplitMix64: any seed will do.
+        let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        STATE.set(state);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// True when a key that is to expire `at` (Unix milliseconds) had better be removed at once. Not on a
+    /// replica, where only its master removes keys.
+    pub fn is_past(&self, at: i64) -> bool {
+        at <= self.now_ms && self.expiry == Expiry::Remove
     }
 }
 
@@ -204,6 +247,7 @@ pub fn run(
         expiry: env.expiry,
         journals: journal.is_some(),
         can_block: env.waiter.is_some(),
+        others: SmallVec::new(),
         outcome: Outcome::Done,
     };
     let result = handler(&mut cx, args);
@@ -212,6 +256,7 @@ pub fn run(
         out,
         effects,
         outcome,
+        others,
         ..
     } = cx;
     if let Err(error) = result {
@@ -225,6 +270,12 @@ pub fn run(
     effects.misses = keys.misses.get();
     effects.expired = keys.expired.len() as u32;
     keys.settle(effects.is_dirty());
+    for mut other in others {
+        other.settle(effects.is_dirty());
+        if let Some(journal) = journal {
+            journal_deletions(journal, &other);
+        }
+    }
     if let Some(journal) = journal
         && (effects.is_dirty() || !keys.expired.is_empty())
     {
@@ -236,6 +287,14 @@ pub fn run(
         }
     }
     outcome
+}
+
+/// Tells the journal of keys that were removed since they had expired.
+#[cold]
+fn journal_deletions(journal: &dyn Journal, keys: &Keys<'_>) {
+    for key in &keys.expired {
+        journal.append(keys.number(), &[&[b"DEL", key]]);
+    }
 }
 
 /// Tells the journal what the command did, under the locks of its keys.

@@ -1,39 +1,256 @@
-//! Strings.
+//! Strings: their entries in the table. The handlers are in the modules below, by what they do.
 
+mod bits;
+mod edit;
+mod get_set;
+#[cfg(test)]
+mod tests;
+
+use super::CmdError;
 use super::table::{Command, KeySpec, acl, flag::*};
-use super::{CmdError, Cx};
+
+/// The longest string a command may make, in bytes.
+const MAX_LEN: usize = 512 << 20;
+
+const GROUP: &str = "string";
+const KEY: KeySpec = KeySpec::FIRST;
+const PAIRS: KeySpec = KeySpec::Range {
+    first: 1,
+    last: -1,
+    step: 2,
+};
+const READ: u32 = READONLY | FAST;
+const EDIT: u32 = WRITE | DENYOOM;
 
 /// The commands' entries.
 pub const COMMANDS: &[Command] = &[
-    Command::keyed("get", 2, READONLY | FAST, KeySpec::FIRST, get)
+    Command::keyed("get", 2, READ, KEY, get_set::get)
+        .acl(acl::STRING)
+        .doc(GROUP, "1.0.0", "O(1)", "key", "Returns the string at a key."),
+    Command::keyed("set", -3, EDIT, KEY, get_set::set)
         .acl(acl::STRING)
         .doc(
-            "string",
-            "1.0.0",
-            "O(1)",
-            "key",
-            "Returns the string at a key.",
-        ),
-    Command::keyed("set", -3, WRITE | DENYOOM, KeySpec::FIRST, set)
-        .acl(acl::STRING)
-        .doc(
-            "string",
+            GROUP,
             "1.0.0",
             "O(1)",
             "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
             "Makes a value the string at a key, whatever was there.",
         ),
+    Command::keyed("setnx", 3, EDIT | FAST, KEY, get_set::setnx)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "1.0.0",
+            "O(1)",
+            "key value",
+            "Sets a string only if the key is not there.",
+        ),
+    Command::keyed("setex", 4, EDIT, KEY, get_set::setex)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "2.0.0",
+            "O(1)",
+            "key seconds value",
+            "Sets a string and the seconds it has to live.",
+        ),
+    Command::keyed("psetex", 4, EDIT, KEY, get_set::psetex)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "2.6.0",
+            "O(1)",
+            "key milliseconds value",
+            "Sets a string and the milliseconds it has to live.",
+        ),
+    Command::keyed("getset", 3, EDIT | FAST, KEY, get_set::getset)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "1.0.0",
+            "O(1)",
+            "key value",
+            "Sets a string and returns the one that was there.",
+        ),
+    Command::keyed("getdel", 2, WRITE | FAST, KEY, get_set::getdel)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "6.2.0",
+            "O(1)",
+            "key",
+            "Returns the string at a key and removes it.",
+        ),
+    Command::keyed("getex", -2, WRITE | FAST, KEY, get_set::getex)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "6.2.0",
+            "O(1)",
+            "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]",
+            "Returns the string at a key and changes its expiry.",
+        ),
+    Command::keyed("mget", -2, READ, KeySpec::ALL, get_set::mget)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "1.0.0",
+            "O(N) where N is the number of keys to retrieve.",
+            "key [key ...]",
+            "Returns the strings at several keys.",
+        ),
+    Command::keyed("mset", -3, EDIT, PAIRS, get_set::mset)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "1.0.1",
+            "O(N) where N is the number of keys to set.",
+            "key value [key value ...]",
+            "Sets several strings in one step.",
+        ),
+    Command::keyed("msetnx", -3, EDIT, PAIRS, get_set::msetnx)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "1.0.1",
+            "O(N) where N is the number of keys to set.",
+            "key value [key value ...]",
+            "Sets several strings in one step if none of the keys is there.",
+        ),
+    Command::keyed("strlen", 2, READ, KEY, edit::strlen)
+        .acl(acl::STRING)
+        .doc(GROUP, "2.2.0", "O(1)", "key", "Returns the length of a string."),
+    Command::keyed("append", 3, EDIT | FAST, KEY, edit::append)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "2.0.0",
+            "O(1)",
+            "key value",
+            "Adds to the end of a string.",
+        ),
+    Command::keyed("getrange", 4, READONLY, KEY, edit::getrange)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "2.4.0",
+            "O(N) where N is the length of the returned string.",
+            "key start end",
+            "Returns part of a string.",
+        ),
+    Command::keyed("substr", 4, READONLY, KEY, edit::getrange)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "1.0.0",
+            "O(N) where N is the length of the returned string.",
+            "key start end",
+            "Returns part of a string.",
+        ),
+    Command::keyed("setrange", 4, EDIT, KEY, edit::setrange)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "2.2.0",
+            "O(1), not counting the time taken to copy the new string in place.",
+            "key offset value",
+            "Overwrites part of a string.",
+        ),
+    Command::keyed("incr", 2, EDIT | FAST, KEY, edit::incr)
+        .acl(acl::STRING)
+        .doc(GROUP, "1.0.0", "O(1)", "key", "Adds one to an integer."),
+    Command::keyed("decr", 2, EDIT | FAST, KEY, edit::decr)
+        .acl(acl::STRING)
+        .doc(GROUP, "1.0.0", "O(1)", "key", "Takes one from an integer."),
+    Command::keyed("incrby", 3, EDIT | FAST, KEY, edit::incrby)
+        .acl(acl::STRING)
+        .doc(GROUP, "1.0.0", "O(1)", "key increment", "Adds to an integer."),
+    Command::keyed("decrby", 3, EDIT | FAST, KEY, edit::decrby)
+        .acl(acl::STRING)
+        .doc(GROUP, "1.0.0", "O(1)", "key decrement", "Takes from an integer."),
+    Command::keyed("incrbyfloat", 3, EDIT | FAST, KEY, edit::incrbyfloat)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "2.6.0",
+            "O(1)",
+            "key increment:double",
+            "Adds to a floating-point number.",
+        ),
+    Command::keyed("setbit", 4, EDIT, KEY, bits::setbit)
+        .acl(acl::BITMAP)
+        .doc(
+            "bitmap",
+            "2.2.0",
+            "O(1)",
+            "key offset value:integer",
+            "Sets or clears a bit of a string.",
+        ),
+    Command::keyed("getbit", 3, READ, KEY, bits::getbit)
+        .acl(acl::BITMAP)
+        .doc(
+            "bitmap",
+            "2.2.0",
+            "O(1)",
+            "key offset",
+            "Returns a bit of a string.",
+        ),
+    Command::keyed("bitcount", -2, READONLY, KEY, bits::bitcount)
+        .acl(acl::BITMAP)
+        .doc(
+            "bitmap",
+            "2.6.0",
+            "O(N)",
+            "key [start end [BYTE|BIT]]",
+            "Counts the bits of a string that are set.",
+        ),
+    Command::keyed("bitpos", -3, READONLY, KEY, bits::bitpos)
+        .acl(acl::BITMAP)
+        .doc(
+            "bitmap",
+            "2.8.7",
+            "O(N)",
+            "key bit:integer [start [end [BYTE|BIT]]]",
+            "Finds the first bit of a string that is set, or clear.",
+        ),
+    Command::keyed("bitop", -4, EDIT, BITOP_KEYS, bits::bitop)
+        .acl(acl::BITMAP)
+        .doc(
+            "bitmap",
+            "2.6.0",
+            "O(N)",
+            "operation destkey:key key [key ...]",
+            "Combines strings bit by bit.",
+        ),
 ];
 
-fn get(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let value = cx.db.string(args[1])?;
-    cx.out.bulk_or_null(value);
-    Ok(())
+const BITOP_KEYS: KeySpec = KeySpec::Range {
+    first: 2,
+    last: -1,
+    step: 1,
+};
+
+/// An error if a string of `len` bytes would be too long.
+fn check_len(len: Option<usize>) -> Result<usize, CmdError> {
+    len.filter(|&len| len <= MAX_LEN).ok_or(CmdError::text(
+        "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+    ))
 }
 
-fn set(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    cx.db.set_string(args[1], args[2], None);
-    cx.dirty();
-    cx.out.ok();
-    Ok(())
+/// The bytes of a string of `len` bytes that Redis's indices `start` and `end` (both included, negative ones
+/// counted from the end) mean; `None` if there are none.
+fn range(start: i64, end: i64, len: usize) -> Option<std::ops::Range<usize>> {
+    if start < 0 && end < 0 && start > end {
+        return None;
+    }
+    let len = len as i64;
+    let from_end = |i: i64| {
+        if i < 0 {
+            i.saturating_add(len).max(0)
+        } else {
+            i
+        }
+    };
+    let (start, end) = (from_end(start), from_end(end).min(len - 1));
+    (start <= end && len > 0).then_some(start as usize..end as usize + 1)
 }

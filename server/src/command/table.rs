@@ -8,7 +8,11 @@ use super::shell::ShellCommand;
 use smallvec::SmallVec;
 
 /// All commands, family by family.
-pub static FAMILIES: &[&[Command]] = &[super::strings::COMMANDS, super::shell::COMMANDS];
+pub static FAMILIES: &[&[Command]] = &[
+    super::keys::COMMANDS,
+    super::strings::COMMANDS,
+    super::shell::COMMANDS,
+];
 
 /// A command, or a subcommand of one.
 pub struct Command {

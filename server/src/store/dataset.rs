@@ -66,6 +66,37 @@ impl Db {
         (0..SHARDS).map(|i| self.lock(i).expires()).sum()
     }
 
+    /// A key chosen by the random number `r`, each equally likely, expired or not; `None` if there are none.
+    pub fn random_key(&self, r: u64) -> Option<Box<[u8]>> {
+        let len = self.len() as u64;
+        let mut index = (r % len.max(1)) as usize;
+        // Should keys go meanwhile, any will do.
+        for shard in (0..SHARDS).cycle().take(2 * SHARDS) {
+            let shard = self.lock(shard);
+            match shard.nth(index) {
+                Some(entry) => return Some(entry.key().into()),
+                None => index = index.saturating_sub(shard.len()),
+            }
+        }
+        None
+    }
+
+    /// Gives every entry to `each`, shard by shard, in no particular order.
+    pub fn for_each(&self, mut each: impl FnMut(&Entry)) {
+        for shard in 0..SHARDS {
+            self.lock(shard).iter().for_each(&mut each);
+        }
+    }
+
+    /// Bytes of heap that tables and directories take, without the entries.
+    pub fn table_size(&self) -> usize {
+        let shards = size_of::<Slot>() * SHARDS;
+        shards
+            + (0..SHARDS)
+                .map(|i| self.lock(i).table_size())
+                .sum::<usize>()
+    }
+
     /// Puts a key of a snapshot file or of a full sync in; false when there was one of that name, which is replaced.
     pub fn insert_loaded(&self, key: &[u8], value: Object, expire: Option<i64>) -> bool {
         let entry = Entry::object(key, value, expire);

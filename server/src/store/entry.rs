@@ -34,8 +34,8 @@ const BOXED: u32 = 1;
 const EXPIRES: u32 = 2;
 /// The access clock lies in the upper bits of `meta`.
 const CLOCK_SHIFT: u32 = 8;
-/// The access clock has this many bits.
-const CLOCK_MASK: u32 = 0xff_ffff;
+/// The bits an access clock has; it wraps around beyond them.
+pub const CLOCK_MASK: u32 = 0xff_ffff;
 
 #[repr(C)]
 struct Header {
@@ -313,6 +313,15 @@ impl Entry {
         self
     }
 
+    /// A copy of value and expiry under another key.
+    pub fn copied_to(&self, key: &[u8]) -> Entry {
+        let copy = match self.value() {
+            ValueRef::Str(value) => Entry::string(key, value, self.expire()),
+            other => Entry::object(key, other.to_object(), self.expire()),
+        };
+        copy.at_clock(self.clock())
+    }
+
     /// Moves the value to a new block with another key or expiry.
     fn rebuild(&mut self, key: Option<&[u8]>, expire: Option<i64>) {
         let clock = self.clock();
@@ -419,11 +428,7 @@ impl Drop for Entry {
 
 impl Clone for Entry {
     fn clone(&self) -> Entry {
-        let copy = match self.value() {
-            ValueRef::Str(value) => Entry::string(self.key(), value, self.expire()),
-            other => Entry::object(self.key(), other.to_object(), self.expire()),
-        };
-        copy.at_clock(self.clock())
+        self.copied_to(self.key())
     }
 }
 

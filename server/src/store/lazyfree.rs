@@ -1,5 +1,6 @@
 //! Freeing what is large in a thread of its own, so that nobody waits for it.
 
+use super::entry::Entry;
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -31,6 +32,13 @@ pub fn free<T: Send + 'static>(garbage: T) {
     let sender = bin.lock().unwrap_or_else(PoisonError::into_inner);
     if sender.send(Box::new(garbage)).is_err() {
         PENDING.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Drops `entry`, in the background if its value is large.
+pub fn free_entry(entry: Entry) {
+    if entry.is_costly_to_free() {
+        free(entry);
     }
 }
 

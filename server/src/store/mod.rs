@@ -4,8 +4,11 @@
 
 pub mod dataset;
 pub mod entry;
+pub mod expiry;
+pub mod glob;
 pub mod hooks;
 pub mod lazyfree;
+pub mod longdouble;
 pub mod num;
 pub mod object;
 pub mod shard;

@@ -2,7 +2,8 @@
 
 use super::entry::Entry;
 use super::hooks::{Hooks, KeyListener, Listeners, Sink};
-use super::table::{KeyHasher, Table};
+use super::lazyfree;
+use super::table::{KeyHasher, PLACE_MASK, Place, Table};
 use std::sync::Arc;
 
 /// A lower bound that no expiry is below, when nothing expires.
@@ -19,6 +20,17 @@ pub enum Removed {
     Kept,
 }
 
+/// What a step of the expiry cycle did.
+#[derive(Default)]
+pub(super) struct ExpireStep {
+    /// Entries of the segment.
+    pub(super) looked_at: usize,
+    /// Entries removed.
+    pub(super) removed: usize,
+    /// The shard has a segment after this one, perhaps.
+    pub(super) more: bool,
+}
+
 /// The entries of a range of places, behind one lock.
 ///
 /// Whoever changes an entry says so first: the methods that change one hand its old value to the
@@ -30,6 +42,10 @@ pub struct Shard {
     expires: usize,
     /// No entry expires before this (Unix milliseconds): what lets the expiry cycle skip the shard.
     due: i64,
+    /// The same bound as far as the round of the expiry cycle that is under way has found out.
+    next_due: i64,
+    /// Segments that round has seen.
+    swept: usize,
     /// Snapshots and listeners; `None`, which costs one comparison, when there are none.
     hooks: Option<Box<Hooks>>,
 }
@@ -40,6 +56,8 @@ impl Shard {
             table: Table::new(hasher),
             expires: 0,
             due: NEVER,
+            next_due: NEVER,
+            swept: 0,
             hooks: None,
         }
     }
@@ -85,10 +103,21 @@ impl Shard {
         expire: Option<i64>,
         clock: u32,
     ) {
+        if self.hooks.is_some() && self.get(hash, key).is_some_and(Entry::is_costly_to_free) {
+            // A snapshot may take the old value instead of a copy of it.
+            if let Removed::Entry(entry) = self.discard(hash, key) {
+                lazyfree::free_entry(entry);
+            }
+        }
         let had = match self.get_mut(hash, key) {
             Some(entry) => {
                 let had = entry.expires();
-                entry.set_string(value, expire);
+                if entry.is_costly_to_free() {
+                    let new = Entry::string(key, value, expire);
+                    lazyfree::free_entry(std::mem::replace(entry, new));
+                } else {
+                    entry.set_string(value, expire);
+                }
                 entry.set_clock(clock);
                 had
             }
@@ -152,12 +181,102 @@ impl Shard {
         true
     }
 
+    /// Gives the entries of the segment that `from` is in, from that place on, to `each`, the
+    /// first `count` by place and a few more perhaps. Returns how many, and the first place that was not visited. Places
+    /// are visited whole, so that one is enough to go on from.
+    pub fn scan(&self, from: Place, count: usize, each: &mut dyn FnMut(&Entry)) -> (usize, Place) {
+        let (segment, end) = self.table.segment_at(from);
+        let hasher = self.table.hasher();
+        let placed = segment.map(|entry| (hasher.hash(entry.key()) & PLACE_MASK, entry));
+        let mut entries: Vec<(Place, &Entry)> = placed.filter(|(p, _)| *p >= from).collect();
+        let mut next = end;
+        if entries.len() > count && count > 0 {
+            let last = entries
+                .select_nth_unstable_by_key(count - 1, |(p, _)| *p)
+                .1
+                .0;
+            entries.retain(|(p, _)| *p <= last);
+            next = last + 1;
+        }
+        for (_, entry) in &entries {
+            each(entry);
+        }
+        (entries.len(), next)
+    }
+
+    /// All entries, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.table.iter()
+    }
+
+    /// The `index`th entry, in no particular order.
+    pub(super) fn nth(&self, mut index: usize) -> Option<&Entry> {
+        let mut segments = (0..).map_while(|i| self.table.nth_segment(i));
+        let segment = segments.find(|segment| match segment.len() > index {
+            true => true,
+            false => {
+                index -= segment.len();
+                false
+            }
+        })?;
+        segment.iter().nth(index)
+    }
+
+    /// Bytes of heap that the table takes, without the entries.
+    pub(super) fn table_size(&self) -> usize {
+        self.table.heap_size()
+    }
+
+    /// A step of the expiry cycle: removes what has expired from the next segment.
+    pub(super) fn expire_segment(
+        &mut self,
+        now_ms: i64,
+        removed: &mut dyn FnMut(&[u8]),
+    ) -> ExpireStep {
+        let mut step = ExpireStep::default();
+        if self.swept == 0 {
+            if self.expires == 0 || now_ms < self.due {
+                return step;
+            }
+            self.next_due = NEVER;
+        }
+        let Some(segment) = self.table.nth_segment(self.swept) else {
+            // The round through this shard is complete. Segments that split meanwhile left entries only in
+            // segments that came later, and expiries set meanwhile are in `next_due` already.
+            self.due = self.next_due;
+            self.swept = 0;
+            return step;
+        };
+        self.swept += 1;
+        let mut keys: Vec<Box<[u8]>> = Vec::new();
+        for entry in segment {
+            match entry.expire() {
+                Some(at) if at <= now_ms => keys.push(entry.key().into()),
+                Some(at) => self.next_due = self.next_due.min(at),
+                None => {}
+            }
+        }
+        step.looked_at = segment.len();
+        step.removed = keys.len();
+        step.more = true;
+        for key in keys {
+            let hash = self.table.hasher().hash(&key);
+            if let Removed::Entry(entry) = self.discard(hash, &key) {
+                lazyfree::free_entry(entry);
+            }
+            self.settle(&key);
+            removed(&key);
+        }
+        step
+    }
+
     #[inline]
     fn count_expiry(&mut self, had: bool, has: Option<i64>) {
         self.expires -= usize::from(had);
         if let Some(at) = has {
             self.expires += 1;
             self.due = self.due.min(at);
+            self.next_due = self.next_due.min(at);
         }
     }
 

@@ -1,0 +1,81 @@
+//! Reading arguments: options, numbers, times.
+
+use super::CmdError;
+use crate::store::num;
+
+/// True when `arg` is `word` (in lower case) in any case.
+#[inline]
+pub fn is(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+/// An integer argument.
+pub fn integer(arg: &[u8]) -> Result<i64, CmdError> {
+    num::parse_i64(arg).ok_or(CmdError::NotInteger)
+}
+
+/// The number of a database, which must exist among `count`.
+pub fn db_number(arg: &[u8], count: usize) -> Result<usize, CmdError> {
+    // Redis reads it as an `int` first.
+    let number = i32::try_from(integer(arg)?).map_err(|_| CmdError::NotInteger)?;
+    usize::try_from(number)
+        .ok()
+        .filter(|&n| n < count)
+        .ok_or(CmdError::text("ERR DB index is out of range"))
+}
+
+/// What the time in an expiry option counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// `EX`: seconds from now.
+    Seconds,
+    /// `PX`: milliseconds from now.
+    Milliseconds,
+    /// `EXAT`: seconds since 1970.
+    UnixSeconds,
+    /// `PXAT`: milliseconds since 1970.
+    UnixMilliseconds,
+}
+
+impl Unit {
+    /// The unit an option of SET or GETEX stands for.
+    pub fn of_option(arg: &[u8]) -> Option<Unit> {
+        Some(match arg.len() {
+            2 if is(arg, "ex") => Unit::Seconds,
+            2 if is(arg, "px") => Unit::Milliseconds,
+            4 if is(arg, "exat") => Unit::UnixSeconds,
+            4 if is(arg, "pxat") => Unit::UnixMilliseconds,
+            _ => return None,
+        })
+    }
+
+    /// The moment `time` means, Unix milliseconds; `None` if that is out of range.
+    pub fn moment(self, time: i64, now_ms: i64) -> Option<i64> {
+        let millis = match self {
+            Unit::Seconds | Unit::UnixSeconds => time.checked_mul(1000)?,
+            Unit::Milliseconds | Unit::UnixMilliseconds => time,
+        };
+        match self {
+            Unit::Seconds | Unit::Milliseconds => millis.checked_add(now_ms),
+            Unit::UnixSeconds | Unit::UnixMilliseconds => Some(millis),
+        }
+    }
+}
+
+/// The moment that `arg` of an expiry option means; times up to zero are refused.
+pub fn expire_time(
+    arg: &[u8],
+    unit: Unit,
+    now_ms: i64,
+    command: &'static str,
+) -> Result<i64, CmdError> {
+    let time = integer(arg)?;
+    unit.moment(time, now_ms)
+        .filter(|_| time > 0)
+        .ok_or_else(|| invalid_expire(command))
+}
+
+/// The error for a time that cannot be.
+pub fn invalid_expire(command: &'static str) -> CmdError {
+    CmdError::formatted(format!("ERR invalid expire time in '{command}' command"))
+}

@@ -1,0 +1,145 @@
+//! When keys expire.
+
+use crate::command::args::{Unit, integer, invalid_expire, is};
+use crate::command::{CmdError, Cx};
+
+pub(super) fn expire(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    set_expiry(cx, args, Unit::Seconds, "expire")
+}
+
+pub(super) fn pexpire(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    set_expiry(cx, args, Unit::Milliseconds, "pexpire")
+}
+
+pub(super) fn expireat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    set_expiry(cx, args, Unit::UnixSeconds, "expireat")
+}
+
+pub(super) fn pexpireat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    set_expiry(cx, args, Unit::UnixMilliseconds, "pexpireat")
+}
+
+/// On what a new expiry depends.
+#[derive(Default)]
+struct Conditions {
+    /// There is none yet.
+    nx: bool,
+    /// There is one.
+    xx: bool,
+    /// The new one is later; none is the latest of all.
+    gt: bool,
+    /// The new one is earlier.
+    lt: bool,
+}
+
+impl Conditions {
+    fn parse(args: &[&[u8]]) -> Result<Conditions, CmdError> {
+        let mut conditions = Conditions::default();
+        for arg in args {
+            match arg {
+                _ if is(arg, "nx") => conditions.nx = true,
+                _ if is(arg, "xx") => conditions.xx = true,
+                _ if is(arg, "gt") => conditions.gt = true,
+                _ if is(arg, "lt") => conditions.lt = true,
+                _ => {
+                    let option = String::from_utf8_lossy(arg);
+                    let text = format!("ERR Unsupported option {option}");
+                    return Err(CmdError::formatted(text));
+                }
+            }
+        }
+        if conditions.nx && (conditions.xx || conditions.gt || conditions.lt) {
+            return Err(CmdError::text(
+                "ERR NX and XX, GT or LT options at the same time are not compatible",
+            ));
+        }
+        if conditions.gt && conditions.lt {
+            return Err(CmdError::text(
+                "ERR GT and LT options at the same time are not compatible",
+            ));
+        }
+        Ok(conditions)
+    }
+
+    fn hold(&self, old: Option<i64>, new: i64) -> bool {
+        !(self.nx && old.is_some()
+            || self.xx && old.is_none()
+            || self.gt && old.is_none_or(|old| new <= old)
+            || self.lt && old.is_some_and(|old| new >= old))
+    }
+}
+
+fn set_expiry(
+    cx: &mut Cx<'_>,
+    args: &[&[u8]],
+    unit: Unit,
+    command: &'static str,
+) -> Result<(), CmdError> {
+    let key = args[1];
+    let conditions = Conditions::parse(&args[3..])?;
+    let at = unit
+        .moment(integer(args[2])?, cx.now_ms)
+        .ok_or_else(|| invalid_expire(command))?;
+    let changes = match cx.db.expire(key) {
+        Some(old) => conditions.hold(old, at),
+        None => false,
+    };
+    if !changes {
+        cx.out.int(0);
+        return Ok(());
+    }
+    if cx.is_past(at) {
+        cx.db.remove(key);
+        cx.rewrite(&[b"DEL", key]);
+    } else {
+        cx.db.expire_at(key, Some(at));
+        // Time goes on while a command travels: replicas are told the moment, not the span.
+        cx.rewrite(&[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
+    }
+    cx.out.int(1);
+    Ok(())
+}
+
+pub(super) fn persist(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let had = matches!(cx.db.expire(args[1]), Some(Some(_)));
+    if had {
+        cx.db.expire_at(args[1], None);
+        cx.dirty();
+    }
+    cx.out.int(i64::from(had));
+    Ok(())
+}
+
+pub(super) fn ttl(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let now = cx.now_ms;
+    answer(cx, args[1], |at| seconds(at.saturating_sub(now).max(0)))
+}
+
+pub(super) fn pttl(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let now = cx.now_ms;
+    answer(cx, args[1], |at| at.saturating_sub(now).max(0))
+}
+
+pub(super) fn expiretime(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    answer(cx, args[1], seconds)
+}
+
+pub(super) fn pexpiretime(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    answer(cx, args[1], |at| at)
+}
+
+/// Milliseconds in seconds, to the nearest.
+fn seconds(millis: i64) -> i64 {
+    millis.saturating_add(500) / 1000
+}
+
+/// What `show` makes of the moment `key` expires at; -1 if it never does, -2 if it is not there.
+fn answer(cx: &mut Cx<'_>, key: &[u8], show: impl Fn(i64) -> i64) -> Result<(), CmdError> {
+    let entry = cx.db.peek(key);
+    cx.out.int(match entry.map(|e| e.expire()) {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(at)) => show(at),
+    });
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Removing, renaming, copying and moving keys.
+
+use crate::command::args::{db_number, is};
+use crate::command::{CmdError, Cx};
+use crate::store::Entry;
+
+const SAME: CmdError = CmdError::text("ERR source and destination objects are the same");
+
+pub(super) fn del(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let removed = args[1..].iter().filter(|key| cx.db.remove(key)).count();
+    if removed > 0 {
+        cx.dirty();
+    }
+    cx.out.int(removed as i64);
+    Ok(())
+}
+
+pub(super) fn exists(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let there = args[1..].iter().filter(|key| cx.db.exists(key)).count();
+    cx.out.int(there as i64);
+    Ok(())
+}
+
+pub(super) fn type_of(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let entry = cx.db.peek(args[1]);
+    cx.out
+        .simple(entry.map_or("none", |e| e.value().type_name()));
+    Ok(())
+}
+
+pub(super) fn rename(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let (from, to) = (args[1], args[2]);
+    if !cx.db.exists(from) {
+        return Err(CmdError::NoSuchKey);
+    }
+    if from != to {
+        take_over(cx, from, to);
+    }
+    cx.out.ok();
+    Ok(())
+}
+
+pub(super) fn renamenx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let (from, to) = (args[1], args[2]);
+    if !cx.db.exists(from) {
+        return Err(CmdError::NoSuchKey);
+    }
+    let free = from != to && !cx.db.exists(to);
+    if free {
+        take_over(cx, from, to);
+    }
+    cx.out.int(i64::from(free));
+    Ok(())
+}
+
+/// The value and expiry of `from` go to `to`.
+fn take_over(cx: &mut Cx<'_>, from: &[u8], to: &[u8]) {
+    if let Some(entry) = cx.db.take(from) {
+        cx.db.put_entry(entry.rekeyed(to));
+        cx.dirty();
+    }
+}
+
+pub(super) fn copy(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let (from, to) = (args[1], args[2]);
+    let (mut db, mut replace) = (cx.db.number(), false);
+    let mut rest = args[3..].iter();
+    while let Some(arg) = rest.next() {
+        if is(arg, "replace") {
+            replace = true;
+        } else if is(arg, "db") {
+            let number = rest.next().ok_or(CmdError::Syntax)?;
+            db = db_number(number, cx.dataset.dbs().len())?;
+        } else {
+            return Err(CmdError::Syntax);
+        }
+    }
+    let here = db == cx.db.number();
+    if here && from == to {
+        return Err(SAME);
+    }
+    let Some(copy) = cx.db.entry(from).map(|entry| entry.copied_to(to)) else {
+        cx.out.int(0);
+        return Ok(());
+    };
+    let destination = if here {
+        &mut cx.db
+    } else {
+        cx.open(db, &[to])?
+    };
+    let done = replace || destination.make_room(to);
+    if done {
+        destination.put_entry(copy);
+        cx.dirty();
+    }
+    cx.out.int(i64::from(done));
+    Ok(())
+}
+
+pub(super) fn move_key(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let key = args[1];
+    let db = db_number(args[2], cx.dataset.dbs().len())?;
+    if db == cx.db.number() {
+        return Err(SAME);
+    }
+    let movable = cx.db.exists(key) && cx.open(db, &[key])?.make_room(key);
+    let moved: Option<Entry> = if movable { cx.db.take(key) } else { None };
+    let done = moved.is_some();
+    if let (Some(entry), Some(destination)) = (moved, cx.opened()) {
+        destination.put_entry(entry);
+        cx.dirty();
+    }
+    cx.out.int(i64::from(done));
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! OBJECT: how a value is kept.
+
+use crate::command::{CmdError, Cx};
+use crate::store::Entry;
+use crate::store::entry::CLOCK_MASK;
+
+/// The entry whose key is the third argument, and nothing but a null reply if there is none.
+fn entry<'c>(
+    cx: &'c mut Cx<'_>,
+    args: &[&[u8]],
+) -> Option<(&'c Entry, &'c mut crate::resp::Reply)> {
+    match cx.db.peek(args[2]) {
+        Some(entry) => Some((entry, cx.out)),
+        None => {
+            cx.out.null();
+            None
+        }
+    }
+}
+
+pub(super) fn encoding(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    if let Some((entry, out)) = entry(cx, args) {
+        out.bulk(entry.value().encoding().as_bytes());
+    }
+    Ok(())
+}
+
+pub(super) fn refcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    if let Some((_, out)) = entry(cx, args) {
+        out.int(1);
+    }
+    Ok(())
+}
+
+pub(super) fn idletime(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let now = (cx.now_ms / 1000) as u32;
+    if let Some((entry, out)) = entry(cx, args) {
+        out.int(i64::from(now.wrapping_sub(entry.clock()) & CLOCK_MASK));
+    }
+    Ok(())
+}
+
+pub(super) fn freq(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    match entry(cx, args) {
+        None => Ok(()),
+        Some(_) => Err(CmdError::text(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        )),
+    }
+}
+
+pub(super) fn help(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
+    const LINES: &[&str] = &[
+        "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "ENCODING <key>",
+        "    Return the kind of internal representation used in order to store the value",
+        "    associated with a <key>.",
+        "FREQ <key>",
+        "    Return the access frequency index of the <key>. The returned integer is",
+        "    proportional to the logarithm of the recent access frequency of the key.",
+        "IDLETIME <key>",
+        "    Return the idle time of the <key>, that is the approximated number of",
+        "    seconds elapsed since the last access to the key.",
+        "REFCOUNT <key>",
+        "    Return the number of references of the value associated with the specified",
+        "    <key>.",
+        "HELP",
+        "    Print this help.",
+    ];
+    cx.out.array(LINES.len());
+    LINES.iter().for_each(|line| cx.out.simple(line));
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! SCAN and its kin: walking through what changes meanwhile.
+
+use super::args::{integer, is};
+use super::{CmdError, Cx, Expiry};
+use crate::store::glob;
+use crate::store::table::{PLACE_MASK, Place, SHARDS, shard_of};
+
+/// The options of SCAN, HSCAN, SSCAN and ZSCAN.
+pub struct ScanOptions<'a> {
+    /// `MATCH`; `None` if everything matches.
+    pub pattern: Option<&'a [u8]>,
+    /// `COUNT`: how much to look at.
+    pub count: usize,
+    /// `TYPE`: of SCAN only.
+    pub kind: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    /// Reads the options behind the cursor.
+    pub fn parse(args: &[&'a [u8]], with_type: bool) -> Result<ScanOptions<'a>, CmdError> {
+        let mut options = ScanOptions {
+            pattern: None,
+            count: 10,
+            kind: None,
+        };
+        let (pairs, rest) = args.as_chunks::<2>();
+        for &[name, value] in pairs {
+            if is(name, "count") {
+                let count = integer(value)?;
+                if count < 1 {
+                    return Err(CmdError::Syntax);
+                }
+                options.count = count as usize;
+            } else if is(name, "match") {
+                options.pattern = (value != b"*").then_some(value);
+            } else if with_type && is(name, "type") {
+                options.kind = Some(value);
+            } else {
+                return Err(CmdError::Syntax);
+            }
+        }
+        match rest {
+            [] => Ok(options),
+            _ => Err(CmdError::Syntax),
+        }
+    }
+
+    /// True when the pattern, if any, matches `name`.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        self.pattern
+            .is_none_or(|pattern| glob::matches(pattern, name))
+    }
+}
+
+/// A cursor as the client sent it.
+pub fn cursor(arg: &[u8]) -> Result<u64, CmdError> {
+    let text = std::str::from_utf8(arg).ok();
+    let digits = text.filter(|t| t.bytes().all(|b| b.is_ascii_digit()));
+    digits
+        .and_then(|t| t.parse().ok())
+        .ok_or(CmdError::text("ERR invalid cursor"))
+}
+
+/// Segments that one call goes through at most, so that it ends when there is little in them: as many for each
+/// key that was asked for, and the shards of a database, so that one call is enough for a small one.
+const SEGMENTS_PER_KEY: usize = 10;
+
+/// SCAN's cursor is a [`Place`]: the keys before it have been returned. A key's place never changes, and places
+/// are visited in ascending order, so a key that is there from the first call to the last is returned however
+/// shards split meanwhile, and once only. 0 means both the beginning and the end, which no other cursor can:
+/// what follows a key's place is not 0.
+pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let mut from: Place = cursor(args[1])?;
+    let options = ScanOptions::parse(&args[2..], true)?;
+    let db = cx.selected();
+    let mut keys: Vec<Box<[u8]>> = Vec::new();
+    let mut left = options.count;
+    let mut segments = options
+        .count
+        .saturating_mul(SEGMENTS_PER_KEY)
+        .saturating_add(SHARDS);
+    while from <= PLACE_MASK && left > 0 && segments > 0 {
+        let shard = db.lock(shard_of(from));
+        let (seen, next) = shard.scan(from, left, &mut |entry| {
+            let hidden = cx.expiry != Expiry::Ignore && entry.is_expired(cx.now_ms);
+            let wanted = options
+                .kind
+                .is_none_or(|kind| kind == entry.value().type_name().as_bytes());
+            if !hidden && wanted && options.matches(entry.key()) {
+                keys.push(entry.key().into());
+            }
+        });
+        left = left.saturating_sub(seen);
+        segments -= 1;
+        from = next;
+    }
+    let next = if from <= PLACE_MASK { from } else { 0 };
+    cx.out.array(2);
+    cx.out.bulk(itoa::Buffer::new().format(next).as_bytes());
+    cx.out.array(keys.len());
+    for key in &keys {
+        cx.out.bulk(key);
+    }
+    Ok(())
+}

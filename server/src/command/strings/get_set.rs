@@ -1,0 +1,233 @@
+//! Reading and replacing whole strings.
+
+use crate::command::args::{Unit, expire_time, is};
+use crate::command::{CmdError, Cx};
+use crate::store::{Entry, ValueRef};
+
+pub(super) fn get(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let value = cx.db.string(args[1])?;
+    cx.out.bulk_or_null(value);
+    Ok(())
+}
+
+pub(super) fn mget(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    cx.out.array(args.len() - 1);
+    for key in &args[1..] {
+        match cx.db.lookup(key) {
+            Some(ValueRef::Str(value)) => cx.out.bulk(value),
+            _ => cx.out.null(),
+        }
+    }
+    Ok(())
+}
+
+/// What the options of SET and GETEX ask for.
+#[derive(Default)]
+struct Options<'a> {
+    if_absent: bool,
+    if_present: bool,
+    get: bool,
+    keep_ttl: bool,
+    persist: bool,
+    expire: Option<(Unit, &'a [u8])>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(args: &[&'a [u8]], set: bool) -> Result<Options<'a>, CmdError> {
+        let mut options = Options::default();
+        let mut rest = args.iter();
+        while let Some(arg) = rest.next() {
+            let ttl_free = options.expire.is_none() && !options.keep_ttl && !options.persist;
+            if set && is(arg, "nx") && !options.if_present {
+                options.if_absent = true;
+            } else if set && is(arg, "xx") && !options.if_absent {
+                options.if_present = true;
+            } else if set && is(arg, "get") {
+                options.get = true;
+            } else if set && is(arg, "keepttl") && options.expire.is_none() {
+                options.keep_ttl = true;
+            } else if !set && is(arg, "persist") && options.expire.is_none() {
+                options.persist = true;
+            } else if let (true, Some(unit)) = (ttl_free, Unit::of_option(arg)) {
+                let time = rest.next().ok_or(CmdError::Syntax)?;
+                options.expire = Some((unit, time));
+            } else {
+                return Err(CmdError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    /// When the key is to expire, Unix milliseconds.
+    fn expire(&self, now_ms: i64, command: &'static str) -> Result<Option<i64>, CmdError> {
+        self.expire
+            .map(|(unit, text)| expire_time(text, unit, now_ms, command))
+            .transpose()
+    }
+}
+
+pub(super) fn set(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let (key, value) = (args[1], args[2]);
+    if args.len() == 3 {
+        cx.db.set_string(key, value, None);
+        cx.dirty();
+        cx.out.ok();
+        return Ok(());
+    }
+    let options = Options::parse(&args[3..], true)?;
+    let expire = options.expire(cx.now_ms, "set")?;
+    let start = cx.out.len();
+    let old_expire = if options.get {
+        let old = cx.db.entry(key);
+        match old.map(Entry::value) {
+            None => cx.out.null(),
+            Some(ValueRef::Str(value)) => cx.out.bulk(value),
+            Some(_) => return Err(CmdError::WrongType),
+        }
+        old.map(Entry::expire)
+    } else {
+        cx.db.peek(key).map(Entry::expire)
+    };
+    if options.if_absent && old_expire.is_some() || options.if_present && old_expire.is_none() {
+        if !options.get {
+            cx.out.null();
+        }
+        return Ok(());
+    }
+    let new_expire = match options.keep_ttl {
+        true => old_expire.flatten(),
+        false => expire,
+    };
+    cx.db.set_string(key, value, new_expire);
+    match expire {
+        Some(at) => rewrite_set(cx, key, value, at),
+        None if options.get => {
+            let kept: Vec<&[u8]> = args.iter().copied().filter(|a| !is(a, "get")).collect();
+            let same_key_or_value = is(key, "get") || is(value, "get");
+            match (same_key_or_value, options.keep_ttl) {
+                // NX and XX have been decided: replicas need not ask again.
+                (true, false) => cx.rewrite(&[b"SET", key, value]),
+                (true, true) => cx.rewrite(&[b"SET", key, value, b"KEEPTTL"]),
+                (false, _) => cx.rewrite(&kept),
+            }
+        }
+        None => cx.dirty(),
+    }
+    if cx.out.len() == start {
+        cx.out.ok();
+    }
+    Ok(())
+}
+
+/// Time goes on while a command travels: replicas are told the moment, not the span.
+fn rewrite_set(cx: &mut Cx<'_>, key: &[u8], value: &[u8], at: i64) {
+    let mut buffer = itoa::Buffer::new();
+    cx.rewrite(&[b"SET", key, value, b"PXAT", buffer.format(at).as_bytes()]);
+}
+
+pub(super) fn setnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let absent = !cx.db.exists(args[1]);
+    if absent {
+        cx.db.set_string(args[1], args[2], None);
+        cx.dirty();
+    }
+    cx.out.int(i64::from(absent));
+    Ok(())
+}
+
+pub(super) fn setex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let at = expire_time(args[2], Unit::Seconds, cx.now_ms, "setex")?;
+    set_until(cx, args, at)
+}
+
+pub(super) fn psetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let at = expire_time(args[2], Unit::Milliseconds, cx.now_ms, "psetex")?;
+    set_until(cx, args, at)
+}
+
+fn set_until(cx: &mut Cx<'_>, args: &[&[u8]], at: i64) -> Result<(), CmdError> {
+    cx.db.set_string(args[1], args[3], Some(at));
+    rewrite_set(cx, args[1], args[3], at);
+    cx.out.ok();
+    Ok(())
+}
+
+pub(super) fn getset(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    get(cx, args)?;
+    cx.db.set_string(args[1], args[2], None);
+    cx.rewrite(&[b"SET", args[1], args[2]]);
+    Ok(())
+}
+
+pub(super) fn getdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    get(cx, args)?;
+    if cx.db.remove(args[1]) {
+        cx.rewrite(&[b"DEL", args[1]]);
+    }
+    Ok(())
+}
+
+pub(super) fn getex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let key = args[1];
+    let options = Options::parse(&args[2..], false)?;
+    let Some(entry) = cx.db.entry(key) else {
+        options.expire(cx.now_ms, "getex")?;
+        cx.out.null();
+        return Ok(());
+    };
+    let ValueRef::Str(value) = entry.value() else {
+        return Err(CmdError::WrongType);
+    };
+    let had_expire = entry.expires();
+    let expire = options.expire(cx.now_ms, "getex")?;
+    cx.out.bulk(value);
+    match expire {
+        Some(at) if cx.is_past(at) => {
+            cx.db.remove(key);
+            cx.rewrite(&[b"DEL", key]);
+        }
+        Some(at) => {
+            cx.db.expire_at(key, Some(at));
+            cx.rewrite(&[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
+        }
+        None if options.persist && had_expire => {
+            cx.db.expire_at(key, None);
+            cx.rewrite(&[b"PERSIST", key]);
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// The arguments in pairs, or an error if one is left over.
+fn pairs<'s, 'a>(
+    args: &'s [&'a [u8]],
+    command: &'static str,
+) -> Result<impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'s, 'a>, CmdError> {
+    match args.len() % 2 {
+        0 => Ok(args.chunks_exact(2).map(|pair| (pair[0], pair[1]))),
+        _ => Err(CmdError::Arity(command)),
+    }
+}
+
+pub(super) fn mset(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    for (key, value) in pairs(&args[1..], "mset")? {
+        cx.db.set_string(key, value, None);
+    }
+    cx.dirty();
+    cx.out.ok();
+    Ok(())
+}
+
+pub(super) fn msetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    if pairs(&args[1..], "msetnx")?.any(|(key, _)| cx.db.exists(key)) {
+        cx.out.int(0);
+        return Ok(());
+    }
+    for (key, value) in pairs(&args[1..], "msetnx")? {
+        cx.db.set_string(key, value, None);
+    }
+    cx.dirty();
+    cx.out.int(1);
+    Ok(())
+}

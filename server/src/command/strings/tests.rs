@@ -1,0 +1,197 @@
+use crate::command::testing::Bench;
+
+#[test]
+fn set_and_its_options() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("set k v", "+OK"),
+        ("get k", "$1 v"),
+        ("set k w nx", "$-1"),
+        ("set k w xx get", "$1 v"),
+        ("set other w xx", "$-1"),
+        ("set other w xx get", "$-1"),
+        ("set k x ex 10", "+OK"),
+        ("pttl k", ":10000"),
+        ("set k y keepttl", "+OK"),
+        ("pttl k", ":10000"),
+        ("set k z", "+OK"),
+        ("pttl k", ":-1"),
+        ("set k z exat 2000", "+OK"),
+        ("pttl k", ":1000000"),
+        ("set k z ex 0", "-ERR invalid expire time in 'set' command"),
+        ("set k z ex 9223372036854775807", "-ERR invalid expire time in 'set' command"),
+        ("set k z px 9223372036854775807", "-ERR invalid expire time in 'set' command"),
+        ("set k z ex a", "-ERR value is not an integer or out of range"),
+        ("set k z ex", "-ERR syntax error"),
+        ("set k z nx xx", "-ERR syntax error"),
+        ("set k z keepttl ex 1", "-ERR syntax error"),
+        ("set k z ex 1 px 1", "-ERR syntax error"),
+        ("set k z persist", "-ERR syntax error"),
+        ("hset h f v", ":1"),
+        ("set h v get", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ("get h", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ("set h v", "+OK"),
+        ("get h", "$1 v"),
+    ]);
+}
+
+#[test]
+fn replicas_are_told_moments_not_spans() {
+    let mut bench = Bench::new();
+    for (line, told) in [
+        ("set k v ex 10", "0: SET k v PXAT 1010000"),
+        ("set k v keepttl", "0: set k v keepttl"),
+        ("set k v px 5 get", "0: SET k v PXAT 1000005"),
+        ("set k v get xx", "0: set k v xx"),
+        ("set get get get", "0: SET get get"),
+        ("setex k 1 v", "0: SET k v PXAT 1001000"),
+        ("psetex k 1 v", "0: SET k v PXAT 1000001"),
+        ("getset k w", "0: SET k w"),
+        ("getex k ex 5", "0: PEXPIREAT k 1005000"),
+        ("getex k persist", "0: PERSIST k"),
+        ("getex k exat 5", "0: DEL k"),
+        ("incr n", "0: incr n"),
+        ("incrbyfloat n 0.5", "0: SET n 1.5 KEEPTTL"),
+        ("getdel n", "0: DEL n"),
+    ] {
+        bench.run(line);
+        assert_eq!(bench.told(), [told], "{line}");
+    }
+}
+
+#[test]
+fn what_changes_nothing_is_told_nobody() {
+    let mut bench = Bench::new();
+    bench.run("set k v");
+    bench.told();
+    for line in [
+        "get k",
+        "set k v nx",
+        "set other v xx get",
+        "setnx k v",
+        "getdel none",
+        "getex k",
+        "getex none ex 10",
+        "msetnx k v l w",
+        "incr k",
+        "incrby k 1.5",
+        "setrange none 5 ",
+        "setrange k -1 x",
+        "append",
+        "bitop not none none2",
+        "set k v ex -1",
+    ] {
+        bench.run(line);
+        assert_eq!(bench.told(), [""; 0], "{line}");
+    }
+}
+
+#[test]
+fn several_keys_at_once() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("mset a 1 b 2 a 3", "+OK"),
+        ("mget a b c", "*3 $1 3 $1 2 $-1"),
+        ("mset a 1 b", "-ERR wrong number of arguments for 'mset' command"),
+        ("msetnx c 1 a 2", ":0"),
+        ("mget c", "*1 $-1"),
+        ("msetnx c 1 d 2", ":1"),
+        ("msetnx c 1 d", "-ERR wrong number of arguments for 'msetnx' command"),
+        ("hset h f v", ":1"),
+        ("mget h a", "*2 $-1 $1 3"),
+    ]);
+}
+
+#[test]
+fn integers() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("incr n", ":1"),
+        ("incrby n 41", ":42"),
+        ("decrby n -8", ":50"),
+        ("decr n", ":49"),
+        ("object encoding n", "$3 int"),
+        ("set n 9223372036854775807", "+OK"),
+        ("incr n", "-ERR increment or decrement would overflow"),
+        ("decrby n -9223372036854775808", "-ERR decrement would overflow"),
+        ("get n", "$19 9223372036854775807"),
+        ("set n 01", "+OK"),
+        ("incr n", "-ERR value is not an integer or out of range"),
+        ("set n 5 px 100", "+OK"),
+        ("incr n", ":6"),
+        ("pttl n", ":100"),
+    ]);
+}
+
+#[test]
+fn parts_of_strings() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("append k Hello", ":5"),
+        ("append k World", ":10"),
+        ("getrange k 0 -1", "$10 HelloWorld"),
+        ("getrange k -5 -1", "$5 World"),
+        ("getrange k -1 -5", "$0"),
+        ("getrange k 5 3", "$0"),
+        ("getrange k -100 2", "$3 Hel"),
+        ("getrange k 8 100", "$2 ld"),
+        ("getrange none 0 -1", "$0"),
+        ("substr k 0 0", "$1 H"),
+        ("setrange k 5 There", ":10"),
+        ("get k", "$10 HelloThere"),
+        ("setrange k 12 !", ":13"),
+        ("strlen k", ":13"),
+        ("setrange k -1 x", "-ERR offset is out of range"),
+        ("setrange k 536870912 x", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+        ("strlen none", ":0"),
+    ]);
+    assert_eq!(bench.run_args(&[b"getrange", b"k", b"10", b"12"]), b"$3\r\n\0\0!\r\n");
+    let long = "x".repeat(3000);
+    assert_eq!(bench.run(&format!("append k {long}")), ":3013");
+    assert_eq!(bench.run("getrange k 3012 -1"), "$1 x");
+    assert_eq!(bench.run("object encoding k"), "$3 raw");
+}
+
+#[test]
+fn bits() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("setbit b 7 1", ":0"),
+        ("setbit b 7 0", ":1"),
+        ("setbit b 4294967296 1", "-ERR bit offset is not an integer or out of range"),
+        ("setbit b -1 1", "-ERR bit offset is not an integer or out of range"),
+        ("setbit b 1 2", "-ERR bit is not an integer or out of range"),
+        ("getbit b 7", ":0"),
+        ("getbit b 1000", ":0"),
+        ("set b foobar", "+OK"),
+        ("bitcount b", ":26"),
+        ("bitcount b 0 0", ":4"),
+        ("bitcount b 1 1", ":6"),
+        ("bitcount b 1 1 byte", ":6"),
+        ("bitcount b 5 30 bit", ":17"),
+        ("bitcount b 0", "-ERR syntax error"),
+        ("bitcount none", ":0"),
+        ("bitpos b 1", ":1"),
+        ("bitpos b 0", ":0"),
+        ("bitpos b 1 2", ":17"),
+        ("bitpos b 1 7 15 bit", ":9"),
+        ("bitpos b 2", "-ERR The bit argument must be 1 or 0."),
+        ("bitpos none 0", ":0"),
+        ("bitpos none 1", ":-1"),
+        ("setbit full 7 1", ":0"),
+        ("bitop not full full", ":1"),
+        ("bitpos full 0", ":7"),
+        ("bitop or full full x", ":1"),
+        ("set x abc", "+OK"),
+        ("bitop and dst b x", ":6"),
+        ("bitop not dst b x", "-ERR BITOP NOT must be called with a single source key."),
+        ("bitop nor dst b x", "-ERR syntax error"),
+    ]);
+    bench.run_args(&[b"set", b"ones", b"\xff\xff"]);
+    bench.check(&[
+        ("bitpos ones 0", ":16"),
+        ("bitpos ones 0 0", ":16"),
+        ("bitpos ones 0 0 -1", ":-1"),
+        ("bitpos ones 0 5", ":-1"),
+    ]);
+}

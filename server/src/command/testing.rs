@@ -1,0 +1,111 @@
+//! A server of one thread for testing commands: text in, text out, and what replicas would be told.
+
+use super::{Effects, Env, Expiry, Journal, Origin, Outcome, find, run};
+use crate::resp::Reply;
+use crate::store::{Dataset, KeyListener, Limits};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Commands told to replicas, each as `db: words`.
+#[derive(Default)]
+pub(crate) struct Told(RefCell<Vec<String>>);
+
+impl Journal for Told {
+    fn active(&self) -> bool {
+        true
+    }
+
+    fn append(&self, db: usize, commands: &[&[&[u8]]]) {
+        for command in commands {
+            let words: Vec<_> = command.iter().map(|w| String::from_utf8_lossy(w)).collect();
+            self.0.borrow_mut().push(format!("{db}: {}", words.join(" ")));
+        }
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) dataset: Dataset,
+    pub(crate) db: usize,
+    pub(crate) now_ms: i64,
+    pub(crate) origin: Origin,
+    pub(crate) expiry: Expiry,
+    pub(crate) limits: Limits,
+    pub(crate) told: Told,
+    pub(crate) waiter: Option<Arc<dyn KeyListener>>,
+    pub(crate) effects: Effects,
+    /// Whether the last command blocked.
+    pub(crate) blocked: Option<Option<i64>>,
+}
+
+impl Bench {
+    /// An empty master at time 1,000,000 ms.
+    pub(crate) fn new() -> Bench {
+        Bench {
+            dataset: Dataset::new(16),
+            db: 0,
+            now_ms: 1_000_000,
+            origin: Origin::Client,
+            expiry: Expiry::Remove,
+            limits: Limits::default(),
+            told: Told::default(),
+            waiter: None,
+            effects: Effects::default(),
+            blocked: None,
+        }
+    }
+
+    /// Runs a command of words between spaces and returns the reply, `\r\n` written as a space.
+    pub(crate) fn run(&mut self, line: &str) -> String {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let reply = self.run_args(&words);
+        String::from_utf8_lossy(&reply).trim_end().replace("\r\n", " ")
+    }
+
+    /// Runs a command and returns the reply.
+    pub(crate) fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
+        let mut out = Reply::default();
+        let Some(mut command) = find(args[0]) else {
+            return b"-unknown command".to_vec();
+        };
+        if let Some(name) = args.get(1).filter(|_| !command.subcommands.is_empty()) {
+            match command.subcommand(name) {
+                Some(subcommand) => command = subcommand,
+                None => return b"-unknown subcommand".to_vec(),
+            }
+        }
+        if !command.takes(args.len()) {
+            return b"-arity".to_vec();
+        }
+        let env = Env {
+            dataset: &self.dataset,
+            db: self.db,
+            now_ms: self.now_ms,
+            origin: self.origin,
+            expiry: self.expiry,
+            limits: &self.limits,
+            journal: Some(&self.told),
+            in_transaction: false,
+            waiter: self.waiter.as_ref(),
+        };
+        self.blocked = None;
+        match run(command, args, &env, &mut self.effects, &mut out) {
+            Outcome::Done => {}
+            Outcome::Blocked { deadline } => self.blocked = Some(deadline),
+            Outcome::Replaced(dataset) => self.dataset = dataset,
+        }
+        out.take()
+    }
+
+    /// What replicas were told since the last call.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.told.0.take()
+    }
+
+    /// Runs each command and compares its reply.
+    #[track_caller]
+    pub(crate) fn check(&mut self, cases: &[(&str, &str)]) {
+        for (line, expected) in cases {
+            assert_eq!(self.run(line), *expected, "{line}");
+        }
+    }
+}
