@@ -252,5 +252,5 @@ fn range(start: i64, end: i64, len: usize) -> Option<std::ops::Range<usize>> {
         }
     };
     let (start, end) = (from_end(start), from_end(end).min(len - 1));
-    (start <= end && len > 0).then_some(start as usize..end as usize + 1)
+    (start <= end && len > 0).then(|| start as usize..end as usize + 1)
 }

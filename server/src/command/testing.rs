@@ -2,7 +2,8 @@
 
 use super::{Effects, Env, Expiry, Journal, Origin, Outcome, find, run};
 use crate::resp::Reply;
-use crate::store::{Dataset, KeyListener, Limits};
+use crate::store::hash::Hash;
+use crate::store::{Dataset, KeyListener, Limits, Object};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -18,7 +19,9 @@ impl Journal for Told {
     fn append(&self, db: usize, commands: &[&[&[u8]]]) {
         for command in commands {
             let words: Vec<_> = command.iter().map(|w| String::from_utf8_lossy(w)).collect();
-            self.0.borrow_mut().push(format!("{db}: {}", words.join(" ")));
+            self.0
+                .borrow_mut()
+                .push(format!("{db}: {}", words.join(" ")));
         }
     }
 }
@@ -58,7 +61,9 @@ impl Bench {
     pub(crate) fn run(&mut self, line: &str) -> String {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         let reply = self.run_args(&words);
-        String::from_utf8_lossy(&reply).trim_end().replace("\r\n", " ")
+        String::from_utf8_lossy(&reply)
+            .trim_end()
+            .replace("\r\n", " ")
     }
 
     /// Runs a command and returns the reply.
@@ -94,6 +99,13 @@ impl Bench {
             Outcome::Replaced(dataset) => self.dataset = dataset,
         }
         out.take()
+    }
+
+    /// Puts a hash of one field at `key`.
+    pub(crate) fn hash(&mut self, key: &str) {
+        let mut hash = Hash::new();
+        hash.insert(b"f", b"v", &self.limits);
+        self.dataset.dbs()[self.db].insert_loaded(key.as_bytes(), Object::Hash(hash), None);
     }
 
     /// What replicas were told since the last call.
