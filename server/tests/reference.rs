@@ -1,0 +1,126 @@
+//! The reference pages of `docs/` are made from the tables that the server itself uses.
+//!
+//! `DAMSELFLY_BLESS=1 cargo test -p damselfly-server --test reference` writes them anew.
+
+use damselfly_server::config::table::{Change, PARAMS, Param};
+use damselfly_server::config::value::Kind;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Compares a page with what it should say, or writes it.
+fn is_current(page: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(page);
+    if std::env::var_os("DAMSELFLY_BLESS").is_some() {
+        std::fs::write(&path, expected).expect("write the page");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "docs/{page} is not what the tables say; DAMSELFLY_BLESS=1 writes it anew"
+    );
+}
+
+#[test]
+fn the_configuration_page_is_current() {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Made from the table in `server/src/config/table.rs`; `server/tests/reference.rs` keeps it current.\n\n\
+         Every parameter may be given on the command line (`--NAME VALUE`) or in a configuration file \
+         (`damselfly FILE`), and read with `CONFIG GET`. Names and values are those of redis-server 7.0, so that its \
+         command lines and files start Damselfly too. Those that may change while the server runs take \
+         `CONFIG SET`; `CONFIG REWRITE` writes them back to the file.\n\n\
+         | name | values | default | changes | what |\n|---|---|---|---|---|\n",
+    );
+    for param in PARAMS.iter().filter(|p| p.served) {
+        let changes = match param.change {
+            Change::Live => "live",
+            Change::Startup => "start-up",
+            Change::Protected => "start-up (protected)",
+        };
+        let name = match param.alias {
+            Some(alias) => format!("`{}`, `{alias}`", param.name),
+            None => format!("`{}`", param.name),
+        };
+        row(
+            &mut page,
+            &[
+                &name,
+                &values(param.kind),
+                &default(param),
+                changes,
+                param.help,
+            ],
+        );
+    }
+    page.push_str(
+        "\n## Accepted without effect\n\n\
+         Names of redis-server 7.0 that are not served yet. Setting one to something else than its default is \
+         answered by a warning in the log at start-up.\n\n\
+         | name | values | default |\n|---|---|---|\n",
+    );
+    for param in PARAMS.iter().filter(|p| !p.served) {
+        let name = format!("`{}`", param.name);
+        row(&mut page, &[&name, &values(param.kind), &default(param)]);
+    }
+    is_current("CONFIGURATION.md", &page);
+}
+
+#[test]
+fn every_served_parameter_says_what_it_does() {
+    for param in PARAMS {
+        assert_eq!(param.served, !param.help.is_empty(), "{}", param.name);
+    }
+}
+
+fn row(page: &mut String, cells: &[&str]) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "| {} |", cells.join(" | "));
+}
+
+fn default(param: &Param) -> String {
+    match param.default {
+        "" => String::new(),
+        value => format!("`{value}`"),
+    }
+}
+
+fn values(kind: Kind) -> String {
+    let bounds = |low: String, high: String, unbounded: bool| match unbounded {
+        true => format!("at least {low}"),
+        false => format!("{low} to {high}"),
+    };
+    match kind {
+        Kind::Bool => "`yes`, `no`".into(),
+        Kind::Int(low, high) => bounds(
+            low.to_string(),
+            high.to_string(),
+            high == i64::MAX || high == i64::from(i32::MAX),
+        ),
+        Kind::Octal => "permissions, octal".into(),
+        Kind::Memory(low, high) => format!(
+            "bytes, {}",
+            bounds(low.to_string(), high.to_string(), high == i64::MAX as u64)
+        ),
+        Kind::MemoryOrPercent => "bytes, or a percentage".into(),
+        Kind::Enum(words) => one_of(words),
+        Kind::Flags(words) => format!("some of {}", one_of(words)),
+        Kind::Text => "any".into(),
+        Kind::FileName => "file name".into(),
+        Kind::Dir => "directory".into(),
+        Kind::Words => "words".into(),
+        Kind::Save => "pairs of seconds and changes, or `\"\"`".into(),
+        Kind::BufferLimits => "class, hard limit, soft limit, soft seconds; repeated".into(),
+        Kind::KeyspaceEvents => "classes of events".into(),
+        Kind::HostPort => "host port".into(),
+    }
+}
+
+fn one_of(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|w| format!("`{w}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
