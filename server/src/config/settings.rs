@@ -136,6 +136,10 @@ settings! {
     repl_timeout: Duration = seconds("repl-timeout"),
     /// Time between pings to replicas.
     repl_ping_period: Duration = seconds("repl-ping-replica-period"),
+    /// Snapshots go to replicas as they are made, not by way of a file.
+    diskless_sync: bool = flag("repl-diskless-sync"),
+    /// How many waiting replicas begin a full sync at once; 0 for no number.
+    diskless_sync_max_replicas: usize = number("repl-diskless-sync-max-replicas"),
     /// How long a full sync waits for more replicas.
     diskless_sync_delay: Duration = seconds("repl-diskless-sync-delay"),
     /// The system may gather small packets to replicas.

@@ -332,13 +332,19 @@ pub static PARAMS: &[Param] = &[
         "repl-diskless-sync",
         Bool,
         "yes",
-        "Full syncs are always diskless; accepted for compatibility",
+        "Send snapshots as they are made, to replicas that can take them so, not by way of a file",
     ),
     live(
         "repl-diskless-sync-delay",
         Int(0, INT),
         "5",
         "Seconds to wait for more replicas before a full sync",
+    ),
+    live(
+        "repl-diskless-sync-max-replicas",
+        Int(0, INT),
+        "0",
+        "With so many replicas waiting a full sync begins at once; 0 for no number",
     ),
     live(
         "repl-disable-tcp-nodelay",
@@ -482,7 +488,6 @@ pub static PARAMS: &[Param] = &[
         Enum(&["disabled", "on-empty-db", "swapdb"]),
         "disabled",
     ),
-    ignored("repl-diskless-sync-max-replicas", Int(0, INT), "0"),
     ignored("replica-ignore-disk-write-errors", Bool, "no"),
     ignored(
         "propagation-error-behavior",

@@ -5,25 +5,26 @@
 //! receiving it, streaming. Nobody waits for a replica: its task reads the shared log at its own pace, and the
 //! log lets go of it when it falls too far behind.
 
+mod config;
 mod feed;
 mod hello;
 mod listen;
 mod replica;
 
+pub use config::MasterConfig;
 pub use hello::{Answer, Hello};
 pub use replica::{ReplicaInfo, State};
 
 use super::domain::{History, Id, Wire};
 use super::snapshot::Snapshots;
 use crate::gate::{AllGates, Gates, View};
-use crate::log::{Cursor, Limits, ReplLog};
+use crate::log::{Cursor, ReplLog};
 use arc_swap::ArcSwap;
 use damselfly_core::Resume;
 use damselfly_core::history::{Backlog, may_continue};
 use parking_lot::Mutex;
 use replica::{End, Replica};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -35,51 +36,6 @@ pub trait MasterHooks: Send + Sync {
     /// The log begins to keep writes: the history needs a new name, to be in the view of every gate when this
     /// returns (`Input::HistoryBegan`). Called on a master only.
     fn begin_history(&self, all: &mut AllGates<'_, View>);
-}
-
-/// The parameters of the master's side.
-#[derive(Clone, Debug)]
-pub struct MasterConfig {
-    /// `repl-diskless-sync`: without it snapshots go by way of a file.
-    pub diskless_sync: bool,
-    /// `repl-diskless-sync-delay`: how long a snapshot waits for more replicas.
-    pub diskless_sync_delay: Duration,
-    /// `repl-diskless-sync-max-replicas`: with so many waiting it begins at once; 0 is no number.
-    pub diskless_sync_max_replicas: usize,
-    /// `repl-ping-replica-period`.
-    pub ping_period: Duration,
-    /// `repl-timeout`: a replica silent for so long is dropped.
-    pub timeout: Duration,
-    /// `repl-backlog-ttl`: the backlog is freed after so long without replicas; zero means never.
-    pub backlog_ttl: Duration,
-    /// `repl-backlog-size` and the hard limit of `client-output-buffer-limit replica`.
-    pub limits: Limits,
-    /// The soft limit: bytes (0: none), and for how long they may be exceeded.
-    pub soft_limit: (u64, Duration),
-    /// `rdbcompression`.
-    pub rdb_compression: bool,
-    /// `rdbchecksum`.
-    pub rdb_checksum: bool,
-    /// `dir`: where temporary files are made.
-    pub dir: PathBuf,
-}
-
-impl Default for MasterConfig {
-    fn default() -> Self {
-        MasterConfig {
-            diskless_sync: true,
-            diskless_sync_delay: Duration::from_secs(5),
-            diskless_sync_max_replicas: 0,
-            ping_period: Duration::from_secs(10),
-            timeout: Duration::from_secs(60),
-            backlog_ttl: Duration::from_secs(3600),
-            limits: Limits::default(),
-            soft_limit: (64 << 20, Duration::from_secs(60)),
-            rdb_compression: true,
-            rdb_checksum: true,
-            dir: PathBuf::from("."),
-        }
-    }
 }
 
 /// What INFO counts of synchronizations.
@@ -278,12 +234,28 @@ impl Master {
             .count()
     }
 
-    /// Notified (all waiters) whenever a replica confirms an offset.
-    pub fn acks(&self) -> &Notify {
-        &self.acked
+    /// How many replicas stream and were heard of within `max_lag`: what `min-replicas-to-write` counts.
+    pub fn good_replicas(&self, max_lag: Duration) -> usize {
+        let good = |replica: &&Arc<Replica>| replica.is_good(max_lag);
+        self.replicas.lock().values().filter(good).count()
     }
 
-    /// Asks all replicas to say now how far they are. Called with a gate held, on a master.
+    /// Ends when `count` replicas have confirmed the stream up to `offset`; how many did. Ask them first.
+    pub async fn wait_for_acks(&self, count: usize, offset: u64) -> usize {
+        loop {
+            // Enlisted before the count is taken, so that no confirmation falls between.
+            let mut confirmed = std::pin::pin!(self.acked.notified());
+            confirmed.as_mut().enable();
+            let acked = self.acked_by(offset);
+            if acked >= count {
+                return acked;
+            }
+            confirmed.await;
+        }
+    }
+
+    /// Asks all replicas to say now how far they are. Called with a gate held, on a master; the caller kicks
+    /// the log afterwards.
     pub fn ask_for_acks(&self) {
         if self.log.active() {
             self.log.writer().plain(&[b"REPLCONF", b"GETACK", b"*"]);

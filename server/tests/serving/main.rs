@@ -335,3 +335,29 @@ fn silence_is_the_end_of_a_stream() {
         bed.master.replicas().is_empty()
     });
 }
+
+#[test]
+fn waiting_for_acks_ends_when_the_replica_has_what_was_written() {
+    let bed = Bed::new(eager());
+    let stock = bed::stock(&bed);
+    bed.wait_online(1);
+    assert_eq!(bed.master.good_replicas(Duration::from_secs(10)), 1);
+    bed.set(0, 0, "key", "value");
+    let offset = bed.log.offset();
+    stock.freeze(true);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    bed.master.ask_for_acks();
+    bed.log.kick();
+    let mut wait_is_over = Box::pin(bed.master.wait_for_acks(1, offset));
+    let too_short = Duration::from_millis(200);
+    let waited =
+        runtime.block_on(async { tokio::time::timeout(too_short, &mut wait_is_over).await });
+    assert!(waited.is_err(), "a frozen replica confirmed");
+    stock.freeze(false);
+    let patience = Duration::from_secs(20);
+    let waited = runtime.block_on(async { tokio::time::timeout(patience, wait_is_over).await });
+    assert_eq!(waited, Ok(1));
+}

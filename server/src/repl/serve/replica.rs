@@ -161,6 +161,12 @@ impl Replica {
         self.state() == State::Online && self.acked.load(Relaxed) >= offset
     }
 
+    pub fn is_good(&self, max_lag: Duration) -> bool {
+        let silent = self.now_ms().saturating_sub(self.heard_at.load(Relaxed));
+        // Lag is counted in whole seconds.
+        self.state() == State::Online && silent / 1000 <= max_lag.as_secs()
+    }
+
     pub fn info(&self) -> ReplicaInfo {
         let state = self.state();
         let silent = self.now_ms().saturating_sub(self.heard_at.load(Relaxed));
