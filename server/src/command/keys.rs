@@ -240,7 +240,7 @@ const OBJECT_KEY: KeySpec = KeySpec::Range {
 };
 
 const OBJECT: &[Command] = &[
-    Command::keyed("encoding", 3, READONLY, OBJECT_KEY, object::encoding)
+    Command::keyed("object|encoding", 3, READONLY, OBJECT_KEY, object::encoding)
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -249,7 +249,7 @@ const OBJECT: &[Command] = &[
             "key",
             "Returns how a value is encoded.",
         ),
-    Command::keyed("freq", 3, READONLY, OBJECT_KEY, object::freq)
+    Command::keyed("object|freq", 3, READONLY, OBJECT_KEY, object::freq)
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -258,10 +258,10 @@ const OBJECT: &[Command] = &[
             "key",
             "Returns how often a value is accessed, on a logarithmic scale.",
         ),
-    Command::free("help", 2, LOADING | STALE, object::help)
+    Command::free("object|help", 2, LOADING | STALE, object::help)
         .acl(acl::KEYSPACE)
         .doc(GROUP, "6.2.0", "O(1)", "", "Explains the subcommands."),
-    Command::keyed("idletime", 3, READONLY, OBJECT_KEY, object::idletime)
+    Command::keyed("object|idletime", 3, READONLY, OBJECT_KEY, object::idletime)
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -270,7 +270,7 @@ const OBJECT: &[Command] = &[
             "key",
             "Returns the seconds since a value was accessed.",
         ),
-    Command::keyed("refcount", 3, READONLY, OBJECT_KEY, object::refcount)
+    Command::keyed("object|refcount", 3, READONLY, OBJECT_KEY, object::refcount)
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,

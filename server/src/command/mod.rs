@@ -8,7 +8,9 @@ pub mod access;
 pub mod args;
 pub mod effects;
 pub mod error;
+pub mod introspect;
 pub mod shell;
+pub mod syntax;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -20,7 +22,7 @@ pub mod strings;
 pub use access::{Expiry, Keys};
 pub use effects::Effects;
 pub use error::CmdError;
-pub use table::{Command, Run, find};
+pub use table::{Command, Run, find, resolve};
 
 use crate::log::ReplLog;
 use crate::resp::Reply;

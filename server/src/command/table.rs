@@ -3,20 +3,21 @@
 //! Each family of commands has a list of its own beside its handlers; [`FAMILIES`] names the lists. A command
 //! is found by its name in any case through a perfect-enough hash table made at compile time.
 
-use super::Handler;
 use super::shell::ShellCommand;
+use super::{CmdError, Handler};
 use smallvec::SmallVec;
 
 /// All commands, family by family.
 pub static FAMILIES: &[&[Command]] = &[
     super::keys::COMMANDS,
     super::strings::COMMANDS,
+    super::introspect::COMMANDS,
     super::shell::COMMANDS,
 ];
 
 /// A command, or a subcommand of one.
 pub struct Command {
-    /// Its name, in lower case.
+    /// Its name, in lower case; of a subcommand with the container's in front: `object|encoding`.
     pub name: &'static str,
     /// The number of arguments, the name included; at least so many if negative.
     pub arity: i32,
@@ -294,6 +295,48 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
+/// The command, or subcommand, that `args` call; an error in Redis's words if there is none or it takes another
+/// number of arguments. There is at least one argument.
+pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
+    let Some(command) = find(args[0]) else {
+        return Err(unknown(args));
+    };
+    let command = match (command.subcommands, args) {
+        ([], _) | (_, [_]) => command,
+        (_, [_, name, ..]) => command.subcommand(name).ok_or_else(|| {
+            let (container, name) = (command.name.to_ascii_uppercase(), shown(name, SHOWN));
+            let text = format!("ERR unknown subcommand '{name}'. Try {container} HELP.");
+            CmdError::formatted(text)
+        })?,
+        (_, []) => command,
+    };
+    match command.takes(args.len()) {
+        true => Ok(command),
+        false => Err(CmdError::Arity(command.name)),
+    }
+}
+
+/// How much of what a client sent an error repeats, in bytes.
+const SHOWN: usize = 128;
+
+fn shown(arg: &[u8], max: usize) -> String {
+    String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned()
+}
+
+fn unknown(args: &[&[u8]]) -> CmdError {
+    let mut list = String::new();
+    for arg in &args[1..] {
+        if list.len() >= SHOWN {
+            break;
+        }
+        list += &format!("'{}' ", shown(arg, SHOWN - list.len()));
+    }
+    CmdError::formatted(format!(
+        "ERR unknown command '{}', with args beginning with: {list}",
+        shown(args[0], SHOWN)
+    ))
+}
+
 /// Every command, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     FAMILIES.iter().flat_map(|family| family.iter())
@@ -304,7 +347,12 @@ impl Command {
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Command> {
         self.subcommands
             .iter()
-            .find(|c| c.name.as_bytes().eq_ignore_ascii_case(name))
+            .find(|c| c.last_name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The name without a container's.
+    pub fn last_name(&self) -> &'static str {
+        self.name.rsplit('|').next().unwrap_or(self.name)
     }
 
     /// True when the command can take `args` arguments, its name included.

@@ -1,6 +1,6 @@
 //! A server of one thread for testing commands: text in, text out, and what replicas would be told.
 
-use super::{Effects, Env, Expiry, Journal, Origin, Outcome, find, run};
+use super::{Effects, Env, Expiry, Journal, Origin, Outcome, resolve, run};
 use crate::resp::Reply;
 use crate::store::hash::Hash;
 use crate::store::{Dataset, KeyListener, Limits, Object};
@@ -69,18 +69,13 @@ impl Bench {
     /// Runs a command and returns the reply.
     pub(crate) fn run_args(&mut self, args: &[&[u8]]) -> Vec<u8> {
         let mut out = Reply::default();
-        let Some(mut command) = find(args[0]) else {
-            return b"-unknown command".to_vec();
-        };
-        if let Some(name) = args.get(1).filter(|_| !command.subcommands.is_empty()) {
-            match command.subcommand(name) {
-                Some(subcommand) => command = subcommand,
-                None => return b"-unknown subcommand".to_vec(),
+        let command = match resolve(args) {
+            Ok(command) => command,
+            Err(error) => {
+                out.error(&error.message());
+                return out.take();
             }
-        }
-        if !command.takes(args.len()) {
-            return b"-arity".to_vec();
-        }
+        };
         let env = Env {
             dataset: &self.dataset,
             db: self.db,

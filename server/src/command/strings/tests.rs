@@ -36,7 +36,9 @@ fn set_and_its_options() {
         ("set k z keepttl ex 1", "-ERR syntax error"),
         ("set k z ex 1 px 1", "-ERR syntax error"),
         ("set k z persist", "-ERR syntax error"),
-        ("hset h f v", ":1"),
+    ]);
+    bench.hash("h");
+    bench.check(&[
         (
             "set h v get",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",

@@ -1,0 +1,486 @@
+//! COMMAND: what the table says.
+
+use super::args::is;
+use super::syntax::{self, Argument};
+use super::table::{self, Command, KeySpec, acl, all, find, flag, flag::*};
+use super::{CmdError, Cx};
+use crate::resp::Reply;
+use crate::store::glob;
+
+const GROUP: &str = "server";
+const META: u32 = LOADING | STALE;
+
+/// The commands' entries.
+pub const COMMANDS: &[Command] = &[Command {
+    subcommands: SUBCOMMANDS,
+    ..Command::free("command", -1, META, command)
+        .acl(acl::CONNECTION)
+        .doc(
+            GROUP,
+            "2.8.13",
+            "O(N) where N is the total number of commands",
+            "",
+            "Describes all commands.",
+        )
+}];
+
+const SUBCOMMANDS: &[Command] = &[
+    Command::free("command|count", 2, META, count)
+        .acl(acl::CONNECTION)
+        .doc(
+            GROUP,
+            "2.8.13",
+            "O(1)",
+            "",
+            "Returns the number of commands.",
+        ),
+    Command::free("command|docs", -2, META, docs)
+        .acl(acl::CONNECTION)
+        .doc(
+            GROUP,
+            "7.0.0",
+            "O(N) where N is the number of commands to look up",
+            "[command-name ...]",
+            "Returns the documentation of commands.",
+        ),
+    Command::free("command|getkeys", -4, META, getkeys)
+        .acl(acl::CONNECTION)
+        .doc(
+            GROUP,
+            "2.8.13",
+            "O(N) where N is the number of arguments to the command",
+            "command [arg ...]",
+            "Returns the keys among a command's arguments.",
+        ),
+    Command::free("command|getkeysandflags", -4, META, getkeysandflags)
+        .acl(acl::CONNECTION)
+        .doc(
+            GROUP,
+            "7.0.0",
+            "O(N) where N is the number of arguments to the command",
+            "command [arg ...]",
+            "Returns the keys among a command's arguments, and what becomes of them.",
+        ),
+    Command::free("command|help", 2, META, help)
+        .acl(acl::CONNECTION)
+        .doc(GROUP, "5.0.0", "O(1)", "", "Explains the subcommands."),
+    Command::free("command|info", -2, META, info)
+        .acl(acl::CONNECTION)
+        .doc(
+            GROUP,
+            "2.8.13",
+            "O(N) where N is the number of commands to look up",
+            "[command-name ...]",
+            "Describes commands.",
+        ),
+    Command::free("command|list", -2, META, list)
+        .acl(acl::CONNECTION)
+        .doc(
+            GROUP,
+            "7.0.0",
+            "O(N) where N is the total number of commands",
+            "[FILTERBY MODULE module-name|ACLCAT category|PATTERN pattern]",
+            "Returns the names of commands.",
+        ),
+];
+
+/// A command by its name, or a subcommand by `container|name`.
+fn named(name: &[u8]) -> Option<&'static Command> {
+    match name.iter().position(|&b| b == b'|') {
+        Some(at) => find(&name[..at])?.subcommand(&name[at + 1..]),
+        None => find(name),
+    }
+}
+
+fn command(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
+    cx.out.array(all().count());
+    all().for_each(|command| describe(command, cx.out));
+    Ok(())
+}
+
+fn count(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
+    cx.out.int(all().count() as i64);
+    Ok(())
+}
+
+fn info(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    if args.len() == 2 {
+        return command(cx, args);
+    }
+    cx.out.array(args.len() - 2);
+    for name in &args[2..] {
+        match named(name) {
+            Some(command) => describe(command, cx.out),
+            None => cx.out.null_array(),
+        }
+    }
+    Ok(())
+}
+
+fn list(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let wanted: Box<dyn Fn(&Command) -> bool> = match args[2..] {
+        [] => Box::new(|_| true),
+        [by, what, _] if is(by, "filterby") && is(what, "module") => Box::new(|_| false),
+        [by, what, category] if is(by, "filterby") && is(what, "aclcat") => {
+            let bit = acl::NAMES.iter().position(|name| is(category, name));
+            let mask = bit.map_or(0, |bit| 1 << bit);
+            Box::new(move |c| c.all_categories() & mask != 0)
+        }
+        [by, what, pattern] if is(by, "filterby") && is(what, "pattern") => {
+            let pattern = pattern.to_ascii_lowercase();
+            Box::new(move |c| glob::matches(&pattern, c.name.as_bytes()))
+        }
+        _ => return Err(CmdError::Syntax),
+    };
+    let with_subcommands = |c: &'static Command| std::iter::once(c).chain(c.subcommands);
+    // Redis lists subcommands only where it filters by name or category.
+    let commands: Vec<&Command> = match args.len() {
+        2 => all().collect(),
+        _ => all()
+            .flat_map(with_subcommands)
+            .filter(|c| wanted(c))
+            .collect(),
+    };
+    cx.out.array(commands.len());
+    for command in commands {
+        cx.out.bulk(command.name.as_bytes());
+    }
+    Ok(())
+}
+
+fn getkeys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let (_, keys) = keys_of(&args[2..])?;
+    cx.out.array(keys.len());
+    keys.iter().for_each(|key| cx.out.bulk(key));
+    Ok(())
+}
+
+fn getkeysandflags(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let (command, keys) = keys_of(&args[2..])?;
+    cx.out.array(keys.len());
+    for key in keys {
+        cx.out.array(2);
+        cx.out.bulk(key);
+        key_flags(command, cx.out);
+    }
+    Ok(())
+}
+
+fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), CmdError> {
+    const NO_KEYS: CmdError = CmdError::text("ERR The command has no key arguments");
+    let command = match table::resolve(args) {
+        Ok(command) => command,
+        Err(CmdError::Arity(_)) => {
+            return Err(CmdError::text(
+                "ERR Invalid number of arguments specified for command",
+            ));
+        }
+        Err(_) => return Err(CmdError::text("ERR Invalid command specified")),
+    };
+    if matches!(command.keys, KeySpec::None) {
+        return Err(NO_KEYS);
+    }
+    let positions = command.keys.positions(args);
+    match positions.is_empty() {
+        true => Err(CmdError::text(
+            "ERR Invalid arguments specified for command",
+        )),
+        false => Ok((command, positions.iter().map(|&i| args[i]).collect())),
+    }
+}
+
+/// The names of the bits set in `bits`, each with `prefix` in front.
+fn bit_names(bits: u32, names: &[&str], prefix: &str, out: &mut Reply) {
+    out.set(bits.count_ones() as usize);
+    for (bit, name) in names.iter().enumerate() {
+        if bits & 1 << bit != 0 {
+            out.simple(&format!("{prefix}{name}"));
+        }
+    }
+}
+
+/// A command as COMMAND and COMMAND INFO show it.
+fn describe(command: &Command, out: &mut Reply) {
+    let (first, last, step) = match command.keys {
+        KeySpec::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
+        KeySpec::Counted { also, .. } if also > 0 => (also as i64, also as i64, 1),
+        KeySpec::None | KeySpec::Counted { .. } | KeySpec::Found(_) => (0, 0, 0),
+    };
+    let movable = matches!(command.keys, KeySpec::Counted { .. } | KeySpec::Found(_));
+    out.array(10);
+    out.bulk(command.name.as_bytes());
+    out.int(i64::from(command.arity));
+    let flags = command.flags | if movable { flag::MOVABLEKEYS } else { 0 };
+    bit_names(flags, flag::NAMES, "", out);
+    out.int(first);
+    out.int(last);
+    out.int(step);
+    bit_names(command.all_categories(), acl::NAMES, "@", out);
+    out.set(0);
+    key_specs(command, out);
+    out.set(command.subcommands.len());
+    command.subcommands.iter().for_each(|c| describe(c, out));
+}
+
+/// What becomes of the keys, cautiously: a writer may read, change and remove all of them.
+fn key_flags(command: &Command, out: &mut Reply) {
+    let flags: &[&str] = match command.is(flag::WRITE) {
+        true => &["RW", "access", "update"],
+        false => &["RO", "access"],
+    };
+    out.set(flags.len());
+    flags.iter().for_each(|flag| out.simple(flag));
+}
+
+fn key_specs(command: &Command, out: &mut Reply) {
+    let index = |at: usize| (at > 0).then_some(at);
+    let (begins, kind, numbers): (_, _, &[(&str, i64)]) = match command.keys {
+        KeySpec::None => return out.set(0),
+        KeySpec::Range { first, last, step } => {
+            let last = if last < 0 {
+                i64::from(last)
+            } else {
+                i64::from(last) - first as i64
+            };
+            let numbers = [("lastkey", last), ("keystep", step as i64), ("limit", 0)];
+            out.set(1);
+            return key_spec(command, index(first), "range", &numbers, out);
+        }
+        KeySpec::Counted { at, also } => {
+            out.set(1 + usize::from(also > 0));
+            if also > 0 {
+                let one = [("lastkey", 0), ("keystep", 1), ("limit", 0)];
+                key_spec(command, index(also), "range", &one, out);
+            }
+            let counted = &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
+            (index(at), "keynum", counted)
+        }
+        KeySpec::Found(_) => {
+            out.set(1);
+            (None, "unknown", &[])
+        }
+    };
+    key_spec(command, begins, kind, numbers, out);
+}
+
+/// One key specification; `begin`: at this index, or nobody knows where.
+fn key_spec(
+    command: &Command,
+    begin: Option<usize>,
+    kind: &str,
+    numbers: &[(&str, i64)],
+    out: &mut Reply,
+) {
+    out.map(3);
+    out.bulk(b"flags");
+    key_flags(command, out);
+    out.bulk(b"begin_search");
+    match begin {
+        Some(at) => typed("index", &[("index", at as i64)], out),
+        None => typed("unknown", &[], out),
+    }
+    out.bulk(b"find_keys");
+    typed(kind, numbers, out);
+}
+
+fn typed(kind: &str, numbers: &[(&str, i64)], out: &mut Reply) {
+    out.map(2);
+    out.bulk(b"type");
+    out.bulk(kind.as_bytes());
+    out.bulk(b"spec");
+    out.map(numbers.len());
+    for (name, number) in numbers {
+        out.bulk(name.as_bytes());
+        out.int(*number);
+    }
+}
+
+fn docs(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let commands: Vec<&Command> = match args.len() {
+        2 => all().collect(),
+        _ => args[2..].iter().filter_map(|name| named(name)).collect(),
+    };
+    cx.out.map(commands.len());
+    commands.iter().for_each(|c| document(c, cx.out));
+    Ok(())
+}
+
+/// A command's name and documentation.
+fn document(command: &Command, out: &mut Reply) {
+    out.bulk(command.name.as_bytes());
+    let texts = [
+        ("summary", command.summary),
+        ("since", command.since),
+        ("group", command.group),
+        ("complexity", command.complexity),
+    ];
+    let texts = texts.iter().filter(|(_, text)| !text.is_empty());
+    let arguments = syntax::parse(command.syntax);
+    let fields = texts.clone().count()
+        + usize::from(!arguments.is_empty())
+        + usize::from(!command.subcommands.is_empty());
+    out.map(fields);
+    for (name, text) in texts {
+        out.bulk(name.as_bytes());
+        out.bulk(text.as_bytes());
+    }
+    if !arguments.is_empty() {
+        out.bulk(b"arguments");
+        document_arguments(&arguments, out);
+    }
+    if !command.subcommands.is_empty() {
+        out.bulk(b"subcommands");
+        out.map(command.subcommands.len());
+        command.subcommands.iter().for_each(|c| document(c, out));
+    }
+}
+
+fn document_arguments(arguments: &[Argument], out: &mut Reply) {
+    out.array(arguments.len());
+    for argument in arguments {
+        let flags: Vec<&str> = [
+            (argument.optional, "optional"),
+            (argument.multiple, "multiple"),
+        ]
+        .iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, name)| *name)
+        .collect();
+        let fields = 2
+            + usize::from(argument.kind == "key")
+            + usize::from(argument.token.is_some())
+            + usize::from(!flags.is_empty())
+            + usize::from(!argument.arguments.is_empty());
+        out.map(fields);
+        out.bulk(b"name");
+        out.bulk(argument.name.as_bytes());
+        out.bulk(b"type");
+        out.bulk(argument.kind.as_bytes());
+        if argument.kind == "key" {
+            out.bulk(b"key_spec_index");
+            out.int(0);
+        }
+        if let Some(token) = argument.token {
+            out.bulk(b"token");
+            out.bulk(token.as_bytes());
+        }
+        if !flags.is_empty() {
+            out.bulk(b"flags");
+            out.set(flags.len());
+            flags.iter().for_each(|flag| out.simple(flag));
+        }
+        if !argument.arguments.is_empty() {
+            out.bulk(b"arguments");
+            document_arguments(&argument.arguments, out);
+        }
+    }
+}
+
+fn help(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
+    const LINES: &[&str] = &[
+        "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "(no subcommand)",
+        "    Return details about all commands.",
+        "COUNT",
+        "    Return the number of commands.",
+        "DOCS [<command-name> ...]",
+        "    Return the documentation of some commands, or of all.",
+        "GETKEYS <full-command>",
+        "    Return the keys from a full command.",
+        "GETKEYSANDFLAGS <full-command>",
+        "    Return the keys and the access flags from a full command.",
+        "INFO [<command-name> ...]",
+        "    Return details about some commands, or about all.",
+        "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
+        "    Return the names of commands.",
+        "HELP",
+        "    Print this help.",
+    ];
+    cx.out.array(LINES.len());
+    LINES.iter().for_each(|line| cx.out.simple(line));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::testing::Bench;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_command_is_found_by_its_name_in_any_case() {
+        let mut names = HashSet::new();
+        for command in all() {
+            assert!(names.insert(command.name), "{} twice", command.name);
+            for name in [command.name.to_owned(), command.name.to_uppercase()] {
+                assert!(std::ptr::eq(find(name.as_bytes()).unwrap(), command));
+            }
+            for subcommand in command.subcommands {
+                let prefix = format!("{}|", command.name);
+                assert!(subcommand.name.starts_with(&prefix), "{}", subcommand.name);
+            }
+        }
+        for name in ["", "nosuch", "get2", "ge", "\0"] {
+            assert!(find(name.as_bytes()).is_none());
+        }
+    }
+
+    #[test]
+    fn every_entry_is_whole() {
+        let subcommands = all().flat_map(|c| c.subcommands);
+        for command in all().chain(subcommands) {
+            let name = command.name;
+            assert_eq!(name, name.to_lowercase());
+            assert!(
+                !command.summary.is_empty() && !command.group.is_empty(),
+                "{name}"
+            );
+            assert!(!(command.is(WRITE) && command.is(READONLY)), "{name}");
+            assert!(command.arity != 0, "{name}");
+            if let KeySpec::Range { first, .. } = command.keys {
+                let least = command.arity.unsigned_abs() as usize;
+                // Commands that take any number of keys may take none.
+                assert!(
+                    first < least || command.arity == -1,
+                    "{name}: arity and keys"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_answers() {
+        let mut bench = Bench::new();
+        bench.check(&[
+            (
+                "command info get nosuch",
+                "*2 *10 $3 get :2 *2 +readonly +fast :1 :1 :1 *3 +@read +@string +@fast *0 \
+                 *1 *6 $5 flags *2 +RO +access \
+                 $12 begin_search *4 $4 type $5 index $4 spec *2 $5 index :1 \
+                 $9 find_keys *4 $4 type $5 range $4 spec *6 $7 lastkey :0 $7 keystep :1 $5 limit :0 \
+                 *0 *-1",
+            ),
+            ("command getkeys mset a 1 b 2", "*2 $1 a $1 b"),
+            ("command getkeys object encoding k", "*1 $1 k"),
+            ("command getkeys ping x", "-ERR The command has no key arguments"),
+            ("command getkeys get", "-ERR wrong number of arguments for 'command|getkeys' command"),
+            ("command getkeys get a b", "-ERR Invalid number of arguments specified for command"),
+            ("command getkeys nosuch a", "-ERR Invalid command specified"),
+            ("command getkeysandflags get a", "*1 *2 $1 a *2 +RO +access"),
+            ("command list filterby pattern getr*", "*1 $8 getrange"),
+            ("command list filterby module m", "*0"),
+            ("command list foo", "-ERR syntax error"),
+            ("command foo", "-ERR unknown subcommand 'foo'. Try COMMAND HELP."),
+            ("object", "-ERR wrong number of arguments for 'object' command"),
+            ("object encoding", "-ERR wrong number of arguments for 'object|encoding' command"),
+            ("foo bar baz", "-ERR unknown command 'foo', with args beginning with: 'bar' 'baz'"),
+            (
+                "command docs getdel",
+                "*2 $6 getdel *10 $7 summary $43 Returns the string at a key and removes it. \
+                 $5 since $5 6.2.0 $5 group $6 string $10 complexity $4 O(1) \
+                 $9 arguments *1 *6 $4 name $3 key $4 type $3 key $14 key_spec_index :0",
+            ),
+        ]);
+        assert_eq!(bench.run("command count"), format!(":{}", all().count()));
+    }
+}
