@@ -157,7 +157,7 @@ pub enum Output<D: Domain> {
     /// resume).
     DropReplicas,
     /// Begin with an empty dataset, whose history begins here (`REPLICAOF NO ONE FORCE` with no
-    /// whole one).
+    /// whole one). As with a swap, backlog and replicas belong to the old one and go.
     Empty(Position<D>),
 }
 

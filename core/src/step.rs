@@ -127,6 +127,7 @@ impl<D: Domain> Node<D> {
                 self.history = History::new(begin);
             } else {
                 self.history.shift(fresh);
+                out.push(Output::DropReplicas);
             }
         }
         out.push(Output::CancelBefore(ticket));

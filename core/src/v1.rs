@@ -140,6 +140,7 @@ impl<D: Domain> Node<D> {
             self.loading = false;
             self.whole = true;
             self.history.shift(fresh);
+            out.push(Output::DropReplicas);
         }
         out.push(Output::Reply(Reply::Ok));
     }

@@ -397,7 +397,12 @@ fn promotion_keeps_the_old_history_as_the_second() {
     let mut node = Watched::replica();
     assert_eq!(
         node.no_one(100),
-        [Output::Stop(1), Output::CancelBefore(2), OK]
+        [
+            Output::Stop(1),
+            Output::DropReplicas,
+            Output::CancelBefore(2),
+            OK
+        ]
     );
     let history = node.status().history;
     assert_eq!(history.at, at("mine", 100));
@@ -428,6 +433,7 @@ fn half_a_snapshot_is_thrown_away_by_a_promotion() {
         [
             Output::Stop(2),
             Output::Discard(2),
+            Output::DropReplicas,
             Output::CancelBefore(3),
             OK
         ]

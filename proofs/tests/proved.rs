@@ -58,6 +58,7 @@ fn every_transition_fires() {
         "Lost -> Discard",
         "NoOne -> CancelBefore",
         "NoOne -> Discard",
+        "NoOne -> DropReplicas",
         "NoOne -> Empty",
         "NoOne -> Reply(Loading",
         "NoOne -> Reply(NoDataset",
