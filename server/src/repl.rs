@@ -6,8 +6,15 @@
 //! Being followed: [`serve`] (PSYNC, the replicas and what each of them is sent), [`snapshot`] (taken
 //! without fork while writes go on, for replicas and files).
 
+pub mod apply;
+pub mod attempt;
 pub mod domain;
+pub mod driver;
+pub mod facts;
 pub mod greet;
+pub mod link;
+pub mod load;
 pub mod peer;
 pub mod serve;
 pub mod snapshot;
+pub mod tasks;

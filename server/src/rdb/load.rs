@@ -69,8 +69,13 @@ impl<'a> Loader<'a> {
         Some(Position {
             id: self.id.clone()?,
             offset: self.offset?,
-            stream_db: self.stream_db.unwrap_or(0),
+            stream_db: self.stream_db(),
         })
+    }
+
+    /// The database that the stream has selected behind the snapshot; 0 if it does not say.
+    pub fn stream_db(&self) -> u32 {
+        self.stream_db.unwrap_or(0)
     }
 
     fn db(&self, number: u32) -> Result<&'a Db, Refusal> {

@@ -6,8 +6,8 @@
 use super::domain::{Host, Id};
 use super::peer::{Peer, PeerError, Said, shown};
 use crate::config::Settings;
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
-use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -77,11 +77,11 @@ pub enum Unreached {
 /// # Errors
 /// Which step failed, and why.
 pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached> {
-    let step = Cell::new("resolving its name");
+    let step = Mutex::new("resolving its name");
     let deadline = Instant::now() + settings.replicaof_timeout;
     let all = async {
         let addresses = resolve(host).await?;
-        step.set("connecting");
+        *step.lock() = "connecting";
         let stream = connect(host, &addresses, deadline).await?;
         let mut peer = Peer::new(stream);
         let run_id = greet(host, &mut peer, settings, &step).await?;
@@ -89,13 +89,13 @@ pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached
     };
     match timeout(settings.replicaof_timeout, all).await {
         Ok(done) => done,
-        Err(_) if step.get() == "connecting" => Err(Unreached::Connect {
+        Err(_) if *step.lock() == "connecting" => Err(Unreached::Connect {
             host,
             why: "timed out".into(),
         }),
         Err(_) => Err(Unreached::TimedOut {
             host,
-            step: step.get(),
+            step: *step.lock(),
         }),
     }
 }
@@ -250,14 +250,14 @@ async fn greet(
     host: Host,
     peer: &mut Peer,
     settings: &Settings,
-    now_at: &Cell<&'static str>,
+    now_at: &Mutex<&'static str>,
 ) -> Result<Option<Id>, Unreached> {
     let mut run_id = None;
     for step in STEPS {
         let Some(request) = (step.request)(settings) else {
             continue;
         };
-        now_at.set(step.name);
+        *now_at.lock() = step.name;
         let request: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
         let broken = |why| Unreached::Broken {
             host,

@@ -1,0 +1,411 @@
+//! Applying a master's stream, batch by batch, each at a boundary of commands and transactions.
+//!
+//! A batch is parsed to its end, and every command of it known to be one that is served, before anything of it is
+//! applied. Then it asks the driver in the very gate it runs in; its bytes go to our own log as they are. So the
+//! offset counts whole commands and transactions, and what a stopped link still has in its buffer stays there.
+
+use super::driver::Driver;
+use super::peer::{Peer, shown};
+use crate::command::shell::ShellCommand;
+use crate::command::table::Lock;
+use crate::command::{self, Command, Effects, Env, Expiry, Origin, Outcome, Run};
+use crate::config::Settings;
+use crate::gate::{AllGates, Entered, Gates, View};
+use crate::resp::Reply;
+use crate::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
+use crate::resp::reply::Proto;
+use crate::store::{Limits, lazyfree};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A batch that is no transaction has at most so many commands.
+const COMMANDS_MAX: usize = 256;
+/// And it ends with the command that reaches so many bytes.
+const BYTES_MAX: usize = 64 << 10;
+/// A transaction, or a command, that is longer ends the link.
+const UNIT_MAX: usize = 1 << 30;
+
+/// How far [`Applier::apply`] got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The link is no longer the live one; nothing was applied.
+    Stopped,
+    /// There is no whole command, or transaction, to apply.
+    Idle,
+    /// A batch was applied; there may be more.
+    More,
+    /// The same, and the master wants to know how far we are.
+    AckAsked,
+}
+
+/// What is done with a command of the stream.
+#[derive(Clone, Copy)]
+enum What {
+    Run(&'static Command),
+    Select(usize),
+    Publish,
+    Ack,
+    Nothing,
+    Multi,
+    Exec,
+}
+
+/// A command of the batch in the making.
+struct Item {
+    what: What,
+    /// Where it begins among the unread bytes.
+    start: usize,
+    /// Its arguments: the first of them, and how many.
+    first: usize,
+    args: usize,
+}
+
+/// How a batch is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Command by command, under one gate.
+    Plain,
+    /// As one, under all gates.
+    Alone,
+}
+
+/// Applies the stream of one link.
+pub struct Applier {
+    driver: Arc<Driver>,
+    generation: u64,
+    limits: Limits,
+    databases: usize,
+    /// The database that the stream has selected.
+    db: usize,
+    batch: Batch,
+    effects: Effects,
+    out: Reply,
+    errors: u64,
+}
+
+/// A batch in the making: what has been parsed of the unread bytes.
+#[derive(Default)]
+struct Batch {
+    parser: Parser,
+    args: ArgList,
+    items: Vec<Item>,
+    /// Bytes of the items.
+    len: usize,
+    in_transaction: bool,
+}
+
+impl Applier {
+    /// An applier of the connection of `generation`, at the place where our own log ends.
+    pub fn new(driver: &Arc<Driver>, generation: u64, settings: &Settings) -> Self {
+        Applier {
+            driver: Arc::clone(driver),
+            generation,
+            limits: limits(settings),
+            databases: settings.databases,
+            db: driver.log().forget_selected() as usize,
+            batch: Batch::default(),
+            effects: Effects::default(),
+            out: Reply::new(Proto::Resp2),
+            errors: 0,
+        }
+    }
+
+    /// Applies one batch of what `peer` has sent and was not taken yet.
+    ///
+    /// # Errors
+    /// Why the stream cannot be followed. What came before was applied, nothing of the rest.
+    pub fn apply(&mut self, peer: &mut Peer) -> Result<Applied, String> {
+        let unread = peer.unread();
+        let Some(kind) = self.collect(unread)? else {
+            return Ok(Applied::Idle);
+        };
+        let len = self.batch.len;
+        let applied = self.run(kind, &unread[..len]);
+        if applied != Applied::Stopped {
+            self.batch.clear();
+            peer.take(len);
+        }
+        Ok(applied)
+    }
+
+    /// Parses until a batch is whole. None: more bytes are needed.
+    fn collect(&mut self, unread: &[u8]) -> Result<Option<Kind>, String> {
+        let batch = &mut self.batch;
+        let parse = ParseLimits {
+            max_bulk: UNIT_MAX as u64,
+            authenticated: true,
+        };
+        while batch.in_transaction || (batch.items.len() < COMMANDS_MAX && batch.len < BYTES_MAX) {
+            let first = batch.items.last().map_or(0, |item| item.first + item.args);
+            let parsed = batch
+                .parser
+                .parse(&unread[batch.len..], &parse, &mut batch.args);
+            let len = match parsed {
+                Ok(Parsed::Request { len }) => len,
+                Ok(Parsed::Incomplete { .. }) if unread.len() - batch.len > UNIT_MAX => {
+                    return Err("it sent a transaction that is too long".into());
+                }
+                Ok(Parsed::Incomplete { .. }) if batch.in_transaction => return Ok(None),
+                Ok(Parsed::Incomplete { .. }) => return Ok(batch.plain()),
+                // What is whole goes first; then we come here again.
+                Err(error) => match batch.plain() {
+                    Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
+                    _ => return Err(format!("its stream is malformed: {error}")),
+                },
+            };
+            let request = &unread[batch.len..batch.len + len];
+            let (what, args) = {
+                let args = arguments(&batch.args, request, first..batch.args.len());
+                (classify(&args, self.databases), args.len())
+            };
+            let what = match what {
+                Ok(what) => what,
+                Err(why) => match batch.plain() {
+                    Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
+                    _ => return Err(why),
+                },
+            };
+            let alone = match what {
+                What::Multi if batch.in_transaction => {
+                    return Err("it sent MULTI inside MULTI".into());
+                }
+                What::Multi => true,
+                What::Exec if batch.in_transaction => {
+                    batch.push(what, first, args, len);
+                    return Ok(Some(Kind::Alone));
+                }
+                What::Exec if batch.items.is_empty() => {
+                    return Err("it sent EXEC without MULTI".into());
+                }
+                What::Exec => true,
+                What::Run(command) => is_exclusive(command) && !batch.in_transaction,
+                _ => false,
+            };
+            // It begins a batch of its own, after this one.
+            if alone && let Some(kind) = batch.plain() {
+                return Ok(Some(kind));
+            }
+            batch.push(what, first, args, len);
+            batch.in_transaction |= matches!(what, What::Multi);
+            if alone && !batch.in_transaction {
+                return Ok(Some(Kind::Alone));
+            }
+        }
+        Ok(batch.plain())
+    }
+
+    fn run(&mut self, kind: Kind, bytes: &[u8]) -> Applied {
+        let driver = Arc::clone(&self.driver);
+        let applied = match kind {
+            Kind::Plain => {
+                let gates = driver.gates();
+                let gate = gates.enter(gates.len() - 1);
+                let applied = self.run_in(&mut Held::One(&gate), bytes);
+                Gates::leave(gate);
+                applied
+            }
+            Kind::Alone => self.run_in(&mut Held::All(&mut driver.gates().all()), bytes),
+        };
+        driver.log().kick();
+        applied
+    }
+
+    /// Runs the batch under the gates held.
+    fn run_in(&mut self, held: &mut Held<'_, '_>, bytes: &[u8]) -> Applied {
+        let to = self.driver.log().offset() + bytes.len() as u64;
+        if !self.driver.batch(held.view(), self.generation, to) {
+            return Applied::Stopped;
+        }
+        let now_ms = now_ms();
+        let Batch {
+            items,
+            args,
+            in_transaction,
+            ..
+        } = &self.batch;
+        let mut applied = Applied::More;
+        for item in items {
+            let range = item.first..item.first + item.args;
+            let args = arguments(args, &bytes[item.start..], range);
+            match item.what {
+                What::Run(command) => {
+                    let env = Env {
+                        dataset: &held.view().dataset,
+                        db: self.db,
+                        now_ms,
+                        origin: Origin::Master,
+                        expiry: Expiry::Ignore,
+                        limits: &self.limits,
+                        journal: None,
+                        in_transaction: *in_transaction,
+                        waiter: None,
+                    };
+                    let outcome =
+                        command::run(command, &args, &env, &mut self.effects, &mut self.out);
+                    if let Outcome::Replaced(dataset) = outcome {
+                        held.replace(Arc::new(dataset));
+                    }
+                    if self.out.is_error_at(0) {
+                        self.errors += 1;
+                        report(command, &self.out, self.errors);
+                    }
+                    self.out.clear();
+                }
+                What::Select(db) => self.db = db,
+                What::Publish => self.driver.publish_message(args[1], args[2]),
+                What::Ack => applied = Applied::AckAsked,
+                What::Nothing | What::Multi | What::Exec => {}
+            }
+        }
+        self.driver.log().append_raw(bytes, self.db as u32);
+        applied
+    }
+}
+
+/// A command that succeeded on the master should not fail here; if it does, the data differ.
+#[cold]
+fn report(command: &Command, out: &Reply, errors: u64) {
+    if errors.is_power_of_two() {
+        let said = shown(out.as_bytes().trim_ascii());
+        let name = command.name;
+        tracing::error!(
+            "a command of the master's stream failed here, so the data differ: {name}: {said} ({errors} so far)"
+        );
+    }
+}
+
+/// The arguments `range` of `args`, which lie in `request`.
+fn arguments<'a>(
+    args: &'a ArgList,
+    request: &'a [u8],
+    range: std::ops::Range<usize>,
+) -> SmallVec<[&'a [u8]; 8]> {
+    range.map(|i| args.get(request, i)).collect()
+}
+
+impl Batch {
+    /// What is whole so far, as a batch.
+    fn plain(&self) -> Option<Kind> {
+        (!self.items.is_empty()).then_some(Kind::Plain)
+    }
+
+    fn push(&mut self, what: What, first: usize, args: usize, len: usize) {
+        self.items.push(Item {
+            what,
+            start: self.len,
+            first,
+            args,
+        });
+        self.len += len;
+    }
+
+    fn clear(&mut self) {
+        self.parser = Parser::default();
+        self.args.clear();
+        self.items.clear();
+        self.len = 0;
+        self.in_transaction = false;
+    }
+}
+
+/// The gates under which a batch runs.
+enum Held<'a, 'g> {
+    One(&'a Entered<'g, View>),
+    All(&'a mut AllGates<'g, View>),
+}
+
+impl Held<'_, '_> {
+    fn view(&self) -> &View {
+        match self {
+            Held::One(gate) => gate,
+            Held::All(all) => all.view(),
+        }
+    }
+
+    /// Serves another dataset: only commands that run alone make one.
+    fn replace(&mut self, dataset: Arc<crate::store::Dataset>) {
+        match self {
+            Held::One(_) => debug_assert!(false, "a dataset is replaced under one gate"),
+            Held::All(all) => {
+                let mut view = all.view().clone();
+                view.dataset = dataset;
+                lazyfree::free(all.replace(view).dataset);
+            }
+        }
+    }
+}
+
+/// What is to be done with a command; an error if it is not to be followed.
+fn classify(args: &[&[u8]], databases: usize) -> Result<What, String> {
+    let Some(name) = args.first() else {
+        return Ok(What::Nothing);
+    };
+    let Some(command) = command::find(name) else {
+        return Err(format!(
+            "it sent a command that is not served: {}",
+            shown(name)
+        ));
+    };
+    if !command.takes(args.len()) {
+        return Err(format!(
+            "it sent {} with {} arguments",
+            command.name,
+            args.len() - 1
+        ));
+    }
+    match command.run {
+        Run::Data { .. } => Ok(What::Run(command)),
+        Run::Shell(ShellCommand::Ping) => Ok(What::Nothing),
+        Run::Shell(ShellCommand::Select) => {
+            let db = std::str::from_utf8(args[1])
+                .ok()
+                .and_then(|n| n.parse().ok());
+            match db {
+                Some(db) if db < databases => Ok(What::Select(db)),
+                _ => Err(format!(
+                    "it selected database {}, we have {databases}",
+                    shown(args[1])
+                )),
+            }
+        }
+        Run::Shell(ShellCommand::ReplConf) => match args.get(1) {
+            Some(word) if word.eq_ignore_ascii_case(b"getack") => Ok(What::Ack),
+            _ => Ok(What::Nothing),
+        },
+        Run::Shell(ShellCommand::Multi) => Ok(What::Multi),
+        Run::Shell(ShellCommand::Exec) => Ok(What::Exec),
+        Run::Shell(ShellCommand::Publish | ShellCommand::SPublish) => Ok(What::Publish),
+        Run::Shell(_) | Run::Container => Err(format!(
+            "it sent a command that has no place in a stream: {}",
+            command.name
+        )),
+    }
+}
+
+fn is_exclusive(command: &Command) -> bool {
+    matches!(
+        command.run,
+        Run::Data {
+            lock: Lock::Exclusive,
+            ..
+        }
+    )
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as i64)
+}
+
+/// When collections leave their compact forms, as configured.
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        hash_max_listpack_entries: settings.hash_max_entries,
+        hash_max_listpack_value: settings.hash_max_value,
+        set_max_intset_entries: settings.set_max_intset,
+        zset_max_listpack_entries: settings.zset_max_entries,
+        zset_max_listpack_value: settings.zset_max_value,
+        list_max_listpack_size: settings.list_max_size,
+    }
+}

@@ -1,0 +1,199 @@
+//! The one place where the core is stepped: facts in, deeds done in their order, status published.
+//!
+//! Every fact that can change what is published is stepped with all gates held, but for a batch of the stream, and the status that follows from it lies
+//! in every gate before they open and before any reply leaves. So commit and publication are one step to every
+//! command, as the model has it, and an applier is at rest while its link is stopped. A batch is stepped under the
+//! applier's own gate: whoever wants to stop it waits for that gate.
+//!
+//! Locks, in order: gates, then the driver's own, then those of shards and log.
+
+mod deeds;
+mod inputs;
+mod machine;
+#[cfg(test)]
+mod tests;
+
+pub use inputs::{Asked, Begun, Follow};
+pub use machine::Start;
+
+use super::attempt::Attempts;
+use super::domain::{Host, Id, Status, Wire};
+use super::facts::Facts;
+use crate::config::Config;
+use crate::gate::{AllGates, Gates, View};
+use crate::log::ReplLog;
+use arc_swap::ArcSwap;
+use damselfly_core::{Attempt, Input};
+use deeds::Left;
+use machine::Machine;
+use parking_lot::Mutex;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Ends a task.
+pub type Stop = Box<dyn FnOnce() + Send>;
+
+/// Starts what takes time. Each method returns at once; the task may call the driver as soon as it likes.
+pub trait Tasks: Send + Sync {
+    /// Phase one of a `REPLICAOF`: ends in [`Driver::commit`] or [`Driver::attempt_failed`].
+    fn attempt(&self, driver: &Arc<Driver>, attempt: Attempt<Wire>) -> Stop;
+    /// A redial: ends in [`Driver::dialed`] or [`Driver::lost`].
+    fn dial(&self, driver: &Arc<Driver>, generation: u64, target: Host) -> Stop;
+    /// Calls [`Driver::timer`] after `delay`.
+    fn arm(&self, driver: &Arc<Driver>, generation: u64, delay: Duration);
+}
+
+/// What a change of role or dataset does to the rest of the server. Called with all gates held, after the new
+/// status lies in them: must not wait for a gate, nor for long.
+pub trait Hooks: Send + Sync {
+    /// A master became a replica: clients that wait for writes of theirs are to be sent away.
+    fn demoted(&self);
+    /// Our history goes on under another name or is another one: our own replicas must come anew.
+    fn drop_replicas(&self);
+    /// The master's stream carries a message for subscribers. Called with a gate held.
+    fn publish(&self, channel: &[u8], message: &[u8]);
+    /// Another dataset is served: what clients remember of the old one is void.
+    fn dataset_replaced(&self);
+}
+
+/// The parts of the server that the driver works on.
+pub struct World {
+    /// The gates, the last of which is the applier's.
+    pub gates: Arc<Gates<View>>,
+    /// Our own log.
+    pub log: Arc<ReplLog>,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Who starts attempts and links.
+    pub tasks: Box<dyn Tasks>,
+    /// Who must know of changes of role and dataset.
+    pub hooks: Box<dyn Hooks>,
+}
+
+/// The shell around the core; see the module.
+pub struct Driver {
+    world: World,
+    run_id: Id,
+    inner: Mutex<Inner>,
+    published: ArcSwap<Status>,
+    facts: Arc<Facts>,
+    /// One snapshot at a time takes memory: from its first key to the last key of the dataset it replaced.
+    room: Arc<Semaphore>,
+}
+
+struct Inner {
+    machine: Machine,
+    attempts: Attempts,
+    /// The tasks that have a connection to a master, by generation. One, but for the old algorithm.
+    links: Vec<(u64, Stop)>,
+    /// Connections lost in a row.
+    losses: u32,
+    /// Nothing is started any more.
+    closed: bool,
+}
+
+impl Driver {
+    /// A node that reads its snapshot file; its status is in every gate when this returns. Tell it
+    /// [`Driver::restored`] next.
+    ///
+    /// # Errors
+    /// The trace file cannot be made.
+    pub fn new(world: World, start: Start) -> io::Result<Arc<Driver>> {
+        let settings = Arc::clone(&world.config.settings());
+        let machine = Machine::new(&start, &settings)?;
+        let status = machine.status();
+        let driver = Arc::new(Driver {
+            run_id: start.run_id,
+            inner: Mutex::new(Inner {
+                machine,
+                attempts: Attempts::default(),
+                links: Vec::new(),
+                losses: 0,
+                closed: false,
+            }),
+            published: ArcSwap::from_pointee(status),
+            facts: Arc::new(Facts::new()),
+            room: Arc::new(Semaphore::new(1)),
+            world,
+        });
+        let status = driver.published.load_full();
+        driver
+            .world
+            .gates
+            .all()
+            .update(|view| view.set_status(status));
+        Ok(driver)
+    }
+
+    /// What INFO and ROLE say, without waiting for anything.
+    pub fn status(&self) -> Arc<Status> {
+        self.published.load_full()
+    }
+
+    /// What INFO says beyond the status.
+    pub fn facts(&self) -> &Arc<Facts> {
+        &self.facts
+    }
+
+    /// The run id of this process.
+    pub fn run_id(&self) -> Id {
+        self.run_id
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.world.config
+    }
+
+    /// The gates.
+    pub fn gates(&self) -> &Gates<View> {
+        &self.world.gates
+    }
+
+    /// Our own log.
+    pub fn log(&self) -> &Arc<ReplLog> {
+        &self.world.log
+    }
+
+    /// Hands a message of the stream to our subscribers.
+    pub(super) fn publish_message(&self, channel: &[u8], message: &[u8]) {
+        self.world.hooks.publish(channel, message);
+    }
+
+    /// The room that one snapshot at a time may take.
+    pub(super) fn room(&self) -> &Arc<Semaphore> {
+        &self.room
+    }
+
+    /// Properties of the protocol that steps have broken so far: empty, or there is a bug. Watched in debug
+    /// builds only.
+    pub fn broken(&self) -> damselfly_core::properties::Broken {
+        self.inner.lock().machine.broken()
+    }
+
+    /// Steps the core with the facts that `input` makes of the state of affairs, carries out what follows, and
+    /// publishes.
+    fn step(
+        self: &Arc<Self>,
+        all: &mut AllGates<'_, View>,
+        cargo: deeds::Cargo,
+        input: Input<Wire>,
+    ) -> Left {
+        let mut inner = self.inner.lock();
+        let deeds = inner.machine.step(input);
+        self.carry_out(&mut inner, all, cargo, deeds)
+    }
+
+    /// Ends every attempt and link, and closes the trace. What comes later is not heard.
+    pub fn shut_down(&self) {
+        let mut inner = self.inner.lock();
+        inner.closed = true;
+        inner.attempts.cancel_all();
+        for (_, stop) in inner.links.drain(..) {
+            stop();
+        }
+        inner.machine.end_trace();
+    }
+}

@@ -1,0 +1,141 @@
+//! What INFO says of following a master beyond the core's status: times, progress, the last error.
+//!
+//! Written by links, read by anybody at any time, without a lock.
+
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Facts {
+    started: Instant,
+    /// Milliseconds since `started`; negative: never.
+    last_io: AtomicI64,
+    down_since: AtomicI64,
+    sync_io: AtomicI64,
+    /// Size of the snapshot under way; negative: it does not say.
+    sync_total: AtomicI64,
+    sync_read: AtomicU64,
+    staging_memory: AtomicU64,
+    full_syncs: AtomicU64,
+    partial_syncs: AtomicU64,
+    last_error: ArcSwapOption<String>,
+}
+
+/// How far a snapshot under way has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Its size in bytes, if the master says it.
+    pub total: Option<u64>,
+    /// Bytes read.
+    pub read: u64,
+    /// Seconds since the last of them came.
+    pub idle_seconds: u64,
+}
+
+impl Facts {
+    pub(super) fn new() -> Self {
+        Facts {
+            started: Instant::now(),
+            last_io: AtomicI64::new(-1),
+            down_since: AtomicI64::new(-1),
+            sync_io: AtomicI64::new(-1),
+            sync_total: AtomicI64::new(-1),
+            sync_read: AtomicU64::new(0),
+            staging_memory: AtomicU64::new(0),
+            full_syncs: AtomicU64::new(0),
+            partial_syncs: AtomicU64::new(0),
+            last_error: ArcSwapOption::empty(),
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.started.elapsed().as_millis() as i64
+    }
+
+    fn seconds_since(&self, moment: &AtomicI64) -> Option<u64> {
+        match moment.load(Relaxed) {
+            ..0 => None,
+            at => Some(((self.now() - at).max(0) / 1000) as u64),
+        }
+    }
+
+    /// `master_last_io_seconds_ago`.
+    pub fn last_io_seconds(&self) -> Option<u64> {
+        self.seconds_since(&self.last_io)
+    }
+
+    /// `master_link_down_since_seconds`; none while the link is up.
+    pub fn down_seconds(&self) -> Option<u64> {
+        self.seconds_since(&self.down_since)
+    }
+
+    /// The snapshot under way (`master_sync_*`), meaningful while the link's status is `Syncing`.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            total: u64::try_from(self.sync_total.load(Relaxed)).ok(),
+            read: self.sync_read.load(Relaxed),
+            idle_seconds: self.seconds_since(&self.sync_io).unwrap_or(0),
+        }
+    }
+
+    /// Bytes held by a dataset that is being loaded beside the served one.
+    pub fn staging_memory(&self) -> u64 {
+        self.staging_memory.load(Relaxed)
+    }
+
+    /// Snapshots of a master that were loaded and put in place.
+    pub fn full_syncs(&self) -> u64 {
+        self.full_syncs.load(Relaxed)
+    }
+
+    /// Streams of a master that were resumed.
+    pub fn partial_syncs(&self) -> u64 {
+        self.partial_syncs.load(Relaxed)
+    }
+
+    /// `replicaof_last_error`: why the last `REPLICAOF` failed, if it did.
+    pub fn last_error(&self) -> Option<Arc<String>> {
+        self.last_error.load_full()
+    }
+
+    pub(super) fn heard(&self) {
+        self.last_io.store(self.now(), Relaxed);
+    }
+
+    pub(super) fn link_is_up(&self, up: bool) {
+        self.down_since
+            .store(if up { -1 } else { self.now() }, Relaxed);
+    }
+
+    pub(super) fn sync_begins(&self, total: Option<u64>) {
+        let total = total.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
+        self.sync_total.store(total, Relaxed);
+        self.sync_at(0);
+    }
+
+    pub(super) fn sync_at(&self, read: u64) {
+        self.sync_read.store(read, Relaxed);
+        self.sync_io.store(self.now(), Relaxed);
+        self.heard();
+    }
+
+    pub(super) fn staging_is(&self, bytes: u64) {
+        self.staging_memory.store(bytes, Relaxed);
+    }
+
+    pub(super) fn synced(&self, full: bool) {
+        let count = if full {
+            &self.full_syncs
+        } else {
+            &self.partial_syncs
+        };
+        count.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn failed(&self, why: Option<&str>) {
+        self.last_error.store(why.map(|text| Arc::new(text.into())));
+    }
+}

@@ -1,0 +1,314 @@
+//! A link to a master: redial, PSYNC, snapshot, stream.
+//!
+//! A link is one task with one connection and one generation. It tells the driver what the master says and does what
+//! it is told; a link that was stopped is dropped where it waits, and its socket with it.
+
+use super::apply::{Applied, Applier};
+use super::domain::{Host, Id, Wire};
+use super::driver::{Driver, Follow};
+use super::greet::reach;
+use super::load::{Extent, Loaded, Loading, Order, room_on_machine};
+use super::peer::{Peer, PeerError, shown};
+use crate::config::Settings;
+use damselfly_core::{Answer, Position, Resume};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+/// Between two ACKs.
+const ACK_PERIOD: Duration = Duration::from_secs(1);
+
+/// Why a link ended.
+enum End {
+    /// The driver said so.
+    Stopped,
+    /// Anything else.
+    Lost(String),
+}
+
+impl From<PeerError> for End {
+    fn from(error: PeerError) -> Self {
+        End::Lost(error.to_string())
+    }
+}
+
+/// Connects anew to the master that is followed.
+pub(super) async fn dial(driver: Arc<Driver>, generation: u64, target: Host) {
+    let settings = Arc::clone(&driver.config().settings());
+    match reach(target, &settings).await {
+        Err(why) => driver.lost(generation, &why.to_string()),
+        Ok(reached) => {
+            if let Some(link) = driver.dialed(generation, reached.run_id) {
+                follow(driver, link, reached.peer).await;
+            }
+        }
+    }
+}
+
+/// Asks a greeted master for its stream, and lives on it.
+pub(super) async fn follow(driver: Arc<Driver>, link: Follow, peer: Peer) {
+    let generation = link.generation;
+    let session = Session {
+        settings: Arc::clone(&driver.config().settings()),
+        driver: Arc::clone(&driver),
+        generation,
+    };
+    if let End::Lost(why) = session.run(peer, link.resume).await {
+        driver.lost(generation, &why);
+    }
+}
+
+struct Session {
+    driver: Arc<Driver>,
+    settings: Arc<Settings>,
+    generation: u64,
+}
+
+impl Session {
+    async fn run(self, mut peer: Peer, resume: Option<Resume<Wire>>) -> End {
+        let synced = match self.negotiate(&mut peer, resume).await {
+            Ok(Answer::Continue { .. }) => Ok(peer),
+            Ok(Answer::FullResync(at)) => self.full_sync(peer, at).await,
+            Err(end) => Err(end),
+        };
+        match synced {
+            Ok(peer) => self.stream(peer).await,
+            Err(end) => end,
+        }
+    }
+
+    /// `what` must come before the link's time-out.
+    async fn in_time<T>(&self, what: impl Future<Output = Result<T, PeerError>>) -> Result<T, End> {
+        match timeout(self.settings.repl_timeout, what).await {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(End::Lost("it fell silent (repl-timeout)".into())),
+        }
+    }
+
+    /// The next line that says something. A master that is busy sends empty ones, and each of them wins it time.
+    async fn line(&self, peer: &mut Peer) -> Result<Vec<u8>, End> {
+        loop {
+            let line = self.in_time(peer.line()).await?;
+            self.driver.facts().heard();
+            if !line.is_empty() {
+                return Ok(line);
+            }
+        }
+    }
+
+    async fn negotiate(
+        &self,
+        peer: &mut Peer,
+        resume: Option<Resume<Wire>>,
+    ) -> Result<Answer<Wire>, End> {
+        let (replid, from) = match resume {
+            Some(resume) => (resume.replid.to_string(), resume.from.to_string()),
+            None => ("?".into(), "-1".into()),
+        };
+        let ask: [&[u8]; 3] = [b"PSYNC", replid.as_bytes(), from.as_bytes()];
+        self.in_time(peer.command(&ask)).await?;
+        let line = self.line(peer).await?;
+        let answer = parse_answer(&line).map_err(End::Lost)?;
+        match answer {
+            Answer::Continue { .. } => tracing::info!("the master continues from {replid}:{from}"),
+            Answer::FullResync(at) => {
+                tracing::info!("the master sends a snapshot at {}:{}", at.replid, at.offset);
+            }
+        }
+        match self.driver.answered(self.generation, answer) {
+            true => Ok(answer),
+            false => Err(End::Stopped),
+        }
+    }
+
+    async fn full_sync(&self, mut peer: Peer, at: Position<Wire>) -> Result<Peer, End> {
+        let facts = self.driver.facts();
+        facts.sync_begins(None);
+        let line = self.line(&mut peer).await?;
+        let Some(extent) = Extent::parse(&line) else {
+            return Err(End::Lost(format!(
+                "instead of a snapshot it sent \"{}\"",
+                shown(&line)
+            )));
+        };
+        while peer.unread().is_empty() {
+            self.in_time(peer.fill()).await?;
+        }
+        let room = self.room(&mut peer).await?;
+        let begun = self.driver.began(self.generation).ok_or(End::Stopped)?;
+        let in_place = begun.dropped.is_some();
+        let began = Instant::now();
+        let (stream, unread) = peer.into_parts();
+        let stream = stream.into_std().map_err(|e| End::Lost(e.to_string()))?;
+        let order = Order {
+            stream,
+            unread,
+            extent,
+            timeout: self.settings.repl_timeout,
+            limit: match self.settings.staging_maxmemory {
+                0 => room_on_machine(),
+                bytes => bytes,
+            },
+            databases: self.settings.databases,
+            room,
+            dropped: begun.dropped,
+        };
+        let loading = Loading::begin(order, Arc::clone(facts));
+        let loaded = match loading {
+            Ok(loading) => loading.done().await,
+            Err(error) => Err(error),
+        };
+        let Loaded {
+            staged,
+            keys,
+            bytes,
+            stream,
+            unread,
+        } = loaded.map_err(|error| End::Lost(error.to_string()))?;
+        if keys == 0 && !in_place && self.settings.refuse_empty_master {
+            return Err(End::Lost(
+                "its dataset is empty and ours is not (replica-refuse-empty-master)".into(),
+            ));
+        }
+        let stream = TcpStream::from_std(stream).map_err(|e| End::Lost(e.to_string()))?;
+        if !self.driver.loaded(self.generation, staged) {
+            return Err(End::Stopped);
+        }
+        let took = began.elapsed();
+        tracing::info!(
+            "the snapshot at {}:{} is loaded: {keys} keys from {bytes} bytes in {took:.1?}",
+            at.replid,
+            at.offset
+        );
+        Ok(Peer::from_parts(stream, unread))
+    }
+
+    /// The right to hold a snapshot in memory; whoever had it last may still be freeing his. Meanwhile the master is
+    /// shown that we live.
+    async fn room(&self, peer: &mut Peer) -> Result<OwnedSemaphorePermit, End> {
+        loop {
+            let room = Arc::clone(self.driver.room()).acquire_owned();
+            match timeout(ACK_PERIOD, room).await {
+                Ok(Ok(room)) => return Ok(room),
+                // It is never closed.
+                Ok(Err(_)) => return Err(End::Stopped),
+                Err(_) => self.in_time(peer.send(b"\n")).await?,
+            }
+        }
+    }
+
+    async fn stream(&self, mut peer: Peer) -> End {
+        match self.applied(&mut peer).await {
+            Err(end) => end,
+            Ok(never) => match never {},
+        }
+    }
+
+    async fn applied(&self, peer: &mut Peer) -> Result<std::convert::Infallible, End> {
+        let mut applier = Applier::new(&self.driver, self.generation, &self.settings);
+        let mut ticks = interval(ACK_PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_heard = Instant::now();
+        // Something may have come together with the answer or the snapshot.
+        let mut came = !peer.unread().is_empty();
+        loop {
+            if came {
+                last_heard = Instant::now();
+                self.driver.facts().heard();
+                loop {
+                    match applier.apply(peer).map_err(End::Lost)? {
+                        Applied::Stopped => return Err(End::Stopped),
+                        Applied::Idle => break,
+                        Applied::AckAsked => self.ack(peer).await?,
+                        // Others of this thread have their turn between two batches.
+                        Applied::More => tokio::task::yield_now().await,
+                    }
+                }
+            }
+            tokio::select! {
+                filled = peer.fill() => {
+                    filled?;
+                    came = true;
+                }
+                _ = ticks.tick() => {
+                    came = false;
+                    if last_heard.elapsed() >= self.settings.repl_timeout {
+                        return Err(End::Lost("it fell silent (repl-timeout)".into()));
+                    }
+                    self.ack(peer).await?;
+                }
+            }
+        }
+    }
+
+    async fn ack(&self, peer: &mut Peer) -> Result<(), End> {
+        let offset = self.driver.log().offset().to_string();
+        let ack: [&[u8]; 3] = [b"REPLCONF", b"ACK", offset.as_bytes()];
+        self.in_time(peer.command(&ack)).await
+    }
+}
+
+/// What the master's answer to PSYNC means.
+fn parse_answer(line: &[u8]) -> Result<Answer<Wire>, String> {
+    let nonsense = || format!("it answered PSYNC with \"{}\"", shown(line));
+    let mut words = line.split(|&b| b == b' ').filter(|word| !word.is_empty());
+    match words.next() {
+        Some(b"+CONTINUE") => match words.next() {
+            None => Ok(Answer::Continue { replid: None }),
+            Some(id) => {
+                let replid = Some(Id::parse(id).ok_or_else(nonsense)?);
+                Ok(Answer::Continue { replid })
+            }
+        },
+        Some(b"+FULLRESYNC") => {
+            let replid = words.next().and_then(Id::parse).ok_or_else(nonsense)?;
+            let offset = words
+                .next()
+                .and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
+            let offset = offset.ok_or_else(nonsense)?;
+            Ok(Answer::FullResync(Position { replid, offset }))
+        }
+        _ if line.starts_with(b"-") => Err(format!("it refused PSYNC: {}", shown(&line[1..]))),
+        _ => Err(nonsense()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[test]
+    fn answers_to_psync() {
+        let id = Id::parse(ID.as_bytes());
+        let parse = |text: &str| parse_answer(text.as_bytes());
+        assert_eq!(parse("+CONTINUE"), Ok(Answer::Continue { replid: None }));
+        assert_eq!(
+            parse(&format!("+CONTINUE {ID}")),
+            Ok(Answer::Continue { replid: id })
+        );
+        assert_eq!(
+            parse(&format!("+FULLRESYNC {ID} 42")),
+            Ok(Answer::FullResync(Position {
+                replid: id.unwrap(),
+                offset: 42
+            }))
+        );
+        for bad in [
+            "+CONTINUE nonsense",
+            "+FULLRESYNC",
+            "+FULLRESYNC ? 1",
+            &format!("+FULLRESYNC {ID} -1"),
+            &format!("+FULLRESYNC {ID} 99999999999999999999"),
+            "+OK",
+            "-NOMASTERLINK Can't SYNC while not connected with my master",
+            "$EOF:",
+            "",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
