@@ -21,6 +21,7 @@ const LONGER: &[(&str, usize, &str)] = &[
         "one line format, read and written",
     ),
     ("server/src/config/table.rs", 650, "one row for each name"),
+    ("core/tests/scenarios.rs", 600, "one story after the other"),
     (
         "server/src/rdb/tests/by_hand.rs",
         550,
@@ -240,6 +241,11 @@ fn one_file_steps_the_core_and_one_builds_runtimes() {
         if !path.starts_with("server/src/") {
             continue;
         }
+        // The driver's own `step`, which its parts call, is the one that calls the core's.
+        let text = match path.starts_with("server/src/repl/driver/") {
+            true => text.replace("self.step(", ""),
+            false => text,
+        };
         if path != "server/src/repl/driver.rs" {
             none(
                 "only repl/driver.rs steps the core",

@@ -207,7 +207,7 @@ impl<'a> Cx<'a> {
 }
 
 /// Runs `command`, which is one of [`Run::Data`], for a caller that has checked its arity and is in a gate; it
-/// holds all gates if the command is of [`Lock::Exclusive`]. Errors are replied, too.
+/// holds all gates if the command is of [`table::Lock::Exclusive`]. Errors are replied, too.
 pub fn run(
     command: &Command,
     args: &[&[u8]],

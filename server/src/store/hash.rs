@@ -231,7 +231,7 @@ fn find(pack: &Pack, field: &[u8]) -> Option<Pos> {
     None
 }
 
-/// Walks a [`Hash`].
+/// Walks a [`struct@Hash`].
 #[derive(Clone)]
 pub struct Iter<'a>(Walk<'a>);
 
