@@ -441,3 +441,6 @@ impl std::fmt::Debug for Entry {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

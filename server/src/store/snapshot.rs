@@ -80,3 +80,6 @@ impl Drop for Snapshot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

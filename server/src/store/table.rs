@@ -248,3 +248,6 @@ impl Table {
             + self.directory.capacity() * size_of::<u32>()
     }
 }
+
+#[cfg(test)]
+mod tests;
