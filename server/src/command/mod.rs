@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod args;
+mod collections;
 pub mod effects;
 pub mod error;
 pub mod introspect;
@@ -15,8 +16,11 @@ pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub mod hashes;
 pub mod keys;
+pub mod lists;
 pub mod scan;
+pub mod sets;
 pub mod strings;
 
 pub use access::{Expiry, Keys};

@@ -11,6 +11,9 @@ use smallvec::SmallVec;
 pub static FAMILIES: &[&[Command]] = &[
     super::keys::COMMANDS,
     super::strings::COMMANDS,
+    super::lists::COMMANDS,
+    super::sets::COMMANDS,
+    super::hashes::COMMANDS,
     super::introspect::COMMANDS,
     super::shell::COMMANDS,
 ];

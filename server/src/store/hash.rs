@@ -161,6 +161,25 @@ impl Hash {
         self.nth((r.checked_rem(len)?) as usize)
     }
 
+    /// The fields at these places in iteration order, which ascend, with their values.
+    pub fn pick(&self, places: &[usize], mut each: impl FnMut(&[u8], &[u8])) {
+        match &self.0 {
+            Repr::Pack(_) => {
+                let mut all = self.iter().enumerate();
+                for &place in places {
+                    if let Some((_, (field, value))) = all.find(|(at, _)| *at == place) {
+                        each(field, value);
+                    }
+                }
+            }
+            Repr::Table(_) => {
+                for (field, value) in places.iter().filter_map(|&at| self.nth(at)) {
+                    each(field, value);
+                }
+            }
+        }
+    }
+
     /// The field at a place in iteration order.
     fn nth(&self, at: usize) -> Option<(&[u8], &[u8])> {
         match &self.0 {
@@ -170,7 +189,7 @@ impl Hash {
                 Some((pack.get(field), pack.get(value)))
             }
             Repr::Table(table) => {
-                let pair = table.get(at);
+                let pair = (at < table.len()).then(|| table.get(at))?;
                 Some((pair.field.as_slice(), pair.value.as_slice()))
             }
         }

@@ -104,23 +104,33 @@ impl List {
     /// Takes the element at an end; `None` if the list is empty.
     pub fn pop(&mut self, end: End) -> Option<Vec<u8>> {
         let elem = self.peek(end)?.to_vec();
+        self.drop_end(end);
+        Some(elem)
+    }
+
+    /// Removes the element at an end, if there is one.
+    pub fn drop_end(&mut self, end: End) {
         let node = match end {
             End::Left => self.nodes.front_mut(),
             End::Right => self.nodes.back_mut(),
-        }?;
+        };
+        let Some(node) = node else {
+            return;
+        };
         let pos = match end {
             End::Left => node.first(),
             End::Right => node.last(),
-        }?;
-        node.remove(pos, 1);
+        };
+        if let Some(pos) = pos {
+            node.remove(pos, 1);
+            self.len -= 1;
+        }
         if node.is_empty() {
             match end {
                 End::Left => self.nodes.pop_front(),
                 End::Right => self.nodes.pop_back(),
             };
         }
-        self.len -= 1;
-        Some(elem)
     }
 
     /// The element at an index.

@@ -21,6 +21,7 @@ pub mod hash;
 pub mod limits;
 pub mod list;
 pub mod pack;
+pub mod random;
 pub mod set;
 mod small;
 pub mod zset;

@@ -130,6 +130,14 @@ impl Set {
         }
     }
 
+    /// The members at these places in iteration order.
+    pub fn pick(&self, places: &[usize]) -> impl Iterator<Item = Elem<'_>> {
+        places.iter().filter_map(|&at| match &self.0 {
+            Repr::Ints(ints) => ints.get(at).map(Elem::from),
+            Repr::Table(table) => (at < table.len()).then(|| table.get(at).as_slice().into()),
+        })
+    }
+
     /// One step of `SSCAN`: hands some members to `each` and returns the next cursor, 0 at the end.
     ///
     /// A set of integers is handed over whole. What is there during a whole scan is seen at least once.

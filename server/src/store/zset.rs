@@ -221,6 +221,26 @@ impl Zset {
         }
     }
 
+    /// The members at these places, which ascend (ranks, or in a big set numbers of no meaning), with their scores.
+    pub fn pick(&self, places: &[usize], mut each: impl FnMut(&[u8], f64)) {
+        match &self.0 {
+            Repr::Pack(_) => {
+                let mut all = self.iter().enumerate();
+                for &place in places {
+                    if let Some((_, (member, score))) = all.find(|(at, _)| *at == place) {
+                        each(member, score);
+                    }
+                }
+            }
+            Repr::Big(big) => {
+                for &at in places.iter().filter(|&&at| at < big.table.len()) {
+                    let scored = big.table.get(at);
+                    each(scored.key(), scored.score);
+                }
+            }
+        }
+    }
+
     /// One step of `ZSCAN`: hands some members to `each` and returns the next cursor, 0 at the end.
     ///
     /// A compact set is handed over whole. What is there during a whole scan is seen at least once.

@@ -1,0 +1,168 @@
+//! Commands that move elements between lists, take them from the first of several, or wait for some.
+//!
+//! A command that waits tries first; when there is nothing it asks to be run again, so that serving a
+//! waiting client is the same code. What it did is told to replicas in words that do not wait.
+
+use super::edit::take;
+use super::end;
+use crate::command::args::is;
+use crate::command::collections::{at_least, counted, deadline};
+use crate::command::{CmdError, Cx};
+use crate::store::list::End;
+
+type Done = Result<(), CmdError>;
+
+/// Waits, or answers what says that there was nothing.
+fn block_or(cx: &mut Cx<'_>, deadline: Option<i64>, nothing: fn(&mut Cx<'_>)) {
+    if !cx.block(deadline) {
+        nothing(cx);
+    }
+}
+
+/// Moves an element if there is one, and replies with it; false if there is none.
+fn shift(cx: &mut Cx<'_>, args: &[&[u8]], from: End, to: End) -> Result<bool, CmdError> {
+    let (source, destination) = (args[1], args[2]);
+    let Some(list) = cx.db.list(source)? else {
+        return Ok(false);
+    };
+    let Some(elem) = list.peek(from).map(<[u8]>::to_vec) else {
+        return Ok(false);
+    };
+    cx.db.list(destination)?;
+    if let Some(list) = cx.db.list_mut(source)? {
+        list.drop_end(from);
+    }
+    // Source and destination may be one list: it is not gone before the element is back.
+    let list = cx.db.list_or_new(destination)?;
+    list.push(to, &elem, cx.limits);
+    cx.db.remove_if_empty(source);
+    cx.out.bulk(&elem);
+    Ok(true)
+}
+
+pub(super) fn rpoplpush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    match shift(cx, args, End::Right, End::Left)? {
+        true => cx.dirty(),
+        false => cx.out.null(),
+    }
+    Ok(())
+}
+
+pub(super) fn lmove(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let (from, to) = ends(args)?;
+    match shift(cx, args, from, to)? {
+        true => cx.dirty(),
+        false => cx.out.null(),
+    }
+    Ok(())
+}
+
+/// The two ends that LMOVE and BLMOVE name.
+fn ends(args: &[&[u8]]) -> Result<(End, End), CmdError> {
+    end(args[3]).zip(end(args[4])).ok_or(CmdError::Syntax)
+}
+
+pub(super) fn brpoplpush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let until = deadline(args[3], cx.now_ms)?;
+    match shift(cx, args, End::Right, End::Left)? {
+        true => cx.rewrite(&[b"RPOPLPUSH", args[1], args[2]]),
+        false => block_or(cx, until, |cx| cx.out.null()),
+    }
+    Ok(())
+}
+
+pub(super) fn blmove(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let (from, to) = ends(args)?;
+    let until = deadline(args[5], cx.now_ms)?;
+    match shift(cx, args, from, to)? {
+        true => cx.rewrite(&[b"LMOVE", args[1], args[2], args[3], args[4]]),
+        false => block_or(cx, until, |cx| cx.out.null()),
+    }
+    Ok(())
+}
+
+/// The first of `keys` whose list has elements, with their number.
+fn first_with_some<'a>(
+    cx: &Cx<'_>,
+    keys: &[&'a [u8]],
+) -> Result<Option<(&'a [u8], usize)>, CmdError> {
+    for key in keys {
+        if let Some(list) = cx.db.list(key)?
+            && !list.is_empty()
+        {
+            return Ok(Some((key, list.len())));
+        }
+    }
+    Ok(None)
+}
+
+fn pop_word(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LPOP",
+        End::Right => b"RPOP",
+    }
+}
+
+fn pop_or_wait(cx: &mut Cx<'_>, args: &[&[u8]], end: End) -> Done {
+    let (keys, timeout) = (&args[1..args.len() - 1], args[args.len() - 1]);
+    let until = deadline(timeout, cx.now_ms)?;
+    match first_with_some(cx, keys)? {
+        Some((key, _)) => {
+            cx.out.array(2);
+            cx.out.bulk(key);
+            take(cx, key, end, 1)?;
+            cx.rewrite(&[pop_word(end), key]);
+        }
+        None => block_or(cx, until, |cx| cx.out.null_array()),
+    }
+    Ok(())
+}
+
+pub(super) fn blpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    pop_or_wait(cx, args, End::Left)
+}
+
+pub(super) fn brpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    pop_or_wait(cx, args, End::Right)
+}
+
+/// LMPOP, and BLMPOP from its second argument on; false if there is nothing to take.
+fn pop_several(cx: &mut Cx<'_>, args: &[&[u8]], at: usize) -> Result<bool, CmdError> {
+    let (keys, rest) = counted(args, at)?;
+    let (end, count) = match rest {
+        [word] => (end(word), 1),
+        [word, option, count] if is(option, "count") => {
+            let end = end(word).ok_or(CmdError::Syntax)?;
+            let count = at_least(count, 1, "ERR count should be greater than 0")?;
+            (Some(end), count)
+        }
+        _ => (None, 0),
+    };
+    let end = end.ok_or(CmdError::Syntax)?;
+    let Some((key, len)) = first_with_some(cx, keys)? else {
+        return Ok(false);
+    };
+    let number = count.min(len);
+    cx.out.array(2);
+    cx.out.bulk(key);
+    cx.out.array(number);
+    take(cx, key, end, number)?;
+    let count = itoa::Buffer::new().format(number).to_owned();
+    cx.rewrite(&[pop_word(end), key, count.as_bytes()]);
+    Ok(true)
+}
+
+pub(super) fn lmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    if !pop_several(cx, args, 1)? {
+        cx.out.null_array();
+    }
+    Ok(())
+}
+
+pub(super) fn blmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let until = deadline(args[1], cx.now_ms)?;
+    if !pop_several(cx, args, 2)? {
+        block_or(cx, until, |cx| cx.out.null_array());
+    }
+    Ok(())
+}
