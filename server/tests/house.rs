@@ -241,15 +241,16 @@ fn one_file_steps_the_core_and_one_builds_runtimes() {
         if !path.starts_with("server/src/") {
             continue;
         }
-        // The driver's own `step`, which its parts call, is the one that calls the core's.
-        let text = match path.starts_with("server/src/repl/driver/") {
-            true => text.replace("self.step(", ""),
-            false => text,
-        };
-        if path != "server/src/repl/driver.rs" {
+        // The driver has a `step` of its own, which is the way to the one file that steps the core.
+        let driver = path.starts_with("server/src/repl/driver");
+        if path != "server/src/repl/driver/machine.rs" {
+            let found = says(&path, &text, &[".step("]);
+            let found = found.into_iter().filter(|line| {
+                !(driver && (line.contains("self.step(") || line.contains("machine.step(")))
+            });
             none(
-                "only repl/driver.rs steps the core",
-                says(&path, &text, &[".step("]),
+                "only repl/driver/machine.rs steps the core",
+                found.collect(),
             );
         }
         // Unit tests of what waits need a runtime of their own.

@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// What stands in the log of a Damselfly that found itself broken: a panic, or a property of core that a
 /// step broke (the build under test watches them).
-const FAULTS: &[&str] = &["panicked at", "broken propert", "property broken"];
+const FAULTS: &[&str] = &["panicked at", "bug: the replica protocol broke"];
 
 /// A running server.
 pub struct Server {
