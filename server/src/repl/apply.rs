@@ -44,7 +44,7 @@ pub enum Applied {
 enum What {
     Run(&'static Command),
     Select(usize),
-    Publish,
+    Publish { sharded: bool },
     Ack,
     Nothing,
     Multi,
@@ -253,7 +253,9 @@ impl Applier {
                     self.out.clear();
                 }
                 What::Select(db) => self.db = db,
-                What::Publish => self.driver.publish_message(args[1], args[2]),
+                What::Publish { sharded } => {
+                    self.driver.publish_message(sharded, args[1], args[2]);
+                }
                 What::Ack => applied = Applied::AckAsked,
                 What::Nothing | What::Multi | What::Exec => {}
             }
@@ -375,7 +377,8 @@ fn classify(args: &[&[u8]], databases: usize) -> Result<What, String> {
         },
         Run::Shell(ShellCommand::Multi) => Ok(What::Multi),
         Run::Shell(ShellCommand::Exec) => Ok(What::Exec),
-        Run::Shell(ShellCommand::Publish | ShellCommand::SPublish) => Ok(What::Publish),
+        Run::Shell(ShellCommand::Publish) => Ok(What::Publish { sharded: false }),
+        Run::Shell(ShellCommand::SPublish) => Ok(What::Publish { sharded: true }),
         Run::Shell(_) | Run::Container => Err(format!(
             "it sent a command that has no place in a stream: {}",
             command.name

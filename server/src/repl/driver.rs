@@ -49,13 +49,11 @@ pub trait Tasks: Send + Sync {
 /// status lies in them: must not wait for a gate, nor for long.
 pub trait Hooks: Send + Sync {
     /// A master became a replica: clients that wait for writes of theirs are to be sent away.
-    fn demoted(&self);
+    fn demoted(&self, view: &View);
     /// Our history goes on under another name or is another one: our own replicas must come anew.
     fn drop_replicas(&self);
     /// The master's stream carries a message for subscribers. Called with a gate held.
-    fn publish(&self, channel: &[u8], message: &[u8]);
-    /// Another dataset is served: what clients remember of the old one is void.
-    fn dataset_replaced(&self);
+    fn publish(&self, sharded: bool, channel: &[u8], message: &[u8]);
 }
 
 /// The parts of the server that the driver works on.
@@ -158,8 +156,8 @@ impl Driver {
     }
 
     /// Hands a message of the stream to our subscribers.
-    pub(super) fn publish_message(&self, channel: &[u8], message: &[u8]) {
-        self.world.hooks.publish(channel, message);
+    pub(super) fn publish_message(&self, sharded: bool, channel: &[u8], message: &[u8]) {
+        self.world.hooks.publish(sharded, channel, message);
     }
 
     /// The room that one snapshot at a time may take.

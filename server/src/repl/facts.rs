@@ -4,7 +4,7 @@
 
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 /// See the module.
@@ -15,7 +15,9 @@ pub struct Facts {
     last_io: AtomicI64,
     down_since: AtomicI64,
     sync_io: AtomicI64,
-    /// Size of the snapshot under way; negative: it does not say.
+    /// A snapshot is under way.
+    syncing: AtomicBool,
+    /// Its size; negative: the master does not say.
     sync_total: AtomicI64,
     sync_read: AtomicU64,
     staging_memory: AtomicU64,
@@ -42,6 +44,7 @@ impl Facts {
             last_io: AtomicI64::new(-1),
             down_since: AtomicI64::new(-1),
             sync_io: AtomicI64::new(-1),
+            syncing: AtomicBool::new(false),
             sync_total: AtomicI64::new(-1),
             sync_read: AtomicU64::new(0),
             staging_memory: AtomicU64::new(0),
@@ -72,13 +75,13 @@ impl Facts {
         self.seconds_since(&self.down_since)
     }
 
-    /// The snapshot under way (`master_sync_*`), meaningful while the link's status is `Syncing`.
-    pub fn progress(&self) -> Progress {
-        Progress {
+    /// The snapshot under way (`master_sync_*`), if one is.
+    pub fn progress(&self) -> Option<Progress> {
+        self.syncing.load(Relaxed).then(|| Progress {
             total: u64::try_from(self.sync_total.load(Relaxed)).ok(),
             read: self.sync_read.load(Relaxed),
             idle_seconds: self.seconds_since(&self.sync_io).unwrap_or(0),
-        }
+        })
     }
 
     /// Bytes held by a dataset that is being loaded beside the served one.
@@ -110,10 +113,20 @@ impl Facts {
             .store(if up { -1 } else { self.now() }, Relaxed);
     }
 
-    pub(super) fn sync_begins(&self, total: Option<u64>) {
+    pub(super) fn sync_begins(&self) {
+        self.sync_is(None);
+        self.syncing.store(true, Relaxed);
+    }
+
+    /// What the master says of the size of its snapshot.
+    pub(super) fn sync_is(&self, total: Option<u64>) {
         let total = total.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1);
         self.sync_total.store(total, Relaxed);
         self.sync_at(0);
+    }
+
+    pub(super) fn sync_ends(&self) {
+        self.syncing.store(false, Relaxed);
     }
 
     pub(super) fn sync_at(&self, read: u64) {

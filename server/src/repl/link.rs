@@ -6,6 +6,7 @@
 use super::apply::{Applied, Applier};
 use super::domain::{Host, Id, Wire};
 use super::driver::{Driver, Follow};
+use super::facts::Facts;
 use super::greet::reach;
 use super::load::{Extent, Loaded, Loading, Order, room_on_machine};
 use super::peer::{Peer, PeerError, shown};
@@ -57,6 +58,15 @@ pub(super) async fn follow(driver: Arc<Driver>, link: Follow, peer: Peer) {
     };
     if let End::Lost(why) = session.run(peer, link.resume).await {
         driver.lost(generation, &why);
+    }
+}
+
+/// Says that no snapshot is under way any more.
+struct SyncEnds<'a>(&'a Facts);
+
+impl Drop for SyncEnds<'_> {
+    fn drop(&mut self) {
+        self.0.sync_ends();
     }
 }
 
@@ -125,7 +135,9 @@ impl Session {
 
     async fn full_sync(&self, mut peer: Peer, at: Position<Wire>) -> Result<Peer, End> {
         let facts = self.driver.facts();
-        facts.sync_begins(None);
+        facts.sync_begins();
+        // However it ends, and if the task is dropped where it waits.
+        let _over = SyncEnds(facts);
         let line = self.line(&mut peer).await?;
         let Some(extent) = Extent::parse(&line) else {
             return Err(End::Lost(format!(

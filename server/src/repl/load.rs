@@ -182,7 +182,7 @@ fn load(order: Order, facts: &Facts) -> Result<Loaded, LoadError> {
         dropped,
     } = order;
     drop(dropped);
-    facts.sync_begins(extent.bytes());
+    facts.sync_is(extent.bytes());
     let mut incoming = Incoming::new(stream, unread, extent, timeout).map_err(LoadError::Begin)?;
     let memory = ThreadMemory::now();
     let staged = Staged {

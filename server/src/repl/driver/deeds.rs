@@ -52,7 +52,7 @@ impl Driver {
     ) -> Left {
         let mut left = Left::default();
         let mut cancelled = Vec::new();
-        let (mut drop_replicas, mut replaced) = (false, false);
+        let mut drop_replicas = false;
         for deed in deeds {
             match deed {
                 Output::Reply(reply) => left.reply = Some(reply),
@@ -95,7 +95,6 @@ impl Driver {
                 Output::DropAndLoad(_) => {
                     let dropped = Some(serve(all, self.empty_dataset()));
                     left.begun = Some(Begun { dropped });
-                    replaced = true;
                 }
                 Output::Swap(_, at) => {
                     if let Some(staged) = cargo.staged.take() {
@@ -110,7 +109,7 @@ impl Driver {
                         self.world.log.reset(at.offset, stream_db);
                         left.swapped = true;
                     }
-                    (drop_replicas, replaced) = (true, true);
+                    drop_replicas = true;
                 }
                 // What was read belongs to the link's task, which is at its end or was told to end.
                 Output::Discard(_) => {}
@@ -120,16 +119,13 @@ impl Driver {
                 Output::Empty(at) => {
                     lazyfree::free(serve(all, self.empty_dataset()));
                     self.world.log.reset(at.offset, 0);
-                    (drop_replicas, replaced) = (true, true);
+                    drop_replicas = true;
                 }
             }
         }
         self.publish(inner, all);
         if drop_replicas {
             self.world.hooks.drop_replicas();
-        }
-        if replaced {
-            self.world.hooks.dataset_replaced();
         }
         // A snapshot that came too late is freed where nobody waits for it.
         if let Some(staged) = cargo.staged {
@@ -164,7 +160,7 @@ impl Driver {
             self.facts.link_is_up(is_up);
         }
         if before.master.is_none() && after.master.is_some() {
-            self.world.hooks.demoted();
+            self.world.hooks.demoted(all.view());
         }
         tell(&before, &after);
     }

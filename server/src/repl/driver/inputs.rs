@@ -43,6 +43,10 @@ impl Driver {
         if let Some((at, stream_db)) = position {
             self.world.log.reset(at.offset, stream_db);
         }
+        if position.is_some() {
+            // Those who were on the file's history can resume from where it ends.
+            self.world.log.activate();
+        }
         let position = position.map(|(at, _)| at);
         self.step(&mut all, Cargo::default(), Input::Restored { position });
     }
@@ -215,6 +219,15 @@ impl Driver {
         self.link(Cargo::default(), Input::Lost { generation });
         // One that was not live armed nothing, and is forgotten here.
         forget(&mut self.inner.lock(), generation);
+    }
+
+    /// `CLIENT KILL TYPE master`: ends the connection of `generation`, which is dialled again.
+    pub fn kill(self: &Arc<Self>, generation: u64) {
+        let stop = forget(&mut self.inner.lock(), generation);
+        self.lost(generation, "it was killed by a client");
+        if let Some(stop) = stop {
+            stop();
+        }
     }
 
     /// The time to redial after the loss of `generation` came.

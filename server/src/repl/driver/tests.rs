@@ -18,7 +18,6 @@ struct Book {
     deeds: Mutex<Vec<String>>,
     demotions: AtomicU32,
     dropped: AtomicU32,
-    replaced: AtomicU32,
 }
 
 struct Noting(Arc<Book>);
@@ -52,7 +51,7 @@ impl Tasks for Noting {
 }
 
 impl Hooks for Noting {
-    fn demoted(&self) {
+    fn demoted(&self, _: &View) {
         self.0.demotions.fetch_add(1, SeqCst);
     }
 
@@ -60,11 +59,7 @@ impl Hooks for Noting {
         self.0.dropped.fetch_add(1, SeqCst);
     }
 
-    fn publish(&self, _: &[u8], _: &[u8]) {}
-
-    fn dataset_replaced(&self) {
-        self.0.replaced.fetch_add(1, SeqCst);
-    }
+    fn publish(&self, _: bool, _: &[u8], _: &[u8]) {}
 }
 
 struct Rig {
