@@ -2,11 +2,12 @@
 
 mod stock;
 
+use damselfly_server::rdb::dump;
 use damselfly_server::rdb::load::{Expired, Loader};
 use damselfly_server::rdb::read::{Options, Reader, Summary};
 use damselfly_server::rdb::write::{self, Facts, Writer};
 use damselfly_server::rdb::{RdbError, error::Blame};
-use damselfly_server::store::{Dataset, Snapshot, ValueRef};
+use damselfly_server::store::{Dataset, Limits, Snapshot, ValueRef};
 use stock::{Content, Dir, Plain, Stock, check_rdb, content};
 
 const FAR: i64 = 4_000_000_000_000;
@@ -211,20 +212,12 @@ fn write(dataset: &Dataset, options: write::Options) -> Vec<u8> {
         .collect();
     let mut sizes = sizes.into_iter().peekable();
     let mut bytes = Vec::new();
-    loop {
-        // The walk tells its database only afterwards: each portion is written apart.
-        let mut keys = Vec::new();
-        let walked = snapshot.walk(&mut |key, value, expire_ms| {
-            keys.push((key.to_vec(), value.to_object(), expire_ms));
-        });
-        let Some(db) = walked else { break };
+    while let Some(db) = snapshot.db() {
         writer.select_db(db as u32);
         if let Some((_, keys, expiring)) = sizes.next_if(|(next, ..)| *next == db) {
             writer.resize_db(keys as u64, expiring as u64);
         }
-        for (key, value, expire_ms) in keys {
-            writer.key(&key, value.as_ref(), expire_ms);
-        }
+        snapshot.walk(&mut |key, value, expire_ms| writer.key(key, value, expire_ms));
         writer.drain_to(&mut bytes).expect("a vector takes all");
     }
     writer.finish();
@@ -352,4 +345,42 @@ fn old_encodings_are_read_as_the_stock_server_reads_them() {
     let (dataset, summary) = load(bytes).expect("the file is sound");
     assert_eq!(summary.keys, 7);
     assert_same(&content_of(&dataset), &content(&mut stock.connect()));
+}
+
+#[test]
+fn single_values_go_both_ways() {
+    let stock = Stock::start(Dir::new(), &[]);
+    let mut connection = stock.connect();
+    fill(&mut connection);
+    () = redis::cmd("SELECT")
+        .arg(0)
+        .query(&mut connection)
+        .expect("there is one");
+    let keys: Vec<Vec<u8>> = redis::cmd("KEYS")
+        .arg("*")
+        .query(&mut connection)
+        .expect("KEYS works");
+    for key in &keys {
+        let payload: Vec<u8> = redis::cmd("DUMP")
+            .arg(key)
+            .query(&mut connection)
+            .expect("DUMP works");
+        let object = dump::restore(&payload, &Limits::default())
+            .unwrap_or_else(|error| panic!("\"{}\": {error:?}", key.escape_ascii()));
+        let ours = dump::dump(object.as_ref());
+        let restored: String = redis::cmd("RESTORE")
+            .arg(&[b"restored", &b"0"[..], &ours, b"REPLACE"])
+            .query(&mut connection)
+            .unwrap_or_else(|error| panic!("\"{}\": {error}", key.escape_ascii()));
+        assert_eq!(restored, "OK");
+        let here = stock::value(&mut connection, key);
+        assert!(
+            here == plain(object.as_ref()),
+            "\"{}\" differs here",
+            key.escape_ascii()
+        );
+        let there = stock::value(&mut connection, b"restored");
+        assert!(here == there, "\"{}\" differs there", key.escape_ascii());
+    }
+    assert!(keys.len() > 40);
 }

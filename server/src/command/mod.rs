@@ -16,6 +16,7 @@ pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub mod dump;
 pub mod hashes;
 pub mod keys;
 pub mod lists;

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 /// All commands, family by family.
 pub static FAMILIES: &[&[Command]] = &[
     super::keys::COMMANDS,
+    super::dump::COMMANDS,
     super::strings::COMMANDS,
     super::lists::COMMANDS,
     super::sets::COMMANDS,

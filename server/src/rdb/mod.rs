@@ -5,6 +5,7 @@
 //! that have arrived, compact encodings are validated entry by entry while they are decoded.
 
 pub mod crc64;
+pub mod dump;
 pub mod error;
 pub mod format;
 pub mod intset;

@@ -154,6 +154,13 @@ impl Writer {
         self.out[kind_at] = self.value(value) as u8;
     }
 
+    /// A value without a key: its type, then itself.
+    pub(super) fn bare(&mut self, value: ValueRef<'_>) {
+        let kind_at = self.out.len();
+        self.out.push(0);
+        self.out[kind_at] = self.value(value) as u8;
+    }
+
     /// The end. Only [`Writer::take`] and its like may follow.
     pub fn finish(&mut self) {
         self.out.push(op::EOF);
@@ -202,17 +209,14 @@ impl Writer {
 
     /// A string in its shortest form.
     fn string(&mut self, bytes: &[u8]) {
-        let (a, b) = (&mut self.out, canonical_i32(bytes));
-        match b {
-            Some(int) => put_int(int, a),
-            None => {
-                if bytes.len() >= SHORTEST_COMPRESSED && self.compressed(bytes) {
-                    return;
-                }
-                put_length(bytes.len() as u64, &mut self.out);
-                self.out.extend_from_slice(bytes);
-            }
+        if let Some(int) = canonical_i32(bytes) {
+            return put_int(int, &mut self.out);
         }
+        if bytes.len() >= SHORTEST_COMPRESSED && self.compressed(bytes) {
+            return;
+        }
+        put_length(bytes.len() as u64, &mut self.out);
+        self.out.extend_from_slice(bytes);
     }
 
     /// Writes `bytes` compressed, if compression is on and saves anything.

@@ -167,7 +167,8 @@ fn ask<T: redis::FromRedisValue>(
         .unwrap_or_else(|error| panic!("{command:?} of \"{}\": {error}", key.escape_ascii()))
 }
 
-fn value(connection: &mut redis::Connection, key: &[u8]) -> Plain {
+/// The value of a key of the selected database.
+pub fn value(connection: &mut redis::Connection, key: &[u8]) -> Plain {
     let kind: String = ask(connection, &["TYPE"], key, &[]);
     match kind.as_str() {
         "string" => Plain::Str(ask(connection, &["GET"], key, &[])),

@@ -1,0 +1,212 @@
+//! DUMP and RESTORE: values as strings, between servers.
+
+use super::args::{Unit, integer, is};
+use super::table::{Command, KeySpec, acl, flag::*};
+use super::{CmdError, Cx, Origin};
+use crate::rdb::dump::{self, DumpError};
+
+const GROUP: &str = "generic";
+
+/// The commands' entries.
+pub const COMMANDS: &[Command] = &[
+    Command::keyed("dump", 2, READONLY, KeySpec::FIRST, dump)
+        .acl(acl::KEYSPACE)
+        .doc(
+            GROUP,
+            "2.6.0",
+            "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of elements composing the value and M their average size.",
+            "key",
+            "Returns a value as a string that RESTORE takes.",
+        ),
+    Command::keyed("restore", -4, WRITE | DENYOOM, KeySpec::FIRST, restore)
+        .acl(acl::KEYSPACE | acl::DANGEROUS)
+        .doc(
+            GROUP,
+            "2.6.0",
+            "O(1) to create the new key and additional O(N*M) to reconstruct the value, where N is the number of elements composing the value and M their average size.",
+            "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            "Makes a key of a string that DUMP returned.",
+        ),
+];
+
+fn dump(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    match cx.db.lookup(args[1]) {
+        Some(value) => cx.out.bulk(&dump::dump(value)),
+        None => cx.out.null(),
+    }
+    Ok(())
+}
+
+/// The options of RESTORE. Idle time and frequency are checked and have no effect.
+#[derive(Default)]
+struct RestoreOptions {
+    replace: bool,
+    absolute: bool,
+}
+
+impl RestoreOptions {
+    fn parse(args: &[&[u8]]) -> Result<RestoreOptions, CmdError> {
+        let mut options = RestoreOptions::default();
+        let mut rest = args.iter();
+        let (mut idle, mut frequency) = (false, false);
+        while let Some(arg) = rest.next() {
+            if is(arg, "replace") {
+                options.replace = true;
+            } else if is(arg, "absttl") {
+                options.absolute = true;
+            } else if is(arg, "idletime") && !frequency {
+                idle = true;
+                if integer(rest.next().ok_or(CmdError::Syntax)?)? < 0 {
+                    return Err(CmdError::text("ERR Invalid IDLETIME value, must be >= 0"));
+                }
+            } else if is(arg, "freq") && !idle {
+                frequency = true;
+                if !(0..=255).contains(&integer(rest.next().ok_or(CmdError::Syntax)?)?) {
+                    let text = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+                    return Err(CmdError::text(text));
+                }
+            } else {
+                return Err(CmdError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let key = args[1];
+    let options = RestoreOptions::parse(&args[4..])?;
+    if !options.replace && cx.db.exists(key) {
+        return Err(CmdError::text("BUSYKEY Target key name already exists."));
+    }
+    let invalid = CmdError::text("ERR Invalid TTL value, must be >= 0");
+    let expire_ms = match integer(args[2])? {
+        0 => None,
+        ttl if ttl < 0 => return Err(invalid),
+        ttl if options.absolute => Some(ttl),
+        ttl => Some(Unit::Milliseconds.moment(ttl, cx.now_ms).ok_or(invalid)?),
+    };
+    let object = dump::restore(args[3], cx.limits).map_err(|error| {
+        CmdError::text(match error {
+            DumpError::Envelope => "ERR DUMP payload version or checksum are wrong",
+            DumpError::Content => "ERR Bad data format",
+        })
+    })?;
+    let removed = options.replace && cx.db.remove(key);
+    cx.out.ok();
+    if cx.origin == Origin::Client && expire_ms.is_some_and(|at| at <= cx.now_ms) {
+        // Gone before it came: replicas only hear of what it replaced.
+        if removed {
+            cx.rewrite(&[b"DEL", key]);
+        }
+        return Ok(());
+    }
+    cx.db.put(key, object, expire_ms);
+    match expire_ms {
+        Some(at) if !options.absolute => {
+            let at = at.to_string();
+            let mut command = vec![args[0], key, at.as_bytes()];
+            command.extend(&args[3..]);
+            command.push(b"ABSTTL");
+            cx.rewrite(&command);
+        }
+        _ => cx.dirty(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Origin;
+    use crate::command::testing::Bench;
+
+    fn dumped(bench: &mut Bench, key: &str) -> Vec<u8> {
+        let reply = bench.run_args(&[b"DUMP", key.as_bytes()]);
+        let start = reply.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        reply[start..reply.len() - 2].to_vec()
+    }
+
+    #[test]
+    fn a_value_moves_by_its_dump() {
+        let mut bench = Bench::new();
+        bench.hash("h");
+        let payload = dumped(&mut bench, "h");
+        bench.told();
+        assert_eq!(
+            bench.run_args(&[b"RESTORE", b"copy", b"0", &payload]),
+            b"+OK\r\n"
+        );
+        assert_eq!(bench.run("TYPE copy"), "+hash");
+        assert_eq!(bench.told().len(), 1);
+        assert_eq!(
+            bench.run_args(&[b"RESTORE", b"copy", b"0", &payload]),
+            b"-BUSYKEY Target key name already exists.\r\n"
+        );
+        assert_eq!(bench.run("DUMP none"), "$-1");
+
+        // A time to live is told as a moment, and ends where it should.
+        assert_eq!(
+            bench.run_args(&[b"RESTORE", b"copy", b"500", &payload, b"REPLACE"]),
+            b"+OK\r\n"
+        );
+        assert_eq!(bench.run("PEXPIRETIME copy"), ":1000500");
+        let told = bench.told();
+        assert!(
+            told[0].starts_with("0: RESTORE copy 1000500 ") && told[0].ends_with("REPLACE ABSTTL"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn what_has_expired_does_not_come() {
+        let mut bench = Bench::new();
+        bench.run("SET k v");
+        let payload = dumped(&mut bench, "k");
+        bench.told();
+        let restore: [&[u8]; 6] = [b"RESTORE", b"k", b"5", &payload, b"ABSTTL", b"REPLACE"];
+        assert_eq!(bench.run_args(&restore), b"+OK\r\n");
+        assert_eq!(bench.told(), ["0: DEL k"]);
+        assert_eq!(bench.run("EXISTS k"), ":0");
+        // Unless our master says so.
+        bench.origin = Origin::Master;
+        bench.run_args(&restore);
+        assert_eq!(bench.dataset.len(), 1);
+    }
+
+    #[test]
+    fn refusals() {
+        let mut bench = Bench::new();
+        bench.run("SET k v");
+        let payload = dumped(&mut bench, "k");
+        for (ttl, extra, error) in [
+            ("-1", &[][..], "-ERR Invalid TTL value, must be >= 0"),
+            ("x", &[], "-ERR value is not an integer or out of range"),
+            (
+                "9223372036854775807",
+                &[],
+                "-ERR Invalid TTL value, must be >= 0",
+            ),
+            ("0", &["IDLETIME"], "-ERR syntax error"),
+            (
+                "0",
+                &["IDLETIME", "-1"],
+                "-ERR Invalid IDLETIME value, must be >= 0",
+            ),
+            (
+                "0",
+                &["FREQ", "256"],
+                "-ERR Invalid FREQ value, must be >= 0 and <= 255",
+            ),
+            ("0", &["IDLETIME", "1", "FREQ", "1"], "-ERR syntax error"),
+            ("0", &["WHAT"], "-ERR syntax error"),
+        ] {
+            let mut args: Vec<&[u8]> = vec![b"RESTORE", b"new", ttl.as_bytes(), &payload];
+            args.extend(extra.iter().map(|arg| arg.as_bytes()));
+            let reply = String::from_utf8(bench.run_args(&args)).unwrap();
+            assert_eq!(reply.trim_end(), error, "{ttl} {extra:?}");
+        }
+        let reply = bench.run("RESTORE new 0 nonsense");
+        assert_eq!(reply, "-ERR DUMP payload version or checksum are wrong");
+        assert_eq!(bench.dataset.len(), 1);
+    }
+}
