@@ -23,6 +23,7 @@ pub mod lists;
 pub mod scan;
 pub mod sets;
 pub mod strings;
+pub mod zsets;
 
 pub use access::{Expiry, Keys};
 pub use effects::Effects;

@@ -15,6 +15,7 @@ pub static FAMILIES: &[&[Command]] = &[
     super::lists::COMMANDS,
     super::sets::COMMANDS,
     super::hashes::COMMANDS,
+    super::zsets::COMMANDS,
     super::introspect::COMMANDS,
     super::shell::COMMANDS,
 ];

@@ -1,0 +1,201 @@
+//! Commands that take members from an end of a sorted set, or wait for some.
+//!
+//! As with lists, a command that waits tries first and otherwise asks to be run again; replicas are told
+//! in words that do not wait.
+
+use super::members::Scored;
+use crate::command::args::is;
+use crate::command::collections::{at_least, counted, deadline, positive};
+use crate::command::{CmdError, Cx};
+
+type Done = Result<(), CmdError>;
+
+/// Which end members are taken from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// The lowest scores.
+    Min,
+    /// The highest scores.
+    Max,
+}
+
+impl Side {
+    fn parse(arg: &[u8]) -> Option<Side> {
+        if is(arg, "min") {
+            Some(Side::Min)
+        } else if is(arg, "max") {
+            Some(Side::Max)
+        } else {
+            None
+        }
+    }
+
+    fn pop_word(self) -> &'static [u8] {
+        match self {
+            Side::Min => b"ZPOPMIN",
+            Side::Max => b"ZPOPMAX",
+        }
+    }
+}
+
+/// Takes so many members, at most those there are, and hands each to `each` with its score.
+fn take(
+    cx: &mut Cx<'_>,
+    key: &[u8],
+    side: Side,
+    number: usize,
+    mut each: impl FnMut(&mut Cx<'_>, &[u8], f64),
+) -> Done {
+    if number == 0 {
+        return Ok(());
+    }
+    let Some(zset) = cx.db.zset(key)? else {
+        return Ok(());
+    };
+    let len = zset.len();
+    let ranks = match side {
+        Side::Min => 0..number,
+        Side::Max => len - number..len,
+    };
+    let taken = zset.range(ranks.start, ranks.end);
+    let owned = |(member, score): (&[u8], f64)| (Box::from(member), score);
+    let taken: Vec<(Box<[u8]>, f64)> = match side {
+        Side::Min => taken.map(owned).collect(),
+        Side::Max => taken.rev().map(owned).collect(),
+    };
+    for (member, score) in taken {
+        each(cx, &member, score);
+    }
+    if let Some(zset) = cx.db.zset_mut(key)? {
+        zset.remove_range(ranks.start, ranks.end);
+        cx.db.remove_if_empty(key);
+    }
+    Ok(())
+}
+
+fn pop(cx: &mut Cx<'_>, args: &[&[u8]], side: Side) -> Done {
+    let count = match args[2..] {
+        [] => None,
+        [count] => Some(positive(count)?),
+        _ => return Err(CmdError::Syntax),
+    };
+    let len = cx.db.zset(args[1])?.map_or(0, |z| z.len());
+    let number = count.unwrap_or(1).min(len);
+    // Only RESP3 with a count has pairs; without one the reply is a pair, or nothing.
+    if count.is_some() {
+        Scored::begin(cx.out, number, true);
+        let nested = cx.out.is_resp3();
+        take(cx, args[1], side, number, |cx, member, score| {
+            if nested {
+                cx.out.array(2);
+            }
+            cx.out.bulk(member);
+            cx.out.double(score);
+        })?;
+    } else {
+        cx.out.array(2 * number);
+        take(cx, args[1], side, number, |cx, member, score| {
+            cx.out.bulk(member);
+            cx.out.double(score);
+        })?;
+    }
+    if number > 0 {
+        cx.dirty();
+    }
+    Ok(())
+}
+
+pub(super) fn zpopmin(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    pop(cx, args, Side::Min)
+}
+
+pub(super) fn zpopmax(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    pop(cx, args, Side::Max)
+}
+
+/// The first of `keys` whose sorted set has members, with their number.
+fn first_with_some<'a>(
+    cx: &Cx<'_>,
+    keys: &[&'a [u8]],
+) -> Result<Option<(&'a [u8], usize)>, CmdError> {
+    for key in keys {
+        if let Some(zset) = cx.db.zset(key)?
+            && !zset.is_empty()
+        {
+            return Ok(Some((key, zset.len())));
+        }
+    }
+    Ok(None)
+}
+
+fn pop_or_wait(cx: &mut Cx<'_>, args: &[&[u8]], side: Side) -> Done {
+    let (keys, timeout) = (&args[1..args.len() - 1], args[args.len() - 1]);
+    let until = deadline(timeout, cx.now_ms)?;
+    match first_with_some(cx, keys)? {
+        Some((key, _)) => {
+            cx.out.array(3);
+            cx.out.bulk(key);
+            take(cx, key, side, 1, |cx, member, score| {
+                cx.out.bulk(member);
+                cx.out.double(score);
+            })?;
+            cx.rewrite(&[side.pop_word(), key]);
+        }
+        None if cx.block(until) => {}
+        None => cx.out.null_array(),
+    }
+    Ok(())
+}
+
+pub(super) fn bzpopmin(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    pop_or_wait(cx, args, Side::Min)
+}
+
+pub(super) fn bzpopmax(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    pop_or_wait(cx, args, Side::Max)
+}
+
+/// ZMPOP, and BZMPOP from its second argument on; false if there is nothing to take.
+fn pop_several(cx: &mut Cx<'_>, args: &[&[u8]], at: usize) -> Result<bool, CmdError> {
+    let (keys, rest) = counted(args, at)?;
+    let (side, count) = match rest {
+        [word] => (Side::parse(word), 1),
+        [word, option, count] if is(option, "count") => {
+            let side = Side::parse(word).ok_or(CmdError::Syntax)?;
+            let count = at_least(count, 1, "ERR count should be greater than 0")?;
+            (Some(side), count)
+        }
+        _ => (None, 0),
+    };
+    let side = side.ok_or(CmdError::Syntax)?;
+    let Some((key, len)) = first_with_some(cx, keys)? else {
+        return Ok(false);
+    };
+    let number = count.min(len);
+    cx.out.array(2);
+    cx.out.bulk(key);
+    cx.out.array(number);
+    take(cx, key, side, number, |cx, member, score| {
+        cx.out.array(2);
+        cx.out.bulk(member);
+        cx.out.double(score);
+    })?;
+    let count = itoa::Buffer::new().format(number).to_owned();
+    cx.rewrite(&[side.pop_word(), key, count.as_bytes()]);
+    Ok(true)
+}
+
+pub(super) fn zmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    if !pop_several(cx, args, 1)? {
+        cx.out.null_array();
+    }
+    Ok(())
+}
+
+pub(super) fn bzmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let until = deadline(args[1], cx.now_ms)?;
+    if !pop_several(cx, args, 2)? && !cx.block(until) {
+        cx.out.null_array();
+    }
+    Ok(())
+}
