@@ -9,4 +9,5 @@ pub mod persist;
 pub mod rdb;
 pub mod repl;
 pub mod resp;
+pub mod shell;
 pub mod store;

@@ -1,4 +1,49 @@
 //! The `damselfly` binary.
+
+use anyhow::{Context, Result, anyhow};
+use damselfly_server::config::Config;
+use damselfly_server::config::startup::{self, Invocation};
+use damselfly_server::shell::start;
+use std::io::Write;
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+
 #[global_allocator]
 static ALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-fn main() {}
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os()
+        .skip(1)
+        .map(OsStringExt::into_vec)
+        .collect();
+    let result = match startup::invocation(&args) {
+        Ok(Invocation::Help) => print(&startup::help()),
+        Ok(Invocation::Version) => print(concat!("damselfly ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Invocation::Run(config, warnings)) => run(*config, &warnings),
+        Err(error) => Err(anyhow!(error)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("damselfly: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()) {
+        // Whoever read only the beginning has what it wanted.
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+fn run(config: Config, warnings: &[String]) -> Result<()> {
+    start::log_to(&config.settings()).context("cannot open the log file")?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    start::run(config).map_err(|why| anyhow!(why))
+}

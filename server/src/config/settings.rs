@@ -76,6 +76,8 @@ settings! {
     requirepass: Vec<u8> = bytes("requirepass"),
     /// Number of databases.
     databases: usize = number("databases"),
+    /// Save points: seconds since the last save, and changes since then.
+    save: Vec<(u64, u64)> = save_points("save"),
     /// Directory of the snapshot file.
     dir: PathBuf = path("dir"),
     /// Name of the snapshot file.
@@ -215,6 +217,18 @@ impl Values<'_> {
             b"local" => Allowed::Local,
             _ => Allowed::No,
         }
+    }
+
+    fn save_points(&self, name: &str) -> Vec<(u64, u64)> {
+        let text = self.text(name);
+        let numbers: Vec<u64> = text
+            .split_whitespace()
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        numbers
+            .chunks_exact(2)
+            .map(|pair| (pair[0], pair[1]))
+            .collect()
     }
 
     fn host_port(&self, name: &str) -> Option<(String, u16)> {

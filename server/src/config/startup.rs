@@ -144,9 +144,7 @@ impl Draft {
         }
         let warned = format!("{} is not served yet: it has no effect", param.name);
         let changes = value != param.default.as_bytes();
-        // `save ""` asks for nothing, and gets it.
-        let asks = changes && !(param.kind == Kind::Save && value.is_empty());
-        if !param.served && asks && !self.warnings.contains(&warned) {
+        if !param.served && changes && !self.warnings.contains(&warned) {
             self.warnings.push(warned);
         }
         self.values[index] = value;

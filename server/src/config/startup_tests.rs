@@ -108,7 +108,8 @@ fn a_file_is_read_and_the_command_line_overrides_it() {
     assert_eq!(settings.timeout.as_secs(), 7);
     assert_eq!(config.get(|n| n == "save")[0].1, b"60 1 5 2");
     assert_eq!(config.file(), Some(path.as_path()));
-    assert_eq!(warnings, ["save is not served yet: it has no effect"]);
+    assert_eq!(settings.save, [(60, 1), (5, 2)]);
+    assert_eq!(warnings, [""; 0]);
 }
 
 #[test]

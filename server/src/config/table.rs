@@ -152,6 +152,12 @@ pub static PARAMS: &[Param] = &[
     live("requirepass", Text, "", "Password that clients must give"),
     // General.
     live("databases", Int(1, INT), "16", "Number of databases").startup(),
+    live(
+        "save",
+        Save,
+        "3600 1 300 100 60 10000",
+        "Save the snapshot after so many seconds and changes; an empty word for never",
+    ),
     live("dir", Dir, "", "Directory of the snapshot file").protected(),
     live(
         "dbfilename",
@@ -416,7 +422,6 @@ pub static PARAMS: &[Param] = &[
     )
     .or("zset-max-ziplist-value"),
     // Snapshots at intervals and append-only files.
-    ignored("save", Save, "3600 1 300 100 60 10000"),
     ignored("stop-writes-on-bgsave-error", Bool, "yes"),
     ignored("rdb-del-sync-files", Bool, "no"),
     ignored("rdb-save-incremental-fsync", Bool, "yes"),

@@ -1,0 +1,35 @@
+//! The shell: sockets, threads, connections, and the commands that are about them.
+//!
+//! One thread per core runs one tokio runtime; a connection stays on the thread that accepted it, and its
+//! commands run there, in place. [`runtime`] is the only file that builds runtimes; [`net`] accepts;
+//! [`conn`] is one connection's life; [`execute`] runs what it sent, a batch at a time, under the thread's
+//! gate; [`commands`] holds the commands that are not about data.
+
+mod admit;
+pub mod blocking;
+mod call;
+pub mod client;
+mod commands;
+mod conn;
+pub mod cron;
+mod execute;
+pub mod info;
+mod logging;
+mod multi;
+pub mod net;
+pub mod pause;
+pub mod pubsub;
+pub mod replication;
+pub mod runtime;
+pub mod server;
+mod session;
+pub mod shutdown;
+pub mod slowlog;
+pub mod start;
+pub mod stats;
+
+/// The version of Redis whose behaviour is served; clients and Sentinel look at it.
+pub const REDIS_VERSION: &str = "7.0.15";
+
+pub use replication::Replication;
+pub use server::Server;

@@ -1,0 +1,218 @@
+//! Which commands may run at all, and what the others are told: Redis's checks, in Redis's order.
+
+use super::call::{Call, is};
+use crate::command::shell::ShellCommand;
+use crate::command::table::flag;
+use crate::command::{self, Command, Run};
+use std::borrow::Cow;
+
+/// Bytes of arguments repeated in the error about an unknown command.
+const PREVIEW: usize = 128;
+
+/// Why a command does not run.
+pub(super) enum Refusal {
+    /// The reply, without its `-`.
+    Error(Cow<'static, str>),
+    /// Clients are paused: later.
+    Paused,
+}
+
+/// The command, or subcommand, that `args` call.
+///
+/// # Errors
+/// The error reply, without its `-`: no such command, or the wrong number of arguments.
+pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
+    let name = args[0];
+    let Some(command) = command::find(name) else {
+        return Err(unknown(args));
+    };
+    let mut found = command;
+    if !command.subcommands.is_empty()
+        && let Some(sub) = args.get(1)
+    {
+        match command.subcommand(sub) {
+            Some(sub) => found = sub,
+            None if matches!(command.run, Run::Container) => {
+                let mut text = b"ERR unknown subcommand '".to_vec();
+                text.extend_from_slice(&sub[..sub.len().min(PREVIEW)]);
+                let name = command.name.to_uppercase();
+                text.extend(format!("'. Try {name} HELP.").bytes());
+                return Err(text);
+            }
+            None => {}
+        }
+    }
+    if found.takes(args.len()) {
+        return Ok(found);
+    }
+    let name = match std::ptr::eq(found, command) {
+        true => command.name.to_owned(),
+        false => format!("{}|{}", command.name, found.name),
+    };
+    Err(format!("ERR wrong number of arguments for '{name}' command").into())
+}
+
+#[cold]
+fn unknown(args: &[&[u8]]) -> Vec<u8> {
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(&args[0][..args[0].len().min(PREVIEW)]);
+    text.extend_from_slice(b"', with args beginning with: ");
+    let mut shown = 0;
+    for arg in &args[1..] {
+        if shown >= PREVIEW {
+            break;
+        }
+        let part = &arg[..arg.len().min(PREVIEW - shown)];
+        text.push(b'\'');
+        text.extend_from_slice(part);
+        text.extend_from_slice(b"' ");
+        shown += part.len() + 3;
+    }
+    text
+}
+
+/// True for the commands that end or change a transaction being queued instead of joining it.
+pub(super) fn runs_inside_multi(command: &Command) -> bool {
+    use ShellCommand::*;
+    match command.run {
+        Run::Shell(which) => matches!(which, Exec | Discard | Multi | Watch | Quit | Reset),
+        _ => false,
+    }
+}
+
+/// True for the commands a RESP2 client may send while it listens to messages.
+fn runs_while_subscribed(command: &Command) -> bool {
+    use ShellCommand::*;
+    match command.run {
+        Run::Shell(which) => matches!(
+            which,
+            Ping | Subscribe
+                | SSubscribe
+                | PSubscribe
+                | Unsubscribe
+                | SUnsubscribe
+                | PUnsubscribe
+                | Quit
+                | Reset
+        ),
+        _ => false,
+    }
+}
+
+impl Call<'_> {
+    /// Checks everything that can keep `command` from running.
+    pub(super) fn admit(&self, command: &Command) -> Result<(), Refusal> {
+        let refuse = |text: &'static str| Err(Refusal::Error(Cow::Borrowed(text)));
+        let settings = self.settings;
+        if !self.session.authenticated
+            && !settings.requirepass.is_empty()
+            && !command.is(flag::NO_AUTH)
+        {
+            return refuse("NOAUTH Authentication required.");
+        }
+        let fence = &self.world.view().fence;
+        // EXEC is what its transaction is: any of its commands' flags, and only those all of them have.
+        let queue = self
+            .session
+            .queue
+            .as_deref()
+            .filter(|_| is(command, ShellCommand::Exec));
+        let writes = command.is(flag::WRITE) || queue.is_some_and(|q| q.any & flag::WRITE != 0);
+        let allowed = |f: u32| command.is(f) && queue.is_none_or(|q| q.all & f != 0);
+        if writes {
+            if !fence.replica
+                && settings.min_replicas_to_write > 0
+                && !settings.min_replicas_max_lag.is_zero()
+                && self.good_replicas() < settings.min_replicas_to_write
+            {
+                return refuse("NOREPLICAS Not enough good replicas to write.");
+            }
+            if fence.replica && settings.replica_read_only {
+                return refuse("READONLY You can't write against a read only replica.");
+            }
+        }
+        if self.session.is_subscribed() && !self.out.is_resp3() && !runs_while_subscribed(command) {
+            return Err(Refusal::Error(Cow::Owned(format!(
+                "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
+                 in this context",
+                command.name
+            ))));
+        }
+        if fence.replica && !fence.link_up && !settings.serve_stale_data && !allowed(flag::STALE) {
+            return refuse(MASTERDOWN);
+        }
+        if fence.loading && !allowed(flag::LOADING) {
+            return refuse("LOADING Redis is loading the dataset in memory");
+        }
+        if !fence.whole && !fence.loading && !allowed(flag::STALE) {
+            return refuse(MASTERDOWN);
+        }
+        if self.session.queue.is_some() && command.is(flag::NO_MULTI) && !runs_inside_multi(command)
+        {
+            return refuse("ERR Command not allowed inside a transaction");
+        }
+        if self.session.queue.is_none() || queue.is_some() {
+            let may_change = flag::WRITE | flag::MAY_REPLICATE;
+            let changes =
+                command.flags & may_change != 0 || queue.is_some_and(|q| q.any & may_change != 0);
+            if self.server.pause.holds(changes) && !is_about_pause(command) {
+                return Err(Refusal::Paused);
+            }
+        }
+        Ok(())
+    }
+
+    fn good_replicas(&self) -> usize {
+        self.server.replication().map_or(0, |r| r.good_replicas())
+    }
+}
+
+const MASTERDOWN: &str =
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+
+/// CLIENT has to run during a pause, or nobody could end it; so must replicas' own commands.
+fn is_about_pause(command: &Command) -> bool {
+    use ShellCommand::*;
+    match command.run {
+        Run::Shell(which) => matches!(
+            which,
+            Client | ReplConf | PSync | Sync | Failover | ReplTakeover
+        ),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(args: &[&str]) -> String {
+        let args: Vec<&[u8]> = args.iter().map(|a| a.as_bytes()).collect();
+        let error = find(&args).err().expect("no such command");
+        String::from_utf8(error).unwrap()
+    }
+
+    #[test]
+    fn unknown_commands_are_named_with_their_arguments() {
+        assert_eq!(
+            error(&["foo", "a", "b c"]),
+            "ERR unknown command 'foo', with args beginning with: 'a' 'b c' "
+        );
+        assert_eq!(
+            error(&["foo"]),
+            "ERR unknown command 'foo', with args beginning with: "
+        );
+        let long = "x".repeat(500);
+        let text = error(&[&long, &long, "b"]);
+        assert_eq!(text.matches('x').count(), 256);
+        assert!(!text.contains("'b'"));
+    }
+
+    #[test]
+    fn a_wrong_number_of_arguments_names_the_command() {
+        assert_eq!(
+            error(&["GET"]),
+            "ERR wrong number of arguments for 'get' command"
+        );
+    }
+}

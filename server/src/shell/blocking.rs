@@ -1,0 +1,244 @@
+//! Clients that wait for keys: BLPOP and its kin.
+//!
+//! Whoever changes a key that somebody waits for runs the waiting commands itself, right after its own one and
+//! in the order they came, as Redis does. So the first to wait is the first to be served, and nothing comes between a
+//! push and the pop that waited for it.
+
+use super::call::{count, expiry};
+use super::client::Client;
+use super::server::{Server, now_ms};
+use crate::command::{self, Command, Effects, Env, Origin, Outcome};
+use crate::gate::View;
+use crate::resp::Reply;
+use crate::resp::reply::Proto;
+use crate::store::KeyListener;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Weak};
+
+/// A blocking command of one client, waiting for one of its keys.
+pub struct Waiter {
+    client: Arc<Client>,
+    proto: Proto,
+    db: u32,
+    command: &'static Command,
+    args: Vec<Box<[u8]>>,
+    /// Locked by whoever tries to end the wait; true once somebody did.
+    ended: Mutex<bool>,
+    done: AtomicBool,
+    me: Weak<Waiter>,
+}
+
+thread_local! {
+    /// Waiters whose keys were changed by this thread, in the order they are to be served.
+    static READY: RefCell<Vec<Arc<Waiter>>> = const { RefCell::new(Vec::new()) };
+    static ANY_READY: Cell<bool> = const { Cell::new(false) };
+}
+
+impl KeyListener for Waiter {
+    fn key_changed(&self, _key: &[u8]) {
+        if let Some(me) = self.me.upgrade() {
+            READY.with_borrow_mut(|ready| ready.push(me));
+            ANY_READY.set(true);
+        }
+    }
+}
+
+/// True when this thread changed keys that somebody waits for.
+#[inline]
+pub(super) fn any_ready() -> bool {
+    ANY_READY.get()
+}
+
+/// Serves those who wait for what this thread changed. The caller holds a gate whose view is `view`, and no shard. `slot`
+/// is the thread's own.
+#[cold]
+pub fn serve_ready(server: &Arc<Server>, view: &View, slot: usize) {
+    while ANY_READY.replace(false) {
+        for waiter in READY.take() {
+            server.blocking.serve(server, view, &waiter, slot);
+        }
+    }
+}
+
+impl Waiter {
+    pub(super) fn new(
+        client: &Arc<Client>,
+        proto: Proto,
+        db: u32,
+        command: &'static Command,
+        args: &[&[u8]],
+    ) -> Arc<Waiter> {
+        Arc::new_cyclic(|me| Waiter {
+            client: Arc::clone(client),
+            proto,
+            db,
+            command,
+            args: args.iter().map(|arg| (*arg).into()).collect(),
+            ended: Mutex::new(false),
+            done: AtomicBool::new(false),
+            me: me.clone(),
+        })
+    }
+
+    /// True once the wait is over; the reply is then in the client's mailbox.
+    pub(super) fn is_done(&self) -> bool {
+        self.done.load(Acquire)
+    }
+
+    /// Runs the command again; false if it still has to wait.
+    fn run(
+        &self,
+        server: &Server,
+        view: &View,
+        may_wait: bool,
+        slot: usize,
+        out: &mut Reply,
+    ) -> bool {
+        let args: SmallVec<[&[u8]; 8]> = self.args.iter().map(|arg| &**arg).collect();
+        let me = self.me.upgrade().map(|me| me as Arc<dyn KeyListener>);
+        let env = Env {
+            dataset: &view.dataset,
+            db: self.db as usize,
+            now_ms: now_ms(),
+            origin: Origin::Client,
+            expiry: expiry(view),
+            limits: &server.limits.load(),
+            journal: match view.fence.replica {
+                true => None,
+                false => Some(&*server.log),
+            },
+            in_transaction: false,
+            waiter: me.as_ref().filter(|_| may_wait),
+        };
+        let mut effects = Effects::default();
+        let outcome = command::run(self.command, &args, &env, &mut effects, out);
+        count(&server.stats[slot], &effects);
+        !matches!(outcome, Outcome::Blocked { .. })
+    }
+
+    /// Nobody tells the waiter of its keys any more.
+    fn deaf(&self, view: &View) {
+        let args: SmallVec<[&[u8]; 8]> = self.args.iter().map(|arg| &**arg).collect();
+        let (Some(me), Some(db)) = (self.me.upgrade(), view.dataset.db(self.db as usize)) else {
+            return;
+        };
+        let me: Arc<dyn KeyListener> = me;
+        for i in self.command.keys.positions(&args) {
+            db.unlisten(args[i], &me);
+        }
+    }
+}
+
+/// All clients that wait for keys.
+#[derive(Default)]
+pub struct Blocking {
+    /// By the client's number.
+    waiting: Mutex<BTreeMap<u64, Arc<Waiter>>>,
+}
+
+impl Blocking {
+    pub(super) fn add(&self, waiter: &Arc<Waiter>) {
+        // Another thread may have served it already.
+        let ended = waiter.ended.lock();
+        if !*ended {
+            let mut waiting = self.waiting.lock();
+            waiting.insert(waiter.client.id, Arc::clone(waiter));
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.lock().len()
+    }
+
+    /// True when nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends the wait with what `answer` writes; nothing happens if it has ended already, or if `answer` says false.
+    fn end(
+        &self,
+        server: &Server,
+        view: &View,
+        waiter: &Waiter,
+        answer: impl FnOnce(&mut Reply) -> bool,
+    ) -> bool {
+        let mut ended = waiter.ended.lock();
+        if *ended {
+            return false;
+        }
+        let mut out = Reply::new(waiter.proto);
+        if !answer(&mut out) {
+            return false;
+        }
+        *ended = true;
+        self.waiting.lock().remove(&waiter.client.id);
+        waiter.deaf(view);
+        waiter.done.store(true, Release);
+        let limit = server.config.settings().buffer_limits[0];
+        waiter.client.send(out.as_bytes(), &limit);
+        true
+    }
+
+    fn serve(&self, server: &Server, view: &View, waiter: &Waiter, slot: usize) {
+        self.end(server, view, waiter, |out| {
+            waiter.run(server, view, true, slot, out)
+        });
+    }
+
+    /// The wait ends without what it was for.
+    pub(super) fn time_out(&self, server: &Server, view: &View, waiter: &Waiter) {
+        let slot = server.aside();
+        self.end(server, view, waiter, |out| {
+            waiter.run(server, view, false, slot, out)
+        });
+    }
+
+    /// CLIENT UNBLOCK; false if that client does not wait.
+    pub(super) fn unblock(&self, server: &Server, view: &View, id: u64, with_error: bool) -> bool {
+        let waiter = self.waiting.lock().get(&id).cloned();
+        waiter.is_some_and(|waiter| {
+            self.end(server, view, &waiter, |out| {
+                if with_error {
+                    out.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                    return true;
+                }
+                waiter.run(server, view, false, server.aside(), out)
+            })
+        })
+    }
+
+    /// We became a replica: nothing that would write may wait on. To be called with all gates held, whose view
+    /// is `view`.
+    pub fn demoted(&self, server: &Server, view: &View) {
+        let all: Vec<_> = self.waiting.lock().values().cloned().collect();
+        for waiter in all {
+            let ended = self.end(server, view, &waiter, |out| {
+                out.error(
+                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                );
+                true
+            });
+            if ended {
+                waiter.client.close();
+            }
+        }
+    }
+
+    /// The client has gone.
+    pub(super) fn cancel(&self, server: &Server, waiter: &Waiter) {
+        let gate = server.gates.enter(server.aside());
+        let mut ended = waiter.ended.lock();
+        if !*ended {
+            *ended = true;
+            self.waiting.lock().remove(&waiter.client.id);
+            waiter.deaf(&gate);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! One command: checked, then queued or run.
+
+use super::admit::{self, Refusal};
+use super::blocking::Waiter;
+use super::client::Client;
+use super::commands;
+use super::conn::Parked;
+use super::execute::Flow;
+use super::multi;
+use super::server::{Server, now_ms};
+use super::session::Session;
+use super::stats::Stats;
+use crate::command::shell::ShellCommand;
+use crate::command::table::{Lock, flag};
+use crate::command::{self, Command, Effects, Env, Expiry, Origin, Outcome, Run};
+use crate::config::Settings;
+use crate::gate::{AllGates, View};
+use crate::resp::Reply;
+use crate::store::{Dataset, KeyListener, lazyfree};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// All gates, held. As a trait object, so that a [`World`] may be lent for a shorter time than its gates.
+pub(super) trait Still {
+    /// Puts another view into all gates; the one that was there.
+    fn replace(&mut self, view: View) -> View;
+}
+
+impl Still for AllGates<'_, View> {
+    fn replace(&mut self, view: View) -> View {
+        AllGates::replace(self, view)
+    }
+}
+
+/// What a command sees of the world.
+pub(super) enum World<'a> {
+    /// The thread's gate is held.
+    Gate(&'a View),
+    /// All gates are held; the view is the one that is in them.
+    All(Box<dyn Still + 'a>, View),
+}
+
+impl World<'_> {
+    /// The dataset and the status that hold for this command.
+    pub fn view(&self) -> &View {
+        match self {
+            World::Gate(view) => view,
+            World::All(_, view) => view,
+        }
+    }
+
+    /// True when all gates are held.
+    pub fn is_still(&self) -> bool {
+        matches!(self, World::All(..))
+    }
+}
+
+/// One command, about to be run for one client.
+pub(super) struct Call<'a> {
+    pub server: &'a Arc<Server>,
+    pub client: &'a Arc<Client>,
+    pub session: &'a mut Session,
+    pub settings: &'a Settings,
+    pub world: World<'a>,
+    /// In EXEC: where the transaction's writes go.
+    pub transaction: Option<multi::Transaction>,
+    pub out: &'a mut Reply,
+    pub effects: &'a mut Effects,
+    pub now_ms: i64,
+    pub slot: usize,
+    /// The command that ran last, for CLIENT LIST.
+    pub last: &'a mut Option<&'static Command>,
+    /// When the last command that was timed had ended.
+    pub timer: &'a mut Instant,
+}
+
+/// A threshold below which every command is timed by itself; above it, those of constant cost are not.
+const EXACT_SLOWLOG_MICROS: i64 = 1000;
+
+impl Call<'_> {
+    /// Runs `args`, or says why not.
+    pub fn run(&mut self, args: &[&[u8]]) -> Flow {
+        let command = match admit::find(args) {
+            Ok(command) => command,
+            Err(text) => {
+                self.refuse(&text);
+                return Flow::Next;
+            }
+        };
+        *self.last = Some(command);
+        if let Err(refusal) = self.admit(command) {
+            match refusal {
+                Refusal::Paused => return Flow::Paused,
+                Refusal::Error(text) if is(command, ShellCommand::Exec) => {
+                    multi::discard(self);
+                    let code = text.strip_prefix('-').unwrap_or(&text);
+                    let text = format!("EXECABORT Transaction discarded because of: {code}");
+                    self.out.error(&text);
+                }
+                Refusal::Error(text) => self.refuse(text.as_bytes()),
+            }
+            return Flow::Next;
+        }
+        if self.session.queue.is_some() && !admit::runs_inside_multi(command) {
+            self.queue(command, args);
+            return Flow::Next;
+        }
+        let threshold = self.settings.slowlog_slower_than;
+        if threshold < 0 || (command.is(flag::FAST) && threshold >= EXACT_SLOWLOG_MICROS) {
+            return self.perform(command, args);
+        }
+        if threshold < EXACT_SLOWLOG_MICROS {
+            *self.timer = Instant::now();
+        }
+        let flow = self.perform(command, args);
+        let end = Instant::now();
+        let micros = end.duration_since(*self.timer).as_micros() as u64;
+        *self.timer = end;
+        if micros >= threshold as u64 && !command.is(flag::SKIP_SLOWLOG) {
+            self.log_slow(args, micros);
+        }
+        flow
+    }
+
+    #[cold]
+    fn log_slow(&self, args: &[&[u8]], micros: u64) {
+        let (addr, name) = (self.client.addr.to_string(), self.client.names().name);
+        let max = self.settings.slowlog_max_len;
+        self.server.slowlog.add(args, micros, addr, name, max);
+    }
+
+    /// Replies an error, and makes the transaction being queued fail.
+    pub fn refuse(&mut self, text: &[u8]) {
+        if let Some(queue) = &mut self.session.queue {
+            queue.aborted = true;
+        }
+        self.out.error_bytes(text);
+    }
+
+    fn queue(&mut self, command: &'static Command, args: &[&[u8]]) {
+        if let Some(queue) = &mut self.session.queue {
+            queue.push(command, args);
+            self.client.queued.store(queue.len() as u32 + 1, Relaxed);
+            self.out.simple("QUEUED");
+        }
+    }
+
+    /// Runs a command that has been admitted.
+    pub fn perform(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
+        match command.run {
+            Run::Shell(which) => commands::run(self, which, command, args),
+            Run::Data { lock, .. } => self.data(command, lock, args),
+            Run::Container => {
+                self.out
+                    .error("ERR internal error: a command without a subcommand");
+                Flow::Next
+            }
+        }
+    }
+
+    fn data(&mut self, command: &'static Command, lock: Lock, args: &[&[u8]]) -> Flow {
+        if lock == Lock::Exclusive && !self.world.is_still() {
+            return Flow::NeedAll;
+        }
+        let may_block = command.is(flag::BLOCKING) && self.transaction.is_none();
+        let waiter = may_block.then(|| {
+            let db = self.session.db;
+            Waiter::new(self.client, self.session.proto, db, command, args)
+        });
+        let listener = waiter.clone().map(|w| w as Arc<dyn KeyListener>);
+        let view = self.world.view();
+        let env = Env {
+            dataset: &view.dataset,
+            db: self.session.db as usize,
+            now_ms: self.now_ms,
+            origin: Origin::Client,
+            expiry: expiry(view),
+            limits: &self.server.limits.load(),
+            journal: match &self.transaction {
+                _ if view.fence.replica => None,
+                Some(transaction) => Some(transaction),
+                None => Some(&*self.server.log),
+            },
+            in_transaction: self.transaction.is_some(),
+            waiter: listener.as_ref(),
+        };
+        let outcome = command::run(command, args, &env, self.effects, self.out);
+        count(&self.server.stats[self.slot], self.effects);
+        match outcome {
+            Outcome::Done => Flow::Next,
+            Outcome::Replaced(dataset) => {
+                self.replace(dataset);
+                Flow::Next
+            }
+            Outcome::Blocked { deadline } => match waiter {
+                Some(waiter) => Flow::Park(self.block(waiter, deadline)),
+                None => Flow::Next,
+            },
+        }
+    }
+
+    fn replace(&mut self, dataset: Dataset) {
+        if let World::All(all, view) = &mut self.world {
+            view.dataset = Arc::new(dataset);
+            lazyfree::free(all.replace(view.clone()));
+        }
+    }
+
+    fn block(&self, waiter: Arc<Waiter>, deadline: Option<i64>) -> Parked {
+        self.server.blocking.add(&waiter);
+        let sleep = deadline.map(|at| {
+            let wait = u64::try_from(at - now_ms()).unwrap_or(0);
+            Box::pin(tokio::time::sleep(Duration::from_millis(wait)))
+        });
+        Parked::Blocked(waiter, sleep)
+    }
+}
+
+/// What becomes of expired keys under this view.
+pub(super) fn expiry(view: &View) -> Expiry {
+    match view.fence.replica {
+        true => Expiry::Hide,
+        false => Expiry::Remove,
+    }
+}
+
+/// Adds what a command did to the counters.
+pub(super) fn count(stats: &Stats, effects: &Effects) {
+    stats.hits.add(u64::from(effects.hits));
+    stats.misses.add(u64::from(effects.misses));
+    stats.expired.add(u64::from(effects.expired));
+    stats.changes.add(u64::from(effects.is_dirty()));
+}
+
+/// True when `command` is this one of the shell's.
+pub(super) fn is(command: &Command, which: ShellCommand) -> bool {
+    matches!(command.run, Run::Shell(own) if own == which)
+}

@@ -1,0 +1,404 @@
+//! What other threads may know of a connection, and how they reach it.
+
+use crate::command::Command;
+use crate::config::BufferLimit;
+use crate::resp::reply::Proto;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// What happened to a client that its own task has to see to.
+pub(super) mod event {
+    /// Bytes to send lie in its mailbox.
+    pub const MAIL: u32 = 1 << 0;
+    /// It is to be closed at once.
+    pub const KILL: u32 = 1 << 1;
+    /// It is to be closed when what it is owed has been sent.
+    pub const CLOSE: u32 = 1 << 2;
+}
+
+/// What CLIENT LIST shows as flags, and what decides which limits apply.
+pub mod trait_of {
+    /// In MULTI.
+    pub const MULTI: u32 = 1 << 0;
+    /// A transaction of its will fail at EXEC: a watched key changed.
+    pub const DIRTY: u32 = 1 << 1;
+    /// Blocked.
+    pub const BLOCKED: u32 = 1 << 2;
+    /// Listens to messages.
+    pub const PUBSUB: u32 = 1 << 3;
+    /// Spared when clients are evicted for memory.
+    pub const NO_EVICT: u32 = 1 << 4;
+    /// Its commands do not count as accesses.
+    pub const NO_TOUCH: u32 = 1 << 5;
+    /// To be closed once its replies are sent.
+    pub const CLOSING: u32 = 1 << 6;
+    /// Speaks RESP3.
+    pub const RESP3: u32 = 1 << 7;
+}
+
+/// One connection, as all threads see it.
+pub struct Client {
+    /// Its number; never used twice.
+    pub id: u64,
+    /// The peer's address.
+    pub addr: SocketAddr,
+    /// Our own address on this connection.
+    pub laddr: SocketAddr,
+    /// Its file descriptor, for CLIENT LIST.
+    pub fd: i32,
+    /// When it connected.
+    pub since: Instant,
+    /// Milliseconds after `since` when it last sent something.
+    last: AtomicU64,
+    /// Its last command.
+    command: AtomicPtr<Command>,
+    db: AtomicU32,
+    traits: AtomicU32,
+    /// Channels, patterns, shard channels listened to.
+    pub subscriptions: [AtomicU32; 3],
+    /// Commands queued in MULTI, plus one; 0 outside.
+    pub queued: AtomicU32,
+    /// Bytes of requests waiting in its buffer.
+    pub input: AtomicUsize,
+    /// Bytes of replies waiting to be sent, the mailbox not counted.
+    pub output: AtomicUsize,
+    events: AtomicU32,
+    waker: Mutex<Option<Waker>>,
+    mail: Mutex<Mail>,
+    names: Mutex<Option<Box<Names>>>,
+}
+
+/// What a client calls itself.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub library: Vec<u8>,
+    /// CLIENT SETINFO LIB-VER.
+    pub version: Vec<u8>,
+}
+
+/// Bytes that other threads have for a client.
+#[derive(Default)]
+struct Mail {
+    bytes: Vec<u8>,
+    closed: bool,
+    /// Since when its output is over the soft limit.
+    over_soft: Option<Instant>,
+}
+
+impl Client {
+    pub(super) fn new(id: u64, addr: SocketAddr, laddr: SocketAddr, fd: i32) -> Client {
+        Client {
+            id,
+            addr,
+            laddr,
+            fd,
+            since: Instant::now(),
+            last: AtomicU64::new(0),
+            command: AtomicPtr::default(),
+            db: AtomicU32::new(0),
+            traits: AtomicU32::new(0),
+            subscriptions: Default::default(),
+            queued: AtomicU32::new(0),
+            input: AtomicUsize::new(0),
+            output: AtomicUsize::new(0),
+            events: AtomicU32::new(0),
+            waker: Mutex::new(None),
+            mail: Mutex::default(),
+            names: Mutex::new(None),
+        }
+    }
+
+    /// The client's task is the one of `waker`.
+    pub(super) fn register(&self, waker: &Waker) {
+        let mut own = self.waker.lock();
+        if !own.as_ref().is_some_and(|own| own.will_wake(waker)) {
+            *own = Some(waker.clone());
+        }
+    }
+
+    /// What happened since the last call.
+    pub(super) fn take_events(&self) -> u32 {
+        match self.events.load(Relaxed) {
+            0 => 0,
+            _ => self.events.swap(0, Acquire),
+        }
+    }
+
+    /// Tells the client's task that `event` happened.
+    pub(super) fn signal(&self, event: u32) {
+        if self.events.fetch_or(event, AcqRel) & event == 0 {
+            let waker = self.waker.lock().clone();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Closes the connection, whatever it is doing.
+    pub fn kill(&self) {
+        self.signal(event::KILL);
+    }
+
+    /// Closes the connection once what it is owed has been sent.
+    pub fn close(&self) {
+        self.signal(event::CLOSE);
+    }
+
+    /// Sends `bytes`, whole replies or messages, behind what was sent before. A client that does not
+    /// take them is closed at its limit.
+    pub fn send(&self, bytes: &[u8], limit: &BufferLimit) {
+        let mut mail = self.mail.lock();
+        if mail.closed {
+            return;
+        }
+        mail.bytes.extend_from_slice(bytes);
+        let waiting = mail.bytes.len() + self.output.load(Relaxed);
+        let over = mail.is_over(waiting, limit);
+        if over {
+            mail.closed = true;
+            mail.bytes = Vec::new();
+        }
+        drop(mail);
+        if over {
+            tracing::warn!(
+                "client {} at {} closed: {waiting} bytes wait for it, over its output limit",
+                self.id,
+                self.addr
+            );
+            self.kill();
+        } else {
+            self.signal(event::MAIL);
+        }
+    }
+
+    /// True when what waits for the client is over its limit, and it has to go.
+    pub(super) fn over_limit(&self, limit: &BufferLimit) -> bool {
+        let mut mail = self.mail.lock();
+        let waiting = mail.bytes.len() + self.output.load(Relaxed);
+        mail.is_over(waiting, limit)
+    }
+
+    /// Moves the mail to the end of `out`.
+    pub(super) fn take_mail(&self, out: &mut Vec<u8>) {
+        let mut mail = self.mail.lock();
+        if out.is_empty() {
+            std::mem::swap(out, &mut mail.bytes);
+        } else {
+            out.append(&mut mail.bytes);
+        }
+        mail.bytes = Vec::new();
+    }
+
+    /// Bytes in the mailbox.
+    pub fn mail_len(&self) -> usize {
+        self.mail.lock().bytes.len()
+    }
+
+    /// The client sent something just now, its last command being `command`.
+    pub(super) fn active(&self, now: Instant, command: Option<&'static Command>) {
+        let since = now.saturating_duration_since(self.since);
+        self.last.store(since.as_millis() as u64, Relaxed);
+        if let Some(command) = command {
+            let command: *const Command = command;
+            self.command.store(command.cast_mut(), Relaxed);
+        }
+    }
+
+    /// For how long nothing has come from the client.
+    pub fn idle(&self) -> Duration {
+        let last = Duration::from_millis(self.last.load(Relaxed));
+        self.since.elapsed().saturating_sub(last)
+    }
+
+    /// The name of its last command, subcommand included.
+    pub fn last_command(&self) -> String {
+        let last: *const Command = self.command.load(Relaxed);
+        let mut names = crate::command::table::all().flat_map(|c| {
+            let own = std::ptr::eq(c, last).then(|| c.name.to_owned());
+            let sub = c.subcommands.iter().find(|s| std::ptr::eq(*s, last));
+            own.or_else(|| sub.map(|s| format!("{}|{}", c.name, s.name)))
+        });
+        names.next().unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    /// The database it has selected.
+    pub fn db(&self) -> u32 {
+        self.db.load(Relaxed)
+    }
+
+    pub(super) fn set_db(&self, db: usize) {
+        self.db.store(db as u32, Relaxed);
+    }
+
+    /// True when all of `traits` (see [`trait_of`]) hold.
+    pub fn is(&self, traits: u32) -> bool {
+        self.traits.load(Relaxed) & traits == traits
+    }
+
+    pub(super) fn set(&self, traits: u32, on: bool) {
+        match on {
+            true => self.traits.fetch_or(traits, Relaxed),
+            false => self.traits.fetch_and(!traits, Relaxed),
+        };
+    }
+
+    /// The protocol it speaks.
+    pub fn proto(&self) -> Proto {
+        match self.is(trait_of::RESP3) {
+            true => Proto::Resp3,
+            false => Proto::Resp2,
+        }
+    }
+
+    /// Clients that wait, or listen, may be silent for as long as they like.
+    pub(super) fn may_time_out(&self) -> bool {
+        !self.is(trait_of::BLOCKED) && !self.is(trait_of::PUBSUB)
+    }
+
+    /// What it calls itself.
+    pub fn names(&self) -> Names {
+        self.names.lock().as_deref().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn rename(&self, change: impl FnOnce(&mut Names)) {
+        change(self.names.lock().get_or_insert_default());
+    }
+
+    /// Which row of `client-output-buffer-limit` applies.
+    pub fn class(&self) -> usize {
+        if self.is(trait_of::PUBSUB) { 2 } else { 0 }
+    }
+
+    /// Its line in CLIENT LIST, without the line break.
+    pub fn describe(&self) -> Vec<u8> {
+        let names = self.names();
+        let count = |i: usize| self.subscriptions[i].load(Relaxed);
+        let input = self.input.load(Relaxed);
+        let output = self.output.load(Relaxed) + self.mail_len();
+        let mut flags = String::new();
+        for (bit, flag) in [
+            (trait_of::PUBSUB, 'P'),
+            (trait_of::MULTI, 'x'),
+            (trait_of::BLOCKED, 'b'),
+            (trait_of::DIRTY, 'd'),
+            (trait_of::CLOSING, 'c'),
+            (trait_of::NO_EVICT, 'e'),
+            (trait_of::NO_TOUCH, 'T'),
+        ] {
+            if self.is(bit) {
+                flags.push(flag);
+            }
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        let mut line = format!(
+            "id={} addr={} laddr={} fd={} name=",
+            self.id, self.addr, self.laddr, self.fd
+        )
+        .into_bytes();
+        line.extend(&names.name);
+        line.extend(
+            format!(
+                " age={} idle={} flags={flags} db={} sub={} psub={} ssub={} multi={} qbuf={input} qbuf-free=0 \
+                 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} tot-mem={} events={} \
+                 cmd={} user=default redir=-1 resp={}",
+                self.since.elapsed().as_secs(),
+                self.idle().as_secs(),
+                self.db(),
+                count(0),
+                count(1),
+                count(2),
+                i64::from(self.queued.load(Relaxed)) - 1,
+                input + output + size_of::<Client>(),
+                if output > 0 { "rw" } else { "r" },
+                self.last_command(),
+                if self.is(trait_of::RESP3) { 3 } else { 2 },
+            )
+            .bytes(),
+        );
+        if !names.library.is_empty() || !names.version.is_empty() {
+            line.extend(b" lib-name=");
+            line.extend(&names.library);
+            line.extend(b" lib-ver=");
+            line.extend(&names.version);
+        }
+        line
+    }
+}
+
+impl Mail {
+    fn is_over(&mut self, waiting: usize, limit: &BufferLimit) -> bool {
+        let waiting = waiting as u64;
+        if limit.hard > 0 && waiting > limit.hard {
+            return true;
+        }
+        if limit.soft == 0 || waiting <= limit.soft {
+            self.over_soft = None;
+            return false;
+        }
+        self.over_soft.get_or_insert_with(Instant::now).elapsed() > limit.soft_for
+    }
+}
+
+/// All connections, by number.
+#[derive(Default)]
+pub struct Clients {
+    all: Mutex<BTreeMap<u64, Arc<Client>>>,
+    last: AtomicU64,
+    count: AtomicUsize,
+}
+
+impl Clients {
+    /// A number for a new connection.
+    pub(super) fn next_id(&self) -> u64 {
+        self.last.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Admits `client`, unless there are `max` already.
+    pub(super) fn add(&self, client: &Arc<Client>, max: usize) -> bool {
+        let mut all = self.all.lock();
+        if all.len() >= max {
+            return false;
+        }
+        all.insert(client.id, Arc::clone(client));
+        self.count.store(all.len(), Relaxed);
+        true
+    }
+
+    /// Forgets the client of this number.
+    pub(super) fn remove(&self, id: u64) {
+        let mut all = self.all.lock();
+        all.remove(&id);
+        self.count.store(all.len(), Relaxed);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The client of this number.
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.all.lock().get(&id).cloned()
+    }
+
+    /// All of them, in the order they came.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.all.lock().values().cloned().collect()
+    }
+}

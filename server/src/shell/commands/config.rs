@@ -1,0 +1,76 @@
+//! CONFIG: parameters at run time.
+
+use super::{error, help, ok, subcommand, text, unknown_subcommand, wrong_arity};
+use crate::config::SetError;
+use crate::resp::Reply;
+use crate::shell::call::Call;
+use crate::shell::execute::Flow;
+use crate::shell::replication::Answer;
+use crate::store::glob;
+
+pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    match (subcommand(args).as_str(), &args[2..]) {
+        ("get", patterns @ [_, ..]) => get(call, patterns),
+        ("set", pairs @ [_, _, ..]) => set(call, pairs),
+        ("resetstat", []) => {
+            call.server.stats.iter().for_each(|stats| stats.reset());
+            ok(call)
+        }
+        ("rewrite", []) => Flow::Outside(Box::new(|server| {
+            let mut reply = Reply::default();
+            match server.rewrite_config() {
+                Ok(()) => reply.ok(),
+                Err(why) => reply.error(&format!("ERR {why}")),
+            }
+            Answer::Now(reply.take())
+        })),
+        ("help", []) => help(call, "CONFIG", text::CONFIG_HELP),
+        ("get" | "set" | "resetstat" | "rewrite" | "help", _) => wrong_arity(call, args),
+        _ => unknown_subcommand(call, args),
+    }
+}
+
+fn get(call: &mut Call<'_>, patterns: &[&[u8]]) -> Flow {
+    let patterns: Vec<_> = patterns.iter().map(|p| p.to_ascii_lowercase()).collect();
+    let matches = |name: &str| patterns.iter().any(|p| glob::matches(p, name.as_bytes()));
+    let found = call.server.config.get(matches);
+    call.out.map(found.len());
+    for (name, value) in found {
+        call.out.bulk(name.as_bytes());
+        // The master followed now, not the one named at the start.
+        match name {
+            "replicaof" | "slaveof" => {
+                let master = call.world.view().status.master;
+                let master = master.map(|(host, _)| format!("{} {}", host.name(), host.port()));
+                call.out.bulk(master.unwrap_or_default().as_bytes());
+            }
+            _ => call.out.bulk(&value),
+        }
+    }
+    Flow::Next
+}
+
+fn set(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let pairs: Vec<_> = args
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .collect();
+    if !args.len().is_multiple_of(2) {
+        return error(call, "ERR syntax error");
+    }
+    let local = call.client.addr.ip().to_canonical().is_loopback();
+    match call.server.configure(&pairs, local) {
+        Ok(()) => ok(call),
+        Err(SetError::Unknown(name)) => {
+            let name = String::from_utf8_lossy(&name);
+            let text =
+                format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'");
+            error(call, &text)
+        }
+        Err(SetError::Refused(name, why)) => {
+            let text =
+                format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {why}");
+            error(call, &text)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Commands about the connection they come on.
+
+use super::{error, integer, is, ok};
+use crate::resp::reply::Proto;
+use crate::shell::call::Call;
+use crate::shell::client::trait_of;
+use crate::shell::execute::Flow;
+use crate::shell::multi;
+use crate::shell::session::Replies;
+
+pub(super) fn ping(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    if args.len() > 2 {
+        return error(call, "ERR wrong number of arguments for 'ping' command");
+    }
+    let message = args.get(1).copied();
+    if call.session.is_subscribed() && !call.out.is_resp3() {
+        call.out.array(2);
+        call.out.bulk(b"pong");
+        call.out.bulk(message.unwrap_or_default());
+    } else {
+        match message {
+            None => call.out.simple("PONG"),
+            Some(message) => call.out.bulk(message),
+        }
+    }
+    Flow::Next
+}
+
+pub(super) fn echo(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    call.out.bulk(args[1]);
+    Flow::Next
+}
+
+pub(super) fn quit(call: &mut Call<'_>) -> Flow {
+    call.out.ok();
+    Flow::Close
+}
+
+pub(super) fn select(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let number = match integer(args[1]) {
+        Ok(number) => number,
+        Err(text) => return error(call, text),
+    };
+    let databases = call.world.view().dataset.dbs().len();
+    match usize::try_from(number) {
+        Ok(number) if number < databases => {
+            call.session.db = number as u32;
+            call.client.set_db(number);
+            ok(call)
+        }
+        _ => error(call, "ERR DB index is out of range"),
+    }
+}
+
+const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+
+/// Compares without telling by its time how much of the password is right.
+fn same_secret(given: &[u8], secret: &[u8]) -> bool {
+    let mut differs = given.len() ^ secret.len();
+    for (i, byte) in given.iter().enumerate() {
+        let other = secret
+            .get(i % secret.len().max(1))
+            .copied()
+            .unwrap_or_default();
+        differs |= usize::from(byte ^ other);
+    }
+    differs == 0
+}
+
+/// Authenticates; the error reply if that fails.
+fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Result<(), &'static str> {
+    let secret = &call.settings.requirepass;
+    // Without a password, the default user takes any.
+    if user == b"default" && (secret.is_empty() || same_secret(password, secret)) {
+        call.session.authenticated = true;
+        return Ok(());
+    }
+    Err(WRONGPASS)
+}
+
+pub(super) fn auth(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let result = match *args {
+        [_, _] if call.settings.requirepass.is_empty() => Err(
+            "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+             configuration is correct?",
+        ),
+        [_, password] => authenticate(call, b"default", password),
+        [_, user, password] => authenticate(call, user, password),
+        _ => Err("ERR syntax error"),
+    };
+    match result {
+        Ok(()) => ok(call),
+        Err(text) => error(call, text),
+    }
+}
+
+pub(super) fn hello(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let proto = match args.get(1).map(|v| integer(v)) {
+        None => None,
+        Some(Err(_)) => {
+            return error(
+                call,
+                "ERR Protocol version is not an integer or out of range",
+            );
+        }
+        Some(Ok(2)) => Some(Proto::Resp2),
+        Some(Ok(3)) => Some(Proto::Resp3),
+        Some(Ok(_)) => return error(call, "NOPROTO unsupported protocol version"),
+    };
+    let (mut rest, mut name) = (args.get(2..).unwrap_or_default(), None);
+    while let Some((option, values)) = rest.split_first() {
+        match values {
+            [user, password, more @ ..] if is(option, "auth") => {
+                if let Err(text) = authenticate(call, user, password) {
+                    return error(call, text);
+                }
+                rest = more;
+            }
+            [value, more @ ..] if is(option, "setname") => {
+                if let Err(text) = super::client::check_name(value) {
+                    return error(call, text);
+                }
+                name = Some(value.to_vec());
+                rest = more;
+            }
+            _ => {
+                let option = String::from_utf8_lossy(option);
+                return error(
+                    call,
+                    &format!("ERR Syntax error in HELLO option '{option}'"),
+                );
+            }
+        }
+    }
+    if !call.session.authenticated && !call.settings.requirepass.is_empty() {
+        return error(
+            call,
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+             <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
+             same time",
+        );
+    }
+    if let Some(name) = name {
+        call.client.rename(|names| names.name = name);
+    }
+    if let Some(proto) = proto {
+        speak(call, proto);
+    }
+    let role = if call.world.view().fence.replica {
+        "replica"
+    } else {
+        "master"
+    };
+    let proto = if call.out.is_resp3() { 3 } else { 2 };
+    call.out.map(7);
+    for (field, value) in [
+        ("server", "redis"),
+        ("version", crate::shell::REDIS_VERSION),
+    ] {
+        call.out.bulk(field.as_bytes());
+        call.out.bulk(value.as_bytes());
+    }
+    for (field, value) in [("proto", proto), ("id", call.client.id as i64)] {
+        call.out.bulk(field.as_bytes());
+        call.out.int(value);
+    }
+    for (field, value) in [("mode", "standalone"), ("role", role)] {
+        call.out.bulk(field.as_bytes());
+        call.out.bulk(value.as_bytes());
+    }
+    call.out.bulk(b"modules");
+    call.out.array(0);
+    Flow::Next
+}
+
+fn speak(call: &mut Call<'_>, proto: Proto) {
+    call.session.proto = proto;
+    call.out.set_proto(proto);
+    call.client.set(trait_of::RESP3, proto == Proto::Resp3);
+}
+
+pub(super) fn reset(call: &mut Call<'_>) -> Flow {
+    multi::discard(call);
+    call.server
+        .pubsub
+        .leave(call.client, &mut call.session.subscriptions);
+    // As in Redis, a RESET is a new beginning for everything but the connection itself.
+    call.session.db = 0;
+    call.client.set_db(0);
+    call.session.authenticated = call.settings.requirepass.is_empty();
+    call.session.replies = Replies::On;
+    call.session.hello = None;
+    call.client.rename(|names| names.name.clear());
+    call.client
+        .set(trait_of::NO_EVICT | trait_of::NO_TOUCH, false);
+    speak(call, Proto::Resp2);
+    call.out.simple("RESET");
+    Flow::Next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_compared_whole() {
+        assert!(same_secret(b"abc", b"abc"));
+        assert!(same_secret(b"", b""));
+        for (given, secret) in [
+            ("abd", "abc"),
+            ("ab", "abc"),
+            ("abcabc", "abc"),
+            ("", "abc"),
+            ("a", ""),
+        ] {
+            assert!(
+                !same_secret(given.as_bytes(), secret.as_bytes()),
+                "{given} {secret}"
+            );
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Commands for those who run the server.
+
+use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand, wrong_arity};
+use crate::resp::Reply;
+use crate::shell::call::Call;
+use crate::shell::conn::Parked;
+use crate::shell::execute::Flow;
+use crate::shell::info;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(super) fn info(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let text = info::text(call.server, call.world.view(), &args[1..]);
+    call.out.verbatim("txt", text.as_bytes());
+    Flow::Next
+}
+
+pub(super) fn time(call: &mut Call<'_>) -> Flow {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    call.out.array(2);
+    call.out.bulk_int(now.as_secs() as i64);
+    call.out.bulk_int(i64::from(now.subsec_micros()));
+    Flow::Next
+}
+
+pub(super) fn last_save(call: &mut Call<'_>) -> Flow {
+    call.out.int(call.server.saves.last.load(Relaxed));
+    Flow::Next
+}
+
+const NO_SNAPSHOTS: &str = "ERR snapshot files are not available";
+const SAVING: &str = "ERR Background save already in progress";
+
+pub(super) fn save(call: &mut Call<'_>) -> Flow {
+    let Some(snapshots) = call.server.snapshots() else {
+        return error(call, NO_SNAPSHOTS);
+    };
+    if snapshots.saving() {
+        return error(call, SAVING);
+    }
+    let server = Arc::clone(call.server);
+    Flow::Park(Parked::Later(Box::pin(async move {
+        let mut reply = Reply::default();
+        match server.save().await {
+            Ok(()) => reply.ok(),
+            Err(_) => reply.error("ERR"),
+        }
+        reply.take()
+    })))
+}
+
+pub(super) fn bgsave(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    match args {
+        [_] => {}
+        [_, schedule] if is(schedule, "schedule") => {}
+        _ => return error(call, "ERR syntax error"),
+    }
+    let Some(snapshots) = call.server.snapshots() else {
+        return error(call, NO_SNAPSHOTS);
+    };
+    if snapshots.saving() {
+        return error(call, SAVING);
+    }
+    let server = Arc::clone(call.server);
+    // How it ends is logged, and shown by INFO.
+    tokio::spawn(async move { server.save().await });
+    call.out.simple("Background saving started");
+    Flow::Next
+}
+
+pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let (mut save, mut nosave, mut now, mut force, mut abort) = (false, false, false, false, false);
+    for word in &args[1..] {
+        match word.to_ascii_lowercase().as_slice() {
+            b"save" => save = true,
+            b"nosave" => nosave = true,
+            b"now" => now = true,
+            b"force" => force = true,
+            b"abort" => abort = true,
+            _ => return error(call, "ERR syntax error"),
+        }
+    }
+    if (save && nosave) || (abort && (save || nosave || now || force)) {
+        return error(call, "ERR syntax error");
+    }
+    if abort {
+        // A shut-down that has begun does not wait for anything that could be called off.
+        return error(call, "ERR No shutdown in progress.");
+    }
+    let server = Arc::clone(call.server);
+    Flow::Park(Parked::Later(Box::pin(async move {
+        let asked = if save || nosave { Some(save) } else { None };
+        if let Err(why) = server.save_at_end(asked).await
+            && !force
+        {
+            tracing::warn!("no shut-down, since the snapshot cannot be saved: {why}");
+            let mut reply = Reply::default();
+            reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
+            return reply.take();
+        }
+        server.shutdown.begin("a client asked for it");
+        // The connection is closed, which is the answer.
+        std::future::pending().await
+    })))
+}
+
+pub(super) fn slowlog(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let log = &call.server.slowlog;
+    match (subcommand(args).as_str(), &args[2..]) {
+        ("get", count @ ([] | [_])) => {
+            let count = match count.first().map(|n| integer(n)) {
+                None => 10,
+                Some(Ok(-1)) => usize::MAX,
+                Some(Ok(n)) if n >= 0 => n as usize,
+                Some(_) => return error(call, "ERR count should be greater than or equal to -1"),
+            };
+            let entries = log.latest(count);
+            call.out.array(entries.len());
+            for entry in entries {
+                call.out.array(6);
+                call.out.int(entry.id as i64);
+                call.out.int(entry.at as i64);
+                call.out.int(entry.micros as i64);
+                call.out.array(entry.args.len());
+                entry.args.iter().for_each(|arg| call.out.bulk(arg));
+                call.out.bulk(entry.addr.as_bytes());
+                call.out.bulk(&entry.name);
+            }
+            Flow::Next
+        }
+        ("len", []) => {
+            call.out.int(log.len() as i64);
+            Flow::Next
+        }
+        ("reset", []) => {
+            log.reset();
+            ok(call)
+        }
+        ("help", []) => help(call, "SLOWLOG", text::SLOWLOG_HELP),
+        ("get" | "len" | "reset" | "help", _) => wrong_arity(call, args),
+        _ => unknown_subcommand(call, args),
+    }
+}
+
+/// Latency events are not recorded: there are none to report.
+pub(super) fn latency(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    match (subcommand(args).as_str(), &args[2..]) {
+        ("latest", []) | ("history", [_]) => call.out.array(0),
+        ("reset", _) => call.out.int(0),
+        ("doctor", []) => call.out.verbatim(
+            "txt",
+            b"Latency events are not recorded by this server. SLOWLOG shows the commands that took long.\n",
+        ),
+        ("help", []) => return help(call, "LATENCY", text::LATENCY_HELP),
+        ("latest" | "history" | "doctor" | "help", _) => return wrong_arity(call, args),
+        _ => return unknown_subcommand(call, args),
+    }
+    Flow::Next
+}
+
+pub(super) fn memory(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    match (subcommand(args).as_str(), &args[2..]) {
+        ("doctor", []) => call
+            .out
+            .verbatim("txt", b"Sam, I have no memory problems\n"),
+        ("purge", []) => call.out.ok(),
+        ("malloc-stats", []) => {
+            let memory = info::Memory::now();
+            let text = format!(
+                "allocated: {}\nresident: {}\n",
+                memory.used, memory.resident
+            );
+            call.out.verbatim("txt", text.as_bytes());
+        }
+        ("stats", []) => {
+            let memory = info::Memory::now();
+            let keys = call.world.view().dataset.len();
+            let fields = [
+                (
+                    "peak.allocated",
+                    call.server.rates.peak_memory.load(Relaxed).max(memory.used),
+                ),
+                ("total.allocated", memory.used),
+                ("allocator.allocated", memory.used),
+                ("allocator.active", memory.active),
+                ("allocator.resident", memory.resident),
+                ("keys.count", keys as u64),
+            ];
+            call.out.map(fields.len());
+            for (name, value) in fields {
+                call.out.bulk(name.as_bytes());
+                call.out.int(value as i64);
+            }
+        }
+        ("help", []) => return help(call, "MEMORY", text::MEMORY_HELP),
+        ("doctor" | "purge" | "malloc-stats" | "stats" | "help", _) => {
+            return wrong_arity(call, args);
+        }
+        _ => return unknown_subcommand(call, args),
+    }
+    Flow::Next
+}

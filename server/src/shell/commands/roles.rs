@@ -1,0 +1,150 @@
+//! Commands of replication: what to follow, who follows, and who we are.
+
+use super::{error, integer};
+use crate::repl::serve;
+use crate::resp::Reply;
+use crate::shell::call::Call;
+use crate::shell::conn::Parked;
+use crate::shell::execute::Flow;
+use damselfly_core::LinkStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+const ALONE: &str = "ERR replication is not available";
+
+pub(super) fn replicaof(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let Some(replication) = call.server.replication() else {
+        return error(call, ALONE);
+    };
+    if call.transaction.is_some() {
+        replication.replicaof_in_exec(args, call.out);
+        return Flow::Next;
+    }
+    let (replication, args) = (Arc::clone(replication), owned(args));
+    Flow::Outside(Box::new(move |_| replication.replicaof(&borrowed(&args))))
+}
+
+pub(super) fn hand_over(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let Some(replication) = call.server.replication() else {
+        return error(call, ALONE);
+    };
+    let (replication, args) = (Arc::clone(replication), owned(args));
+    Flow::Outside(Box::new(move |_| replication.hand_over(&borrowed(&args))))
+}
+
+fn owned(args: &[&[u8]]) -> Vec<Vec<u8>> {
+    args.iter().map(|arg| arg.to_vec()).collect()
+}
+
+fn borrowed(args: &[Vec<u8>]) -> Vec<&[u8]> {
+    args.iter().map(Vec::as_slice).collect()
+}
+
+pub(super) fn replconf(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    match call.session.hello.get_or_insert_default().replconf(args) {
+        Ok(serve::Answer::Ok) => call.out.ok(),
+        Ok(serve::Answer::Silence) => {}
+        Err(text) => call.out.error(&text),
+    }
+    Flow::Next
+}
+
+pub(super) fn psync(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let Some(replication) = call.server.replication() else {
+        return error(call, ALONE);
+    };
+    let hello = call.session.hello.as_deref().cloned().unwrap_or_default();
+    let ip = call.client.addr.ip().to_canonical().to_string();
+    match replication.psync(call.world.view(), &hello, &ip, args) {
+        Ok(serve) => Flow::Park(Parked::Serve(serve)),
+        Err(text) => error(call, &text),
+    }
+}
+
+pub(super) fn role(call: &mut Call<'_>) -> Flow {
+    let view = call.world.view();
+    if let Some((host, link)) = view.status.master {
+        let state = match link {
+            LinkStatus::Waiting => "connect",
+            LinkStatus::Connecting => "connecting",
+            LinkStatus::Syncing => "sync",
+            LinkStatus::Streaming => "connected",
+        };
+        let offset = match link {
+            LinkStatus::Streaming => call.server.log.offset() as i64,
+            _ => -1,
+        };
+        call.out.array(5);
+        call.out.bulk(b"slave");
+        call.out.bulk(host.name().as_bytes());
+        call.out.int(i64::from(host.port()));
+        call.out.bulk(state.as_bytes());
+        call.out.int(offset);
+        return Flow::Next;
+    }
+    let info = call
+        .server
+        .replication()
+        .map(|r| r.info())
+        .unwrap_or_default();
+    let online: Vec<_> = info
+        .replicas
+        .iter()
+        .filter(|r| r.state == "online")
+        .collect();
+    call.out.array(3);
+    call.out.bulk(b"master");
+    call.out.int(call.server.log.offset() as i64);
+    call.out.array(online.len());
+    for replica in online {
+        call.out.array(3);
+        call.out.bulk(replica.ip.as_bytes());
+        call.out.bulk_int(i64::from(replica.port));
+        call.out.bulk_int(replica.offset as i64);
+    }
+    Flow::Next
+}
+
+pub(super) fn wait(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    if call.world.view().fence.replica {
+        return error(
+            call,
+            "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is \
+             configured to be writable (which is not the default) writes to replicas are just local and are not \
+             propagated.",
+        );
+    }
+    let (count, millis) = match (integer(args[1]), integer(args[2])) {
+        (Ok(count), Ok(millis)) => (count, millis),
+        (Err(text), _) => return error(call, text),
+        (_, Err(_)) => return error(call, "ERR timeout is not an integer or out of range"),
+    };
+    let Ok(millis) = u64::try_from(millis) else {
+        return error(call, "ERR timeout is negative");
+    };
+    let offset = call.server.log.offset();
+    let Some(replication) = call.server.replication() else {
+        call.out.int(0);
+        return Flow::Next;
+    };
+    let now = replication.acked_by(offset);
+    let wanted = usize::try_from(count).unwrap_or(0);
+    if now >= wanted || call.transaction.is_some() {
+        call.out.int(now as i64);
+        return Flow::Next;
+    }
+    let acks = replication.wait_for_acks(wanted, offset);
+    let replication = Arc::clone(replication);
+    Flow::Park(Parked::Later(Box::pin(async move {
+        let acked = match millis {
+            0 => acks.await,
+            _ => match tokio::time::timeout(Duration::from_millis(millis), acks).await {
+                Ok(acked) => acked,
+                Err(_) => replication.acked_by(offset),
+            },
+        };
+        let mut reply = Reply::default();
+        reply.int(acked as i64);
+        reply.take()
+    })))
+}

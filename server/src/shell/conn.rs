@@ -1,0 +1,422 @@
+//! One connection's life, as a state machine that its task polls.
+//!
+//! Bytes are read into a buffer of the thread and executed from there; only what cannot be executed yet (a
+//! request that is not whole, requests behind one that waits, or behind replies the client does not take) moves to a
+//! buffer of the connection's own. So an idle connection holds neither input nor output.
+
+use super::blocking::Waiter;
+use super::client::{Client, event, trait_of};
+use super::execute::{Batch, Next, Worker};
+use super::replication::{Later, Serve};
+use super::server::Server;
+use super::session::Session;
+use crate::resp::{ArgList, Parser};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+/// Bytes executed for one connection before others of its thread have a turn.
+const TURN: usize = 256 << 10;
+/// Bytes read ahead for a client whose command waits, beyond which it is left alone.
+const READ_AHEAD: usize = 64 << 10;
+
+/// A connection.
+pub(super) struct Conn {
+    stream: TcpStream,
+    server: Arc<Server>,
+    client: Arc<Client>,
+    session: Session,
+    /// Requests that arrived and could not be executed yet.
+    input: Option<Box<Input>>,
+    /// Replies that the socket did not take yet, from `sent` on.
+    output: Vec<u8>,
+    sent: usize,
+    parked: Option<Parked>,
+    /// Close once the output is sent.
+    closing: bool,
+}
+
+/// Bytes of requests, from the first one that is not executed.
+#[derive(Default)]
+pub(super) struct Input {
+    bytes: Vec<u8>,
+    parser: Parser,
+    args: ArgList,
+    /// More has to arrive before anything can be executed.
+    starved: bool,
+}
+
+/// What a connection waits for before it goes on with its requests.
+pub(super) enum Parked {
+    /// A reply.
+    Later(Later),
+    /// One of the keys of its blocking command.
+    Blocked(Arc<Waiter>, Option<Pin<Box<Sleep>>>),
+    /// The end of a pause; the command that found it is still in the input.
+    Paused(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// Nothing: its socket goes to replication.
+    Serve(Serve),
+}
+
+/// How a connection ended.
+enum End {
+    /// It is to be closed.
+    Closed,
+    /// It is a replica from here on.
+    Replica(Serve),
+}
+
+/// Serves one connection until it ends.
+pub(super) async fn serve(
+    stream: TcpStream,
+    server: Arc<Server>,
+    client: Arc<Client>,
+    worker: Worker,
+) {
+    let mut conn = Conn::new(stream, server, client);
+    let end = std::future::poll_fn(|cx| conn.poll(cx, worker)).await;
+    conn.leave();
+    if let End::Replica(serve) = end {
+        let unread = conn.input.take().map(|input| input.bytes);
+        let served = serve(conn.stream, unread.unwrap_or_default());
+        drop((conn.server, conn.client, conn.session));
+        served.await;
+    }
+}
+
+impl Conn {
+    fn new(stream: TcpStream, server: Arc<Server>, client: Arc<Client>) -> Conn {
+        let session = Session {
+            authenticated: server.config.settings().requirepass.is_empty(),
+            ..Session::default()
+        };
+        Conn {
+            stream,
+            server,
+            client,
+            session,
+            input: None,
+            output: Vec::new(),
+            sent: 0,
+            parked: None,
+            closing: false,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, worker: Worker) -> Poll<End> {
+        self.client.register(cx.waker());
+        let mut turn = 0;
+        loop {
+            if let Poll::Ready(end) = self.see_to_events() {
+                return Poll::Ready(end);
+            }
+            let flushed = match self.flush(cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(End::Closed),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            if self.closing {
+                return if flushed {
+                    Poll::Ready(End::Closed)
+                } else {
+                    Poll::Pending
+                };
+            }
+            if self.parked.is_some() {
+                match self.poll_parked(cx, worker, flushed) {
+                    Poll::Ready(Some(end)) => return Poll::Ready(end),
+                    Poll::Ready(None) => continue,
+                    // We only read on to see whether the client leaves.
+                    Poll::Pending if self.waiting_input() >= READ_AHEAD => return Poll::Pending,
+                    Poll::Pending => {}
+                }
+            } else if !flushed {
+                return Poll::Pending;
+            } else if self.input.as_ref().is_some_and(|input| !input.starved) {
+                if turn >= TURN {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                turn += self.execute_input(cx, worker);
+                continue;
+            } else if turn >= TURN {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match ready!(self.read(cx, worker)) {
+                Ok(0) | Err(_) => return Poll::Ready(End::Closed),
+                Ok(n) => turn += n,
+            }
+        }
+    }
+
+    /// Looks at what other threads did to this client.
+    fn see_to_events(&mut self) -> Poll<End> {
+        let events = self.client.take_events();
+        if events & event::KILL != 0 {
+            return Poll::Ready(End::Closed);
+        }
+        if events & event::CLOSE != 0 {
+            self.close_after_replies();
+        }
+        if events & event::MAIL != 0 {
+            self.client.take_mail(&mut self.output);
+            self.output_changed();
+        }
+        Poll::Pending
+    }
+
+    fn close_after_replies(&mut self) {
+        self.closing = true;
+        self.client.set(trait_of::CLOSING, true);
+    }
+
+    fn output_changed(&self) {
+        self.client
+            .output
+            .store(self.output.len() - self.sent, Relaxed);
+    }
+
+    /// Sends what waits to be sent.
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.output.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while self.sent < self.output.len() {
+            let sent = Pin::new(&mut self.stream).poll_write(cx, &self.output[self.sent..]);
+            self.sent += match sent? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(n) => n,
+                Poll::Pending => {
+                    self.output_changed();
+                    return Poll::Pending;
+                }
+            };
+        }
+        (self.output, self.sent) = (Vec::new(), 0);
+        self.output_changed();
+        Poll::Ready(Ok(()))
+    }
+
+    /// `None`: the connection goes on.
+    fn poll_parked(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: Worker,
+        flushed: bool,
+    ) -> Poll<Option<End>> {
+        match &mut self.parked {
+            None => return Poll::Ready(None),
+            Some(Parked::Later(later)) => {
+                let reply = ready!(later.as_mut().poll(cx));
+                if !self.session.mutes() {
+                    self.output.extend_from_slice(&reply);
+                }
+            }
+            Some(Parked::Paused(over)) => ready!(over.as_mut().poll(cx)),
+            Some(Parked::Blocked(waiter, deadline)) => {
+                if !waiter.is_done() {
+                    if let Some(deadline) = deadline {
+                        ready!(deadline.as_mut().poll(cx));
+                    } else {
+                        return Poll::Pending;
+                    }
+                    let waiter = Arc::clone(waiter);
+                    worker.time_out(&self.server, &waiter);
+                }
+                // Whoever ended the wait has put the reply into the mailbox.
+                self.client.take_mail(&mut self.output);
+            }
+            Some(Parked::Serve(_)) => {
+                // A replica gets the replies it is owed before the stream.
+                if !flushed {
+                    return Poll::Pending;
+                }
+                if let Some(Parked::Serve(serve)) = self.parked.take() {
+                    return Poll::Ready(Some(End::Replica(serve)));
+                }
+            }
+        }
+        self.client.set(trait_of::BLOCKED, false);
+        self.parked = None;
+        self.output_changed();
+        Poll::Ready(None)
+    }
+
+    fn waiting_input(&self) -> usize {
+        self.input.as_ref().map_or(0, |input| input.bytes.len())
+    }
+
+    /// Reads once, and executes what came if nothing came before it that waits.
+    fn read(&mut self, cx: &mut Context<'_>, worker: Worker) -> Poll<io::Result<usize>> {
+        worker.with(|tools| {
+            let mut buf = ReadBuf::new(&mut tools.read);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+            let n = buf.filled().len();
+            let stats = &self.server.stats[worker.slot];
+            stats.reads.add(1);
+            stats.bytes_in.add(n as u64);
+            if n == 0 {
+                return Poll::Ready(Ok(0));
+            }
+            if self.input.is_some() || self.parked.is_some() {
+                self.client.active(Instant::now(), None);
+                return Poll::Ready(self.keep(&tools.read[..n]).map(|()| n));
+            }
+            let (mut parser, mut consumed) = (Parser::default(), 0);
+            let starved = loop {
+                let (bytes, bench) = tools.split(n);
+                let batch = Batch {
+                    server: &self.server,
+                    client: &self.client,
+                    session: &mut self.session,
+                    bytes: &bytes[consumed..],
+                    parser: &mut parser,
+                };
+                let ran = batch.run(worker, bench);
+                consumed += ran.consumed;
+                let go_on = self.after(ran.next, cx, tools.reply.buffer_mut());
+                if !go_on {
+                    break ran.starved;
+                }
+            };
+            if consumed < n && !self.closing {
+                let args = std::mem::take(&mut tools.args);
+                self.input = Some(Box::new(Input {
+                    bytes: tools.read[consumed..n].to_vec(),
+                    parser,
+                    args,
+                    starved,
+                }));
+                self.client.input.store(n - consumed, Relaxed);
+            }
+            tools.args.clear();
+            Poll::Ready(Ok(n))
+        })
+    }
+
+    /// Appends to the input that waits.
+    fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let input = self.input.get_or_insert_default();
+        let limit = self.server.config.settings().query_buffer_limit;
+        if input.bytes.len() + bytes.len() > limit {
+            tracing::warn!(
+                "client {} at {} closed: its requests exceed client-query-buffer-limit",
+                self.client.id,
+                self.client.addr
+            );
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        input.bytes.extend_from_slice(bytes);
+        input.starved = false;
+        self.client.input.store(input.bytes.len(), Relaxed);
+        Ok(())
+    }
+
+    /// Executes a batch of the input that waited; how many bytes it was.
+    fn execute_input(&mut self, cx: &mut Context<'_>, worker: Worker) -> usize {
+        let Some(mut input) = self.input.take() else {
+            return 0;
+        };
+        let consumed = worker.with(|tools| {
+            let batch = Batch {
+                server: &self.server,
+                client: &self.client,
+                session: &mut self.session,
+                bytes: &input.bytes,
+                parser: &mut input.parser,
+            };
+            let ran = batch.run(worker, tools.bench(&mut input.args));
+            input.starved = ran.starved;
+            self.after(ran.next, cx, tools.reply.buffer_mut());
+            ran.consumed
+        });
+        if consumed == input.bytes.len() || self.closing {
+            self.client.input.store(0, Relaxed);
+            return consumed;
+        }
+        if consumed > 0 {
+            input.bytes.drain(..consumed);
+            // A buffer grown for one large request is not kept for small ones.
+            if input.bytes.capacity() > 4 * input.bytes.len().max(READ_AHEAD) {
+                input.bytes.shrink_to(2 * input.bytes.len());
+            }
+        }
+        self.client.input.store(input.bytes.len(), Relaxed);
+        self.input = Some(input);
+        consumed
+    }
+
+    /// Sends the replies of a batch, as far as the socket takes them; true if the next batch may run at once.
+    fn after(&mut self, next: Next, cx: &mut Context<'_>, replies: &mut Vec<u8>) -> bool {
+        let mut sent = 0;
+        // Bytes that wait, or mail that came first, go first.
+        if self.output.is_empty() {
+            while sent < replies.len() {
+                match Pin::new(&mut self.stream).poll_write(cx, &replies[sent..]) {
+                    Poll::Ready(Ok(n)) if n > 0 => sent += n,
+                    // An error shows again at the next flush.
+                    _ => break,
+                }
+            }
+        }
+        let all_sent = sent == replies.len();
+        if !all_sent {
+            self.output.extend_from_slice(&replies[sent..]);
+            self.output_changed();
+            self.check_limit();
+        }
+        replies.clear();
+        replies.shrink_to(super::execute::REPLY_KEPT);
+        match next {
+            Next::Again => all_sent,
+            Next::Starved => false,
+            Next::Close => {
+                self.close_after_replies();
+                false
+            }
+            Next::Park(parked) => {
+                let blocked = matches!(
+                    parked,
+                    Parked::Blocked(..) | Parked::Later(_) | Parked::Paused(_)
+                );
+                self.client.set(trait_of::BLOCKED, blocked);
+                self.parked = Some(parked);
+                false
+            }
+        }
+    }
+
+    /// Closes a client that takes its replies too slowly.
+    fn check_limit(&mut self) {
+        let limits = self.server.config.settings().buffer_limits;
+        if self.client.over_limit(&limits[self.client.class()]) {
+            tracing::warn!(
+                "client {} at {} closed: {} bytes of replies wait for it, over its output limit",
+                self.client.id,
+                self.client.addr,
+                self.output.len() - self.sent
+            );
+            self.client.kill();
+        }
+    }
+
+    /// The connection is no client any more.
+    fn leave(&mut self) {
+        if let Some(Parked::Blocked(waiter, _)) = self.parked.take() {
+            self.server.blocking.cancel(&self.server, &waiter);
+        }
+        if let Some(watching) = self.session.watching.take() {
+            watching.end(&self.server);
+        }
+        let subscriptions = &mut self.session.subscriptions;
+        self.server.pubsub.leave(&self.client, subscriptions);
+        self.server.clients.remove(self.client.id);
+    }
+}

@@ -1,0 +1,73 @@
+//! What is done again and again, whether a client asks or not.
+
+use super::server::{Server, now_ms};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
+
+/// How long a save that failed is not tried again.
+const RETRY_SAVE: Duration = Duration::from_secs(5);
+
+/// Runs for ever.
+pub(super) async fn run(server: Arc<Server>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut before, mut failed) = (server.totals(), None::<Instant>);
+    loop {
+        tick.tick().await;
+        let now = server.totals();
+        let rates = &server.rates;
+        rates
+            .commands
+            .store(now.commands.saturating_sub(before.commands), Relaxed);
+        rates
+            .bytes_in
+            .store(now.bytes_in.saturating_sub(before.bytes_in), Relaxed);
+        rates
+            .bytes_out
+            .store(now.bytes_out.saturating_sub(before.bytes_out), Relaxed);
+        before = now;
+        rates
+            .peak_memory
+            .fetch_max(super::info::Memory::now().used, Relaxed);
+        see_to_clients(&server);
+        if is_save_due(&server) && failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
+            // The next tick comes when the save is done: two never run at once.
+            failed = server.save().await.is_err().then(Instant::now);
+        }
+    }
+}
+
+/// Closes clients that have been idle, or over their soft output limit, for too long.
+fn see_to_clients(server: &Server) {
+    let settings = server.config.settings();
+    let timeout = settings.timeout;
+    for client in server.clients.all() {
+        let limit = &settings.buffer_limits[client.class()];
+        if client.over_limit(limit) {
+            tracing::warn!(
+                "client {} at {} closed: over its output limit",
+                client.id,
+                client.addr
+            );
+            client.kill();
+        }
+        if !timeout.is_zero() && client.may_time_out() && client.idle() > timeout {
+            tracing::debug!("client {} at {} closed: idle", client.id, client.addr);
+            client.kill();
+        }
+    }
+}
+
+/// True when a save point is reached: so many changes, so long ago.
+fn is_save_due(server: &Server) -> bool {
+    let settings = server.config.settings();
+    if settings.save.is_empty() || server.snapshots().is_none_or(|s| s.saving()) {
+        return false;
+    }
+    let changes = server.unsaved_changes();
+    let since = u64::try_from(now_ms() / 1000 - server.saves.last.load(Relaxed)).unwrap_or(0);
+    let mut points = settings.save.iter();
+    points.any(|(seconds, least)| changes > 0 && changes >= *least && since >= *seconds)
+}

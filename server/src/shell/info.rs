@@ -1,0 +1,444 @@
+//! INFO: facts and figures, by section, under Redis's names.
+
+use super::pubsub::Kind;
+use super::replication::{LinkInfo, ReplicationInfo};
+use super::server::{Server, now_ms};
+use crate::gate::View;
+use crate::store::lazyfree;
+use damselfly_core::LinkStatus;
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The sections, in the order they are shown; those shown without being asked for by name.
+const DEFAULT: &[&str] = &[
+    "server",
+    "clients",
+    "memory",
+    "persistence",
+    "stats",
+    "replication",
+    "cpu",
+    "modules",
+    "errorstats",
+    "cluster",
+    "keyspace",
+];
+
+/// Memory, as the allocator counts it; bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// Allocated by the program.
+    pub used: u64,
+    /// In pages that hold anything allocated.
+    pub active: u64,
+    /// Mapped and resident.
+    pub resident: u64,
+}
+
+impl Memory {
+    /// The figures of this moment; zeros if the allocator does not tell.
+    pub fn now() -> Memory {
+        use tikv_jemalloc_ctl::{epoch, stats};
+        let _ = epoch::advance();
+        let count = |n: tikv_jemalloc_ctl::Result<usize>| n.unwrap_or(0) as u64;
+        Memory {
+            used: count(stats::allocated::read()),
+            active: count(stats::active::read()),
+            resident: count(stats::resident::read()),
+        }
+    }
+}
+
+/// The text of INFO for the sections asked for; the usual ones if none is.
+pub fn text(server: &Server, view: &View, asked: &[&[u8]]) -> String {
+    let asked: Vec<String> = asked
+        .iter()
+        .map(|s| String::from_utf8_lossy(s).to_ascii_lowercase())
+        .collect();
+    let all = asked.iter().any(|s| s == "all" || s == "everything");
+    let usual = asked.is_empty() || asked.iter().any(|s| s == "default");
+    let wants = |name: &&&str| all || usual || asked.iter().any(|s| s == **name);
+    let mut out = String::new();
+    for section in DEFAULT.iter().filter(wants) {
+        if !out.is_empty() {
+            out.push_str("\r\n");
+        }
+        self::section(section, server, view, &mut Lines(&mut out));
+    }
+    out
+}
+
+fn section(name: &str, server: &Server, view: &View, lines: &mut Lines<'_>) {
+    match name {
+        "server" => about_server(server, lines),
+        "clients" => clients(server, lines),
+        "memory" => memory(server, lines),
+        "persistence" => persistence(server, view, lines),
+        "stats" => stats(server, lines),
+        "replication" => replication(server, view, lines),
+        "cpu" => cpu(lines),
+        "cluster" => {
+            lines.title("Cluster");
+            lines.add("cluster_enabled", 0);
+        }
+        "keyspace" => keyspace(view, lines),
+        "errorstats" => {
+            lines.title("Errorstats");
+        }
+        _ => lines.title("Modules"),
+    }
+}
+
+/// Lines of `name:value`.
+struct Lines<'a>(&'a mut String);
+
+impl Lines<'_> {
+    fn title(&mut self, name: &str) {
+        let _ = write!(self.0, "# {name}\r\n");
+    }
+
+    fn add(&mut self, name: &str, value: impl std::fmt::Display) {
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+}
+
+fn about_server(server: &Server, lines: &mut Lines<'_>) {
+    let settings = server.config.settings();
+    let uptime = server.identity.started.elapsed().as_secs();
+    let executable = std::env::current_exe().unwrap_or_default();
+    let file = server.config.file();
+    lines.title("Server");
+    lines.add("redis_version", super::REDIS_VERSION);
+    lines.add("redis_git_sha1", "00000000");
+    lines.add("redis_git_dirty", 0);
+    lines.add("redis_build_id", "0");
+    lines.add("redis_mode", "standalone");
+    lines.add("damselfly_version", env!("CARGO_PKG_VERSION"));
+    lines.add(
+        "os",
+        format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    );
+    lines.add("arch_bits", usize::BITS);
+    lines.add("monotonic_clock", "POSIX clock_gettime");
+    lines.add("multiplexing_api", "epoll");
+    lines.add("atomicvar_api", "c11-builtin");
+    lines.add("process_id", std::process::id());
+    lines.add("process_supervised", "no");
+    lines.add("run_id", server.identity.run_id);
+    lines.add("tcp_port", settings.port);
+    lines.add("server_time_usec", now_ms() * 1000);
+    lines.add("uptime_in_seconds", uptime);
+    lines.add("uptime_in_days", uptime / 86400);
+    lines.add("hz", settings.hz);
+    lines.add("configured_hz", settings.hz);
+    lines.add("lru_clock", (now_ms() / 1000) & 0xff_ffff);
+    lines.add("executable", executable.display());
+    lines.add(
+        "config_file",
+        file.map(|f| f.display().to_string()).unwrap_or_default(),
+    );
+    lines.add("io_threads_active", u8::from(server.threads() > 1));
+    lines.add("io_threads", server.threads());
+}
+
+fn clients(server: &Server, lines: &mut Lines<'_>) {
+    lines.title("Clients");
+    lines.add("connected_clients", server.clients.len());
+    lines.add("cluster_connections", 0);
+    lines.add("maxclients", server.config.settings().maxclients);
+    lines.add("client_recent_max_input_buffer", 0);
+    lines.add("client_recent_max_output_buffer", 0);
+    lines.add("blocked_clients", server.blocking.len());
+    lines.add("tracking_clients", 0);
+    lines.add("clients_in_timeout_table", 0);
+}
+
+/// Bytes as people read them.
+fn human(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "K", "M", "G", "T"] {
+        if value < 1024.0 {
+            return match unit {
+                "B" => format!("{bytes}B"),
+                _ => format!("{value:.2}{unit}"),
+            };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.2}P")
+}
+
+/// What the machine has, in bytes; 0 if it does not tell.
+fn system_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kilobytes = total.and_then(|t| t.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+fn memory(server: &Server, lines: &mut Lines<'_>) {
+    let memory = Memory::now();
+    let peak = server
+        .rates
+        .peak_memory
+        .fetch_max(memory.used, Relaxed)
+        .max(memory.used);
+    let system = system_memory();
+    let ratio = |part: u64, whole: u64| part as f64 / (whole.max(1)) as f64;
+    let info = server.replication().map(|r| r.info()).unwrap_or_default();
+    lines.title("Memory");
+    lines.add("used_memory", memory.used);
+    lines.add("used_memory_human", human(memory.used));
+    lines.add("used_memory_rss", memory.resident);
+    lines.add("used_memory_rss_human", human(memory.resident));
+    lines.add("used_memory_peak", peak);
+    lines.add("used_memory_peak_human", human(peak));
+    lines.add(
+        "used_memory_peak_perc",
+        format!("{:.2}%", 100.0 * ratio(memory.used, peak)),
+    );
+    lines.add(
+        "used_memory_staging",
+        info.link.map_or(0, |link| link.staging_bytes),
+    );
+    lines.add("allocator_allocated", memory.used);
+    lines.add("allocator_active", memory.active);
+    lines.add("allocator_resident", memory.resident);
+    lines.add("total_system_memory", system);
+    lines.add("total_system_memory_human", human(system));
+    lines.add("maxmemory", 0);
+    lines.add("maxmemory_human", human(0));
+    lines.add("maxmemory_policy", "noeviction");
+    lines.add(
+        "mem_fragmentation_ratio",
+        format!("{:.2}", ratio(memory.resident, memory.used)),
+    );
+    lines.add(
+        "mem_fragmentation_bytes",
+        memory.resident.saturating_sub(memory.used),
+    );
+    lines.add("mem_replication_backlog", server.log.backlog().histlen);
+    lines.add("mem_allocator", "jemalloc");
+    lines.add("active_defrag_running", 0);
+    lines.add("lazyfree_pending_objects", lazyfree::pending());
+    lines.add("lazyfreed_objects", lazyfree::freed());
+}
+
+fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
+    let saving = server.snapshots().is_some_and(|s| s.saving());
+    let ok = if server.saves.ok.load(Relaxed) {
+        "ok"
+    } else {
+        "err"
+    };
+    lines.title("Persistence");
+    lines.add("loading", u8::from(view.fence.loading));
+    lines.add("async_loading", 0);
+    lines.add("current_cow_peak", 0);
+    lines.add("current_cow_size", 0);
+    lines.add("current_cow_size_age", 0);
+    lines.add("current_fork_perc", "0.00");
+    lines.add("current_save_keys_processed", 0);
+    lines.add("current_save_keys_total", 0);
+    lines.add("rdb_changes_since_last_save", server.unsaved_changes());
+    lines.add("rdb_bgsave_in_progress", u8::from(saving));
+    lines.add("rdb_last_save_time", server.saves.last.load(Relaxed));
+    lines.add("rdb_last_bgsave_status", ok);
+    lines.add("rdb_last_bgsave_time_sec", -1);
+    lines.add("rdb_current_bgsave_time_sec", -1);
+    lines.add("rdb_saves", server.saves.count.load(Relaxed));
+    lines.add("rdb_last_cow_size", 0);
+    lines.add("aof_enabled", 0);
+    lines.add("aof_rewrite_in_progress", 0);
+    lines.add("aof_rewrite_scheduled", 0);
+    lines.add("aof_last_rewrite_time_sec", -1);
+    lines.add("aof_current_rewrite_time_sec", -1);
+    lines.add("aof_last_bgrewrite_status", "ok");
+    lines.add("aof_last_write_status", "ok");
+    lines.add("aof_last_cow_size", 0);
+    lines.add("module_fork_in_progress", 0);
+    lines.add("module_fork_last_cow_size", 0);
+}
+
+fn stats(server: &Server, lines: &mut Lines<'_>) {
+    let totals = server.totals();
+    let [full, partial_ok, partial_err] = server
+        .replication()
+        .map(|r| r.info().syncs)
+        .unwrap_or_default();
+    let per_second = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    lines.title("Stats");
+    lines.add("total_connections_received", totals.connections);
+    lines.add("total_commands_processed", totals.commands);
+    lines.add(
+        "instantaneous_ops_per_sec",
+        server.rates.commands.load(Relaxed),
+    );
+    lines.add("total_net_input_bytes", totals.bytes_in);
+    lines.add("total_net_output_bytes", totals.bytes_out);
+    lines.add(
+        "instantaneous_input_kbps",
+        per_second(server.rates.bytes_in.load(Relaxed)),
+    );
+    lines.add(
+        "instantaneous_output_kbps",
+        per_second(server.rates.bytes_out.load(Relaxed)),
+    );
+    lines.add("rejected_connections", totals.rejected);
+    lines.add("sync_full", full);
+    lines.add("sync_partial_ok", partial_ok);
+    lines.add("sync_partial_err", partial_err);
+    lines.add("expired_keys", totals.expired);
+    lines.add("evicted_keys", 0);
+    lines.add("evicted_clients", 0);
+    lines.add("keyspace_hits", totals.hits);
+    lines.add("keyspace_misses", totals.misses);
+    lines.add("pubsub_channels", server.pubsub.len(Kind::Channel));
+    lines.add("pubsub_patterns", server.pubsub.len(Kind::Pattern));
+    lines.add("pubsubshard_channels", server.pubsub.len(Kind::Shard));
+    lines.add("latest_fork_usec", 0);
+    lines.add("total_forks", 0);
+    lines.add("migrate_cached_sockets", 0);
+    lines.add("slave_expires_tracked_keys", 0);
+    lines.add("active_defrag_running", 0);
+    lines.add("tracking_clients", 0);
+    lines.add("total_error_replies", totals.errors);
+    lines.add("total_reads_processed", totals.reads);
+    lines.add("total_writes_processed", totals.writes);
+}
+
+fn replication(server: &Server, view: &View, lines: &mut Lines<'_>) {
+    let settings = server.config.settings();
+    let info = match server.replication() {
+        Some(replication) => replication.info(),
+        None => ReplicationInfo::default(),
+    };
+    let status = &view.status;
+    let offset = server.log.offset();
+    lines.title("Replication");
+    match &status.master {
+        None => lines.add("role", "master"),
+        Some((host, link)) => {
+            let details = info.link.clone().unwrap_or(LinkInfo {
+                last_io_seconds: -1,
+                down_since_seconds: -1,
+                ..LinkInfo::default()
+            });
+            let up = *link == LinkStatus::Streaming;
+            lines.add("role", "slave");
+            lines.add("master_host", host.name());
+            lines.add("master_port", host.port());
+            lines.add("master_link_status", if up { "up" } else { "down" });
+            lines.add(
+                "master_last_io_seconds_ago",
+                if up { details.last_io_seconds } else { -1 },
+            );
+            lines.add(
+                "master_sync_in_progress",
+                u8::from(details.sync_in_progress),
+            );
+            lines.add("slave_read_repl_offset", details.read_offset.max(offset));
+            lines.add("slave_repl_offset", offset);
+            if details.sync_in_progress {
+                let (total, read) = (details.sync_total_bytes, details.sync_read_bytes);
+                let percent = 100.0 * read as f64 / total.max(1) as f64;
+                lines.add("master_sync_total_bytes", total);
+                lines.add("master_sync_read_bytes", read);
+                lines.add("master_sync_left_bytes", total.saturating_sub(read));
+                lines.add("master_sync_perc", format!("{percent:.2}"));
+                lines.add("master_sync_last_io_seconds_ago", details.last_io_seconds);
+            }
+            if !up {
+                lines.add("master_link_down_since_seconds", details.down_since_seconds);
+            }
+            lines.add("slave_priority", settings.replica_priority);
+            lines.add("slave_read_only", u8::from(settings.replica_read_only));
+            lines.add("replica_announced", u8::from(settings.replica_announced));
+        }
+    }
+    lines.add("connected_slaves", info.replicas.len());
+    if settings.min_replicas_to_write > 0 && !settings.min_replicas_max_lag.is_zero() {
+        let good = server.replication().map_or(0, |r| r.good_replicas());
+        lines.add("min_slaves_good_slaves", good);
+    }
+    for (i, replica) in info.replicas.iter().enumerate() {
+        let (ip, port, state) = (&replica.ip, replica.port, replica.state);
+        let (offset, lag) = (replica.offset, replica.lag);
+        lines.add(
+            &format!("slave{i}"),
+            format!("ip={ip},port={port},state={state},offset={offset},lag={lag}"),
+        );
+    }
+    let failover = match info.failover_state {
+        "" => "no-failover",
+        state => state,
+    };
+    lines.add("master_failover_state", failover);
+    lines.add("master_replid", status.history.at.replid);
+    match &status.history.second {
+        Some(second) => {
+            lines.add("master_replid2", second.replid);
+            lines.add("master_repl_offset", offset);
+            lines.add("second_repl_offset", second.until);
+        }
+        None => {
+            lines.add("master_replid2", "0".repeat(40));
+            lines.add("master_repl_offset", offset);
+            lines.add("second_repl_offset", -1);
+        }
+    }
+    let backlog = server.log.backlog();
+    lines.add("repl_backlog_active", u8::from(backlog.active));
+    lines.add("repl_backlog_size", backlog.size);
+    lines.add("repl_backlog_first_byte_offset", backlog.first_byte_offset);
+    lines.add("repl_backlog_histlen", backlog.histlen);
+    if !info.last_error.is_empty() {
+        lines.add(
+            "replicaof_last_error",
+            info.last_error.replace(['\r', '\n'], " "),
+        );
+    }
+}
+
+fn cpu(lines: &mut Lines<'_>) {
+    // Fields 14 and 15 of /proc/self/stat, in ticks; the name before them may hold anything but `)`.
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let mut ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .filter_map(|f| f.parse::<u64>().ok());
+    /// Linux tells user space of a hundredth of a second, whatever the kernel's own clock does.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let mut seconds = || ticks.next().unwrap_or(0) as f64 / TICKS_PER_SECOND;
+    let (user, system) = (seconds(), seconds());
+    lines.title("CPU");
+    lines.add("used_cpu_sys", format!("{system:.6}"));
+    lines.add("used_cpu_user", format!("{user:.6}"));
+    lines.add("used_cpu_sys_children", "0.000000");
+    lines.add("used_cpu_user_children", "0.000000");
+}
+
+fn keyspace(view: &View, lines: &mut Lines<'_>) {
+    lines.title("Keyspace");
+    for (number, db) in view.dataset.dbs().iter().enumerate() {
+        let keys = db.len();
+        if keys > 0 {
+            let value = format!("keys={keys},expires={},avg_ttl=0", db.expires());
+            lines.add(&format!("db{number}"), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_readable() {
+        assert_eq!(human(0), "0B");
+        assert_eq!(human(1023), "1023B");
+        assert_eq!(human(1536), "1.50K");
+        assert_eq!(human(3 << 30), "3.00G");
+    }
+}

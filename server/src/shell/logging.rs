@@ -1,0 +1,109 @@
+//! Log lines in the form redis-server gives them: `pid:role date level message`.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Sends log lines of `loglevel` and above to the file `path`, or to the standard output if it is empty. Once per
+/// process; later calls change nothing.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn log_to(path: &Path, loglevel: &str) -> io::Result<()> {
+    let level = match loglevel {
+        "debug" => Level::TRACE,
+        "verbose" => Level::DEBUG,
+        "warning" => Level::WARN,
+        _ => Level::INFO,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .event_format(Line);
+    let _ = if path.as_os_str().is_empty() {
+        builder.try_init()
+    } else {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        builder.with_writer(Mutex::new(file)).try_init()
+    };
+    Ok(())
+}
+
+struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mark = match *event.metadata().level() {
+            Level::TRACE => '.',
+            Level::DEBUG => '-',
+            Level::INFO => '*',
+            _ => '#',
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let date = date(now.as_secs());
+        write!(
+            out,
+            "{} {date}.{:03} {mark} ",
+            std::process::id(),
+            now.subsec_millis()
+        )?;
+        ctx.format_fields(out.by_ref(), event)?;
+        writeln!(out)
+    }
+}
+
+/// Unix seconds as `23 Nov 2026 22:00:00`, in UTC.
+fn date(seconds: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    // Years that begin in March end with the leap day; 146097 days make 400 years.
+    let days = seconds / 86400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (name, next_year) = (MONTHS[((month + 2) % 12) as usize], u64::from(month >= 10));
+    let year = era * 400 + year_of_era + next_year;
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{day:02} {name} {year} {hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, shown) in [
+            (0, "01 Jan 1970 00:00:00"),
+            (951_782_400, "29 Feb 2000 00:00:00"),
+            (951_868_799, "29 Feb 2000 23:59:59"),
+            (951_868_800, "01 Mar 2000 00:00:00"),
+            (1_735_689_599, "31 Dec 2024 23:59:59"),
+            (1_795_471_200, "23 Nov 2026 22:00:00"),
+            (4_107_542_400, "01 Mar 2100 00:00:00"),
+        ] {
+            assert_eq!(date(seconds), shown);
+        }
+    }
+}

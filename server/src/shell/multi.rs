@@ -1,0 +1,283 @@
+//! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
+
+use super::call::Call;
+use super::client::trait_of;
+use super::execute::{Flow, Outside};
+use super::replication::Answer;
+use super::server::Server;
+use crate::command::{Command, Journal};
+use crate::log::ReplLog;
+use crate::resp::Reply;
+use crate::store::{Dataset, KeyListener};
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Commands queued between MULTI and EXEC.
+pub(super) struct Queue {
+    commands: Vec<(&'static Command, Vec<Box<[u8]>>)>,
+    /// A command was refused: EXEC will fail.
+    pub aborted: bool,
+    /// The flags any of the commands has.
+    pub any: u32,
+    /// The flags all of the commands have.
+    pub all: u32,
+}
+
+impl Queue {
+    fn new() -> Queue {
+        Queue {
+            commands: Vec::new(),
+            aborted: false,
+            any: 0,
+            all: u32::MAX,
+        }
+    }
+
+    /// Adds a command.
+    pub fn push(&mut self, command: &'static Command, args: &[&[u8]]) {
+        self.any |= command.flags;
+        self.all &= command.flags;
+        // One that will not run need not be kept.
+        if !self.aborted {
+            let args = args.iter().map(|arg| (*arg).into()).collect();
+            self.commands.push((command, args));
+        }
+    }
+
+    /// How many commands there are.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+}
+
+/// Where the writes of a transaction go: to the log, between a MULTI and an EXEC that are there only if anything is
+/// written. All gates are held for as long as it lives, so nothing comes in between.
+pub(super) struct Transaction {
+    log: Arc<ReplLog>,
+    open: Cell<bool>,
+    db: Cell<usize>,
+}
+
+impl Transaction {
+    fn new(log: &Arc<ReplLog>) -> Transaction {
+        Transaction {
+            log: Arc::clone(log),
+            open: Cell::new(false),
+            db: Cell::new(0),
+        }
+    }
+
+    fn close(&self) {
+        if self.open.replace(false) {
+            self.log.append(self.db.get() as u32, &[b"EXEC"]);
+        }
+    }
+}
+
+impl Journal for Transaction {
+    fn active(&self) -> bool {
+        self.log.active()
+    }
+
+    fn append(&self, db: usize, commands: &[&[&[u8]]]) {
+        let mut writer = self.log.writer();
+        if !self.open.replace(true) {
+            writer.command(db as u32, &[b"MULTI"]);
+        }
+        self.db.set(db);
+        for command in commands {
+            writer.command(db as u32, command);
+        }
+    }
+}
+
+/// Hears of changes to watched keys.
+#[derive(Default)]
+struct Alarm(AtomicBool);
+
+impl KeyListener for Alarm {
+    fn key_changed(&self, _key: &[u8]) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// The keys a client watches.
+pub(super) struct Watching {
+    alarm: Arc<Alarm>,
+    keys: Vec<Watched>,
+}
+
+struct Watched {
+    db: u32,
+    key: Box<[u8]>,
+    /// It was there, but its time had come already: then it may go.
+    expired: bool,
+}
+
+impl Watching {
+    fn listener(&self) -> Arc<dyn KeyListener> {
+        self.alarm.clone()
+    }
+
+    fn is_dirty(&self, dataset: &Dataset, now_ms: i64) -> bool {
+        self.alarm.0.load(Relaxed)
+            || self.keys.iter().any(|watched| {
+                let db = dataset.db(watched.db as usize);
+                !watched.expired && db.is_some_and(|db| db.is_expired(&watched.key, now_ms))
+            })
+    }
+
+    fn end_in(self, dataset: &Dataset) {
+        let listener = self.listener();
+        for watched in &self.keys {
+            if let Some(db) = dataset.db(watched.db as usize) {
+                db.unlisten(&watched.key, &listener);
+            }
+        }
+    }
+
+    /// Stops watching; for a caller without a gate.
+    pub fn end(self, server: &Server) {
+        let gate = server.gates.enter(server.aside());
+        self.end_in(&gate.dataset);
+    }
+}
+
+/// MULTI.
+pub(super) fn multi(call: &mut Call<'_>) -> Flow {
+    if call.session.queue.is_some() {
+        call.out.error("ERR MULTI calls can not be nested");
+        return Flow::Next;
+    }
+    call.session.queue = Some(Box::new(Queue::new()));
+    call.client.set(trait_of::MULTI, true);
+    call.client.queued.store(1, Relaxed);
+    call.out.ok();
+    Flow::Next
+}
+
+/// Forgets the queued commands and the watched keys.
+pub(super) fn discard(call: &mut Call<'_>) {
+    call.session.queue = None;
+    call.client.set(trait_of::MULTI, false);
+    call.client.queued.store(0, Relaxed);
+    unwatch(call);
+}
+
+/// Forgets the watched keys.
+pub(super) fn unwatch(call: &mut Call<'_>) {
+    if let Some(watching) = call.session.watching.take() {
+        watching.end_in(&call.world.view().dataset);
+    }
+}
+
+/// WATCH.
+pub(super) fn watch(call: &mut Call<'_>, keys: &[&[u8]]) -> Flow {
+    if call.session.queue.is_some() {
+        call.out.error("ERR WATCH inside MULTI is not allowed");
+        return Flow::Next;
+    }
+    let db_number = call.session.db;
+    let watching = call.session.watching.get_or_insert_with(|| {
+        Box::new(Watching {
+            alarm: Arc::default(),
+            keys: Vec::new(),
+        })
+    });
+    let listener = watching.listener();
+    if let Some(db) = call.world.view().dataset.db(db_number as usize) {
+        for key in keys {
+            let known = |w: &Watched| w.db == db_number && *w.key == **key;
+            if watching.keys.iter().any(known) {
+                continue;
+            }
+            db.listen(key, &listener);
+            watching.keys.push(Watched {
+                db: db_number,
+                key: (*key).into(),
+                expired: db.is_expired(key, call.now_ms),
+            });
+        }
+    }
+    call.out.ok();
+    Flow::Next
+}
+
+/// EXEC.
+pub(super) fn exec(call: &mut Call<'_>) -> Flow {
+    let Some(queue) = &call.session.queue else {
+        call.out.error("ERR EXEC without MULTI");
+        return Flow::Next;
+    };
+    if queue.aborted {
+        discard(call);
+        call.out
+            .error("EXECABORT Transaction discarded because of previous errors.");
+        return Flow::Next;
+    }
+    if !call.world.is_still() {
+        return Flow::NeedAll;
+    }
+    let dataset = &call.world.view().dataset;
+    let watching = call.session.watching.as_deref();
+    let dirty = watching.is_some_and(|w| w.is_dirty(dataset, call.now_ms));
+    let commands = call
+        .session
+        .queue
+        .take()
+        .map(|q| q.commands)
+        .unwrap_or_default();
+    discard(call);
+    if dirty {
+        call.out.null_array();
+        return Flow::Next;
+    }
+    let start = call.out.len();
+    call.out.array(commands.len());
+    call.transaction = Some(Transaction::new(&call.server.log));
+    let (mut jobs, mut closes) = (Vec::new(), false);
+    for (command, args) in &commands {
+        let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
+        match call.perform(command, &args) {
+            Flow::Next => {}
+            Flow::Close => closes = true,
+            Flow::Outside(job) => jobs.push((call.out.len() - start, job)),
+            Flow::NeedAll | Flow::Park(_) | Flow::Paused => {
+                call.out
+                    .error("ERR Command not allowed inside a transaction");
+            }
+        }
+    }
+    if let Some(transaction) = call.transaction.take() {
+        transaction.close();
+    }
+    if closes {
+        return Flow::Close;
+    }
+    if jobs.is_empty() {
+        return Flow::Next;
+    }
+    let replies = call.out.as_bytes()[start..].to_vec();
+    call.out.truncate(start);
+    Flow::Outside(Box::new(move |server| {
+        Answer::Now(spliced(server, &replies, jobs))
+    }))
+}
+
+/// The replies of a transaction, those of `jobs` put where they belong.
+fn spliced(server: &Arc<Server>, replies: &[u8], jobs: Vec<(usize, Outside)>) -> Vec<u8> {
+    let (mut whole, mut from) = (Reply::default(), 0);
+    for (at, job) in jobs {
+        whole.raw(&replies[from..at]);
+        from = at;
+        match job(server) {
+            Answer::Now(reply) => whole.raw(&reply),
+            Answer::Later(_) => whole.error("ERR Command not allowed inside a transaction"),
+        }
+    }
+    whole.raw(&replies[from..]);
+    whole.take()
+}

@@ -1,0 +1,140 @@
+//! What the shell asks of replication: a narrow door, so that neither knows the other's insides.
+
+use super::server::Server;
+use crate::config::Settings;
+use crate::gate::View;
+use crate::repl::serve::Hello;
+use crate::resp::Reply;
+use std::future::Future;
+use std::pin::Pin;
+use tokio::net::TcpStream;
+
+/// A reply that is not there yet, as the bytes to send (RESP2, which RESP3 clients understand).
+pub type Later = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
+
+/// Serves the replica at the other end of a connection: given its socket, what was read of it beyond the
+/// PSYNC, and done when the replica is gone.
+pub type Serve =
+    Box<dyn FnOnce(TcpStream, Vec<u8>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// A reply now, or one to wait for.
+pub enum Answer {
+    /// The reply's bytes.
+    Now(Vec<u8>),
+    /// The connection waits; other connections go on.
+    Later(Later),
+}
+
+/// One replica of ours, as INFO and ROLE show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaLine {
+    /// Its address.
+    pub ip: String,
+    /// The port it listens on.
+    pub port: u16,
+    /// `wait_bgsave`, `send_bulk` or `online`.
+    pub state: &'static str,
+    /// The offset it confirmed.
+    pub offset: u64,
+    /// Seconds since it last confirmed one.
+    pub lag: u64,
+}
+
+/// How the link to the master is, beyond the published status; all figures as INFO shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// `master_last_io_seconds_ago`; -1 while there is no link.
+    pub last_io_seconds: i64,
+    /// `master_sync_in_progress`.
+    pub sync_in_progress: bool,
+    /// `master_sync_total_bytes`; 0 when the master did not say.
+    pub sync_total_bytes: u64,
+    /// `master_sync_read_bytes`.
+    pub sync_read_bytes: u64,
+    /// `master_link_down_since_seconds`; -1 if it was never up.
+    pub down_since_seconds: i64,
+    /// `slave_read_repl_offset`: bytes received, of which not all need be applied.
+    pub read_offset: u64,
+    /// Bytes a staging dataset takes; 0 without one.
+    pub staging_bytes: u64,
+}
+
+/// What replication knows that INFO shows, but for the status in the view.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicationInfo {
+    /// The link to the master, on a replica.
+    pub link: Option<LinkInfo>,
+    /// Our own replicas.
+    pub replicas: Vec<ReplicaLine>,
+    /// `master_failover_state`.
+    pub failover_state: &'static str,
+    /// `replicaof_last_error`: why the last REPLICAOF that failed did; empty if none did.
+    pub last_error: String,
+    /// `sync_full`, `sync_partial_ok`, `sync_partial_err`.
+    pub syncs: [u64; 3],
+}
+
+/// Replication, as the shell sees it. No method waits for a link, a lookup, or a lock held for long.
+pub trait Replication: Send + Sync {
+    /// `REPLICAOF host port` or `REPLICAOF NO ONE [FORCE]`, as `args`, from a client that waits for the answer. Called
+    /// without a gate.
+    fn replicaof(&self, args: &[&[u8]]) -> Answer;
+
+    /// The same inside EXEC: accepted at once, and carried out when the transaction is over. `NO ONE` takes effect
+    /// as soon as the gates are open again. Called with all gates held.
+    fn replicaof_in_exec(&self, args: &[&[u8]], out: &mut Reply);
+
+    /// FAILOVER and REPLTAKEOVER, as `args`. Called without a gate.
+    fn hand_over(&self, args: &[&[u8]]) -> Answer;
+
+    /// `PSYNC` or `SYNC`, as `args`, from a client at `ip` that said `hello`. Called with the gate held whose
+    /// view is `view`.
+    ///
+    /// # Errors
+    /// The error reply, without its `-`.
+    fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String>;
+
+    /// What INFO shows.
+    fn info(&self) -> ReplicationInfo;
+
+    /// How many replicas are good enough for `min-replicas-to-write`.
+    fn good_replicas(&self) -> usize;
+
+    /// How many replicas have confirmed `offset` (WAIT).
+    fn acked_by(&self, offset: u64) -> usize;
+
+    /// Asks replicas to confirm, and ends when `count` of them have confirmed `offset`; how many did. Called with a
+    /// gate held; what is returned is polled without.
+    fn wait_for_acks(
+        &self,
+        count: usize,
+        offset: u64,
+    ) -> Pin<Box<dyn Future<Output = usize> + Send>>;
+
+    /// Breaks the link to our master; how many there were (0 or 1). It is dialled again.
+    fn kill_master_link(&self) -> usize;
+
+    /// Closes the connections of all replicas; how many there were.
+    fn kill_replicas(&self) -> usize;
+
+    /// Settings changed. May be called with a gate held, and so takes none.
+    fn configure(&self, settings: &Settings);
+
+    /// `DEBUG CHANGE-REPL-ID`: gives our history another name, so that nobody can resume. Called without a gate.
+    fn change_repl_id(&self);
+
+    /// The server ends: attempts are cancelled, links closed.
+    fn shut_down(&self);
+}
+
+/// Snapshot files, as the shell sees them.
+pub trait Snapshots: Send + Sync {
+    /// Writes the dataset to the snapshot file; done when it is in place.
+    fn save(
+        &self,
+        server: &std::sync::Arc<Server>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+    /// True while a snapshot file is being written.
+    fn saving(&self) -> bool;
+}

@@ -1,0 +1,296 @@
+//! The server: what all threads share.
+
+use super::blocking::Blocking;
+use super::client::Clients;
+use super::pause::Pause;
+use super::pubsub::PubSub;
+use super::replication::{Replication, Snapshots};
+use super::shutdown::Shutdown;
+use super::slowlog::SlowLog;
+use super::stats::{Stats, Totals};
+use crate::config::{Allowed, Config, Settings};
+use crate::gate::{Gates, View};
+use crate::log::ReplLog;
+use crate::repl::domain::Id;
+use crate::store::Limits;
+use arc_swap::ArcSwap;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Everything the threads of a server share.
+pub struct Server {
+    /// The parameters.
+    pub config: Arc<Config>,
+    /// The gates, and in them the dataset and the status.
+    pub gates: Arc<Gates<View>>,
+    /// The replication log.
+    pub log: Arc<ReplLog>,
+    /// When collections leave their compact forms.
+    pub limits: ArcSwap<Limits>,
+    /// All connections.
+    pub clients: Clients,
+    /// Who listens to which channel.
+    pub pubsub: PubSub,
+    /// Clients that wait for keys.
+    pub blocking: Blocking,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
+    /// SLOWLOG.
+    pub slowlog: SlowLog,
+    /// Counters, one set per thread.
+    pub stats: Box<[Stats]>,
+    /// How the server ends.
+    pub shutdown: Shutdown,
+    /// What is different in every run.
+    pub identity: Identity,
+    /// Saving to the snapshot file.
+    pub saves: Saves,
+    /// Keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
+    pub active_expire: AtomicBool,
+    /// Commands per second and the like, as the cron measured them last.
+    pub rates: Rates,
+    replication: OnceLock<Arc<dyn Replication>>,
+    snapshots: OnceLock<Arc<dyn Snapshots>>,
+}
+
+/// What is different in every run.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Forty hexadecimal digits.
+    pub run_id: Id,
+    /// When the server started.
+    pub started: Instant,
+}
+
+/// What INFO says of the snapshot file.
+#[derive(Debug)]
+pub struct Saves {
+    /// Unix time of the last successful save; of the start, if there was none.
+    pub last: AtomicI64,
+    /// The last save succeeded.
+    pub ok: AtomicBool,
+    /// Changes up to the last save.
+    pub changes: AtomicU64,
+    /// Saves that succeeded.
+    pub count: AtomicU64,
+}
+
+/// Rates over the last seconds, by the cron.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// Commands per second.
+    pub commands: AtomicU64,
+    /// Bytes read per second.
+    pub bytes_in: AtomicU64,
+    /// Bytes sent per second.
+    pub bytes_out: AtomicU64,
+    /// Most bytes of memory ever in use.
+    pub peak_memory: AtomicU64,
+}
+
+impl Server {
+    /// A server that serves `view` on `threads` threads.
+    pub fn new(
+        config: Arc<Config>,
+        view: View,
+        log: Arc<ReplLog>,
+        run_id: Id,
+        threads: usize,
+    ) -> Server {
+        let settings = config.settings();
+        let limits = ArcSwap::from_pointee(limits(&settings));
+        let pubsub = PubSub::new(&settings);
+        drop(settings);
+        Server {
+            limits,
+            config,
+            // One gate for each I/O thread, one for whoever works beside them, and the last for the master's stream.
+            gates: Arc::new(Gates::new(threads + 2, view)),
+            log,
+            clients: Clients::default(),
+            pubsub,
+            blocking: Blocking::default(),
+            pause: Pause::default(),
+            slowlog: SlowLog::default(),
+            stats: (0..=threads).map(|_| Stats::default()).collect(),
+            shutdown: Shutdown::default(),
+            identity: Identity {
+                run_id,
+                started: Instant::now(),
+            },
+            saves: Saves {
+                last: AtomicI64::new(now_ms() / 1000),
+                ok: AtomicBool::new(true),
+                changes: AtomicU64::new(0),
+                count: AtomicU64::new(0),
+            },
+            active_expire: AtomicBool::new(true),
+            rates: Rates::default(),
+            replication: OnceLock::new(),
+            snapshots: OnceLock::new(),
+        }
+    }
+
+    /// The gate, and the counters, of work that belongs to no connection.
+    pub fn aside(&self) -> usize {
+        self.threads()
+    }
+
+    /// The number of I/O threads.
+    pub fn threads(&self) -> usize {
+        self.stats.len() - 1
+    }
+
+    /// Connects replication; once, before the first connection.
+    pub fn set_replication(&self, replication: Arc<dyn Replication>) {
+        replication.configure(&self.config.settings());
+        let _ = self.replication.set(replication);
+    }
+
+    /// Replication, once it is connected.
+    pub fn replication(&self) -> Option<&Arc<dyn Replication>> {
+        self.replication.get()
+    }
+
+    /// Connects the writer of snapshot files; once, before the first connection.
+    pub fn set_snapshots(&self, snapshots: Arc<dyn Snapshots>) {
+        let _ = self.snapshots.set(snapshots);
+    }
+
+    /// The writer of snapshot files, once it is connected.
+    pub fn snapshots(&self) -> Option<&Arc<dyn Snapshots>> {
+        self.snapshots.get()
+    }
+
+    /// Sets parameters, and lets everybody know who has to.
+    ///
+    /// # Errors
+    /// What is wrong with them; then nothing was set.
+    pub fn configure(
+        &self,
+        pairs: &[(&[u8], &[u8])],
+        local: bool,
+    ) -> Result<(), crate::config::SetError> {
+        for name in self.config.set(pairs, local)? {
+            tracing::warn!("{name} is not served yet: it has no effect");
+        }
+        let settings = self.config.settings();
+        self.limits.store(Arc::new(limits(&settings)));
+        self.pubsub.configure(&settings);
+        if let Some(replication) = self.replication() {
+            replication.configure(&settings);
+        }
+        Ok(())
+    }
+
+    /// Writes the snapshot file, and remembers how that went.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub async fn save(self: &Arc<Self>) -> Result<(), String> {
+        let Some(snapshots) = self.snapshots() else {
+            return Err("snapshot files are not available".to_owned());
+        };
+        let changes = self.totals().changes;
+        let saved = snapshots.save(self).await;
+        self.saves.ok.store(saved.is_ok(), Relaxed);
+        match &saved {
+            Ok(()) => {
+                self.saves.last.store(now_ms() / 1000, Relaxed);
+                self.saves.changes.store(changes, Relaxed);
+                self.saves.count.fetch_add(1, Relaxed);
+            }
+            Err(why) => tracing::warn!("snapshot not saved: {why}"),
+        }
+        saved
+    }
+
+    /// Saves before the server ends: if `asked` says so, or (`None`) if there are save points. A half-loaded dataset
+    /// is never saved.
+    ///
+    /// # Errors
+    /// Why it could not be saved.
+    pub async fn save_at_end(self: &Arc<Self>, asked: Option<bool>) -> Result<(), String> {
+        let whole = self.gates.enter(self.aside()).fence.whole;
+        let wanted = asked.unwrap_or(!self.config.settings().save.is_empty());
+        if !wanted || !whole || self.snapshots().is_none() {
+            return Ok(());
+        }
+        tracing::info!("Saving the snapshot before exiting");
+        self.save().await
+    }
+
+    /// Writes the parameters to the configuration file, `replicaof` as the role is now.
+    ///
+    /// # Errors
+    /// Why that is not possible, for people.
+    pub fn rewrite_config(&self) -> Result<(), String> {
+        let status = Arc::clone(&self.gates.enter(self.aside()).status);
+        let master = status
+            .master
+            .as_ref()
+            .map(|(host, _)| (host.name(), host.port()));
+        self.config.rewrite(master)
+    }
+
+    /// Whether a client at `addr` may use what `allowed` guards.
+    pub fn allows(&self, allowed: Allowed, addr: &SocketAddr) -> bool {
+        match allowed {
+            Allowed::Yes => true,
+            Allowed::No => false,
+            Allowed::Local => addr.ip().to_canonical().is_loopback(),
+        }
+    }
+
+    /// Counters summed over all threads.
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.stats)
+    }
+
+    /// Changes since the last save.
+    pub fn unsaved_changes(&self) -> u64 {
+        let changes = self.totals().changes;
+        changes.saturating_sub(self.saves.changes.load(Relaxed))
+    }
+
+    /// Delivers a message to those who listen to `channel` here; how many they are. For the stream of our master, which
+    /// brings what was published there.
+    pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
+        self.pubsub
+            .publish(pubsub_kind(false), channel, message, || {})
+    }
+
+    /// [`Server::publish`] to a shard channel.
+    pub fn publish_sharded(&self, channel: &[u8], message: &[u8]) -> usize {
+        self.pubsub
+            .publish(pubsub_kind(true), channel, message, || {})
+    }
+}
+
+fn pubsub_kind(sharded: bool) -> super::pubsub::Kind {
+    match sharded {
+        true => super::pubsub::Kind::Shard,
+        false => super::pubsub::Kind::Channel,
+    }
+}
+
+/// When collections leave their compact forms, by these settings.
+pub(super) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        hash_max_listpack_entries: settings.hash_max_entries,
+        hash_max_listpack_value: settings.hash_max_value,
+        set_max_intset_entries: settings.set_max_intset,
+        zset_max_listpack_entries: settings.zset_max_entries,
+        zset_max_listpack_value: settings.zset_max_value,
+        list_max_listpack_size: settings.list_max_size,
+    }
+}
+
+/// Unix time in milliseconds.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_millis() as i64
+}

@@ -1,0 +1,68 @@
+//! What a connection remembers between commands that nobody else needs to know.
+
+use super::multi::{Queue, Watching};
+use super::pubsub::Subscriptions;
+use crate::repl::serve::Hello;
+use crate::resp::Reply;
+use crate::resp::reply::Proto;
+
+/// The state of one connection. Kept small: what most connections never have is boxed.
+#[derive(Default)]
+pub(super) struct Session {
+    /// The selected database.
+    pub db: u32,
+    /// The protocol it speaks.
+    pub proto: Proto,
+    /// It gave the password, or none was asked for when it came.
+    pub authenticated: bool,
+    /// Which replies it wants.
+    pub replies: Replies,
+    /// The transaction being queued.
+    pub queue: Option<Box<Queue>>,
+    /// The keys it watches.
+    pub watching: Option<Box<Watching>>,
+    /// The channels it listens to.
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// What it said of itself by REPLCONF.
+    pub hello: Option<Box<Hello>>,
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Replies {
+    /// All of them.
+    #[default]
+    On,
+    /// None.
+    Off,
+    /// None for the command being run, but all for later ones.
+    SkipThis,
+    /// None for the command being run, and none for the next.
+    SkipNext,
+}
+
+impl Session {
+    /// Takes back the reply that begins at `start` if the client does not want it.
+    pub fn mute(&mut self, reply: &mut Reply, start: usize) {
+        if self.mutes() {
+            reply.truncate(start);
+        }
+    }
+
+    /// True when the client does not want the reply of the command that just ended.
+    pub fn mutes(&mut self) -> bool {
+        let (mutes, next) = match self.replies {
+            Replies::On => return false,
+            Replies::Off => (true, Replies::Off),
+            Replies::SkipThis => (true, Replies::On),
+            Replies::SkipNext => (true, Replies::SkipThis),
+        };
+        self.replies = next;
+        mutes
+    }
+
+    /// True when the client listens to messages.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.is_some()
+    }
+}

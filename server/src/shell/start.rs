@@ -1,0 +1,181 @@
+//! From a configuration to a running server, and to its end.
+
+use super::logging;
+use super::net;
+use super::runtime::Threads;
+use super::server::{Server, limits, now_ms};
+use crate::config::{Config, Settings};
+use crate::gate::View;
+use crate::log::{Limits, ReplLog};
+use crate::persist;
+use crate::rdb::load::Expired;
+use crate::rdb::read::{Options, Refusal};
+use crate::repl::domain::{History, Id, Status};
+use crate::store::Dataset;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Sends log lines where `settings` say.
+///
+/// # Errors
+/// The log file cannot be opened.
+pub fn log_to(settings: &Settings) -> io::Result<()> {
+    logging::log_to(&settings.logfile, &settings.loglevel)
+}
+
+/// Runs a server until a signal or a client ends it.
+///
+/// # Errors
+/// One line for people: why it cannot start.
+pub fn run(config: Config) -> Result<(), String> {
+    let config = Arc::new(config);
+    let settings = Arc::clone(&config.settings());
+    let listeners = net::listen(&settings.bind, settings.port, settings.tcp_backlog)?;
+    let count = match settings.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let id = || Id::random().map_err(|e| format!("no randomness to be had: {e}"));
+    let (run_id, replid) = (id()?, id()?);
+    let log = Arc::new(ReplLog::new(Limits {
+        backlog: settings.backlog_size,
+        hard: settings.buffer_limits[1].hard,
+    }));
+    let status = Status {
+        master: None,
+        loading: true,
+        whole: false,
+        history: History::new(damselfly_core::Position { replid, offset: 0 }),
+        live: None,
+    };
+    let view = View::new(Arc::new(Dataset::new(settings.databases)), Arc::new(status));
+    let server = Arc::new(Server::new(config, view, log, run_id, count));
+    let threads =
+        Threads::start(count).map_err(|e| format!("cannot start {count} threads: {e}"))?;
+    tracing::info!(
+        "Damselfly {} starts: port {}, {count} threads, pid {}, run id {run_id}",
+        env!("CARGO_PKG_VERSION"),
+        settings.port,
+        std::process::id()
+    );
+    let pidfile = Pidfile::write(&settings.pidfile)?;
+    let loading = {
+        let server = Arc::clone(&server);
+        std::thread::Builder::new()
+            .name("restore".to_owned())
+            .spawn(move || restore(&server))
+            .map_err(|e| format!("cannot start a thread: {e}"))?
+    };
+    let ended = Arc::clone(&server);
+    let until = async move {
+        tokio::spawn(signals(Arc::clone(&ended)));
+        ended.shutdown.wait().await;
+    };
+    threads.run(&server, listeners, until);
+    tracing::warn!("Damselfly ends: {}", server.shutdown.why());
+    drop(pidfile);
+    match loading.join() {
+        Ok(Err(why)) => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Loads the snapshot file. Until that is done, clients are told so; a file that cannot be loaded ends the server.
+fn restore(server: &Server) -> Result<(), String> {
+    let settings = server.config.settings();
+    let path = settings.dir.join(&settings.dbfilename);
+    let going_on = |_| match server.shutdown.begun() {
+        false => Ok(()),
+        true => Err(Refusal::Stopped("the server ends".to_owned())),
+    };
+    let restored = persist::restore(
+        &path,
+        settings.databases,
+        Options {
+            limits: limits(&settings),
+            checksum: settings.rdb_checksum,
+            ..Options::default()
+        },
+        match settings.replicaof {
+            Some(_) => Expired::Keep,
+            None => Expired::DropBy(now_ms()),
+        },
+        going_on,
+    );
+    let dataset = match restored {
+        Ok(Some(restored)) => {
+            tracing::info!(
+                "{}: {} keys loaded in {:?}",
+                path.display(),
+                restored.summary.keys,
+                restored.took
+            );
+            restored.dataset
+        }
+        Ok(None) => Dataset::new(settings.databases),
+        Err(error) => {
+            server.shutdown.begin("its snapshot file cannot be loaded");
+            return Err(error.to_string());
+        }
+    };
+    server.gates.all().update(|view| {
+        let status = Status {
+            loading: false,
+            whole: true,
+            ..*view.status
+        };
+        *view = View::new(Arc::new(dataset), Arc::new(status));
+    });
+    tracing::info!("Ready to accept connections");
+    Ok(())
+}
+
+/// Ends the server on SIGINT and SIGTERM.
+async fn signals(server: Arc<Server>) {
+    let (Ok(interrupt), Ok(terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return tracing::warn!("signals cannot be heard");
+    };
+    tokio::join!(
+        end_on(interrupt, "SIGINT", &server),
+        end_on(terminate, "SIGTERM", &server)
+    );
+}
+
+async fn end_on(mut signal: Signal, name: &str, server: &Arc<Server>) {
+    while signal.recv().await.is_some() {
+        tracing::warn!("Received {name}");
+        match server.save_at_end(None).await {
+            Ok(()) => return server.shutdown.begin(&format!("{name} received")),
+            Err(why) => {
+                tracing::warn!("the server does not end, since its data cannot be saved: {why}")
+            }
+        }
+    }
+}
+
+/// The file that holds our process id, for as long as this lives.
+struct Pidfile<'a>(&'a Path);
+
+impl Pidfile<'_> {
+    fn write(path: &Path) -> Result<Pidfile<'_>, String> {
+        if !path.as_os_str().is_empty() {
+            let text = format!("{}\n", std::process::id());
+            std::fs::write(path, text)
+                .map_err(|e| format!("cannot write the pid file {}: {e}", path.display()))?;
+        }
+        Ok(Pidfile(path))
+    }
+}
+
+impl Drop for Pidfile<'_> {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            let _ = std::fs::remove_file(self.0);
+        }
+    }
+}

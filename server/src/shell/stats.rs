@@ -1,0 +1,83 @@
+//! Counters for INFO: one set per thread, so that counting costs a plain store.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// The counters of one thread; only that thread adds to them.
+        #[derive(Default)]
+        #[repr(align(128))]
+        pub struct Stats {
+            $($(#[doc = $doc])+ pub $name: Counter,)+
+        }
+
+        /// The sum over all threads.
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct Totals {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Totals {
+            /// Adds up the counters of all threads.
+            pub fn of(all: &[Stats]) -> Totals {
+                let mut totals = Totals::default();
+                for stats in all {
+                    $(totals.$name += stats.$name.get();)+
+                }
+                totals
+            }
+        }
+
+        impl Stats {
+            /// Starts again from nothing (CONFIG RESETSTAT).
+            pub fn reset(&self) {
+                $(self.$name.0.store(0, Relaxed);)+
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted.
+    connections,
+    /// Connections refused since there were too many.
+    rejected,
+    /// Commands run.
+    commands,
+    /// Bytes read from clients.
+    bytes_in,
+    /// Bytes sent to clients.
+    bytes_out,
+    /// Keys looked up and found.
+    hits,
+    /// Keys looked up in vain.
+    misses,
+    /// Keys removed since their time had come.
+    expired,
+    /// Replies that were errors.
+    errors,
+    /// Commands that changed the dataset.
+    changes,
+    /// Reads from sockets.
+    reads,
+    /// Writes to sockets.
+    writes,
+}
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Called by the owning thread only; from others, some of it may be lost.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// The count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
