@@ -220,15 +220,18 @@ impl Server {
             }
             // Another process may sit on the port: only our own is taken for up.
             if let Ok(mut client) = Client::connect(self.port)
-                && let Ok(reply) = client.try_cmd(&["INFO", "server"])
+                && let Ok(reply) = client.try_cmd(&["INFO"])
             {
                 match reply {
                     Value::Bulk(text) => {
-                        let pid = Info::parse(&text).get("process_id");
-                        if pid == self.child.id().to_string() {
+                        let info = Info::parse(&text);
+                        let pid = info.get("process_id");
+                        if pid != self.child.id().to_string() {
+                            return Err(format!("process {pid} has the port"));
+                        }
+                        if info.get("loading") == "0" {
                             return Ok(());
                         }
-                        return Err(format!("process {pid} has the port"));
                     }
                     Value::Error(e) if e.starts_with("NOAUTH") => return Ok(()),
                     Value::Error(e) if e.starts_with("LOADING") => {}
