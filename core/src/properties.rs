@@ -228,6 +228,16 @@ impl<D: Domain> Ghost<D> {
         self.register
     }
 
+    /// Whether the snapshot file at start-up is in.
+    pub fn started(&self) -> bool {
+        !self.restoring
+    }
+
+    /// Whether the next full sync drops the old data first.
+    pub fn flush(&self) -> bool {
+        self.flush
+    }
+
     /// The ticket of the last `NO ONE`: attempts before it were told to end.
     pub fn cancelled(&self) -> D::Ticket {
         self.cancelled
