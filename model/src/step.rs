@@ -1,0 +1,499 @@
+//! What happens when it happens: inputs to the node, its deeds in the world, and the truth they are
+//! held against.
+
+use damselfly_core::history::{Backlog, may_continue};
+use damselfly_core::properties::{Broken, Property};
+use damselfly_core::{Answer, Input, Output, Outputs, Position, Reply, Resume};
+
+use crate::action::{Action, Event, Failure, Named, Peer};
+use crate::algorithm::Algorithm;
+use crate::tiny::{ME, OTHER, Tiny};
+use crate::world::{Client, Mark, Phase, Setting, Stage, Wire, World};
+
+/// Watches what passes between the world and the node, for stories.
+pub trait Witness {
+    /// The node is told `input`.
+    fn input(&mut self, input: &Input<Tiny>);
+    /// The attempt with this ticket ended in an error.
+    fn failed(&mut self, ticket: u8);
+    /// The node did this, and that much of it the account alone says is wrong.
+    fn outputs(&mut self, outputs: &Outputs<Tiny>, broken: Broken);
+}
+
+impl Witness for () {
+    fn input(&mut self, _: &Input<Tiny>) {}
+    fn failed(&mut self, _: u8) {}
+    fn outputs(&mut self, _: &Outputs<Tiny>, _: Broken) {}
+}
+
+impl<A: Algorithm> World<A> {
+    /// Lets `action` happen, one of [`World::actions`].
+    pub fn act(&mut self, setting: &Setting, action: Action, witness: &mut impl Witness) {
+        self.broken = Broken::default();
+        match action {
+            Action::Restore { known } => {
+                let fresh = self.data.at.replid;
+                if known {
+                    self.data.at.replid = self.fresh();
+                }
+                let position = known.then_some(self.data.at);
+                self.data.held = true;
+                if known && self.ghost.register().is_none() {
+                    self.data.fork(fresh);
+                }
+                self.tell(Input::Restored { position }, None, witness);
+            }
+            Action::Request { client, host } => {
+                self.tell(Input::Requested { target: host }, Some(client), witness);
+            }
+            Action::NoOne { client, force } => self.no_one(client, force, witness),
+            Action::Sample { client } => {
+                let master = self.node.status().master.map(|(host, _)| host);
+                self.clients[usize::from(client)] = Client::Sampled(master);
+            }
+            Action::Answer { client } => self.clients[usize::from(client)] = Client::Idle,
+            Action::Connected { client } => self.set_phase(client, Phase::Greeting),
+            Action::FallsMute { client } => {
+                self.set_phase(client, Phase::Mute);
+                // Nothing that is sure to happen will ever end this.
+                self.breaks(Property::EveryCommandAnswered);
+            }
+            Action::Greets { client } => self.greets(client, witness),
+            Action::Fails { client, why } => self.fails(client, why, witness),
+            Action::Link { generation, event } => self.link(generation, event, witness),
+            Action::Write => self.data.at.offset += 1,
+            Action::Configure { flush } => self.tell(Input::Configure { flush }, None, witness),
+            Action::NewHistory => {
+                let fresh = self.fresh();
+                let at = self.data.at.offset;
+                self.data.at.replid = fresh;
+                self.data.shared = None;
+                self.sub = None;
+                self.tell(Input::HistoryBegan { fresh, at }, None, witness);
+            }
+            Action::Attach => self.sub = Some(self.data.at.replid),
+            Action::Detach => self.sub = None,
+        }
+        self.look();
+        if setting.marks {
+            self.remember(action);
+        } else {
+            for client in &mut self.clients {
+                if let Client::Waiting { overtaken, .. } = client {
+                    *overtaken = false;
+                }
+            }
+        }
+    }
+
+    fn breaks(&mut self, property: Property) {
+        self.broken.add(property);
+    }
+
+    fn unless(&mut self, holds: bool, property: Property) {
+        if !holds {
+            self.breaks(property);
+        }
+    }
+
+    fn set_phase(&mut self, client: u8, to: Phase) {
+        if let Client::Waiting { phase, .. } = &mut self.clients[usize::from(client)] {
+            *phase = to;
+        }
+    }
+
+    /// Steps the node and lets its deeds be done. A reply among them goes to `client`.
+    fn tell(&mut self, input: Input<Tiny>, client: Option<u8>, witness: &mut impl Witness) {
+        witness.input(&input);
+        let mut out = Outputs::new();
+        let broken = self.ghost.step(&mut self.node, input, &mut out);
+        witness.outputs(&out, broken);
+        self.broken = self.broken.and(broken);
+        self.perform(&mut out, client);
+    }
+
+    fn perform(&mut self, out: &mut Outputs<Tiny>, client: Option<u8>) {
+        for deed in out.drain() {
+            match deed {
+                Output::Reply(_) => {
+                    if let Some(client) = client {
+                        self.clients[usize::from(client)] = Client::Idle;
+                    }
+                }
+                Output::Connect(attempt) => {
+                    if let Some(client) = client {
+                        self.clients[usize::from(client)] = Client::Waiting {
+                            attempt,
+                            phase: Phase::Connecting,
+                            overtaken: false,
+                        };
+                    }
+                }
+                deed => self.deed(deed),
+            }
+        }
+    }
+
+    fn no_one(&mut self, client: u8, force: bool, witness: &mut impl Witness) {
+        let input = Input::NoOne {
+            force,
+            fresh: self.fresh(),
+            at: self.data.at.offset,
+        };
+        let (fresh, was_replica) = (self.fresh(), self.ghost.register().is_some());
+        witness.input(&input);
+        let mut out = Outputs::new();
+        let broken = self.ghost.step(&mut self.node, input, &mut out);
+        witness.outputs(&out, broken);
+        self.broken = self.broken.and(broken);
+        if out.reply() == Some(Reply::Ok) {
+            if was_replica {
+                // From here on clients write: other entries than the old master's.
+                self.data.fork(fresh);
+            }
+            let told = out
+                .as_slice()
+                .contains(&Output::CancelBefore(self.ghost.cancelled()));
+            self.unless(told || !A::CANCELS, Property::EveryCommandAnswered);
+        }
+        self.perform(&mut out, Some(client));
+    }
+
+    fn greets(&mut self, client: u8, witness: &mut impl Witness) {
+        let slot = &mut self.clients[usize::from(client)];
+        let Client::Waiting { attempt, .. } = std::mem::replace(slot, Client::Idle) else {
+            return;
+        };
+        let (ticket, target) = (attempt.ticket(), attempt.target());
+        let Ok(greeted) = attempt.greeted(Some(OTHER)) else {
+            return self.breaks(Property::NoSpuriousRefusal);
+        };
+        // Whom the committed connection goes to, should it be taken over.
+        self.wires.push(Wire {
+            generation: u8::MAX,
+            host: target,
+            stage: Stage::Greeted,
+        });
+        let at = self.data.at.offset;
+        let before = self.ghost.committed();
+        self.tell(Input::Commit { greeted, at }, Some(client), witness);
+        self.wires.retain(|w| w.generation != u8::MAX);
+        if self.ghost.committed() == ticket && before != ticket {
+            for client in &mut self.clients {
+                if let Client::Waiting { overtaken, .. } = client {
+                    *overtaken = true;
+                }
+            }
+        }
+    }
+
+    fn fails(&mut self, client: u8, why: Failure, witness: &mut impl Witness) {
+        let slot = &mut self.clients[usize::from(client)];
+        let Client::Waiting {
+            attempt, overtaken, ..
+        } = std::mem::replace(slot, Client::Idle)
+        else {
+            return;
+        };
+        let (ticket, target) = (attempt.ticket(), attempt.target());
+        let against = self.ghost.register().is_some_and(|held| held != target);
+        if why == Failure::Myself {
+            let refused = attempt.greeted(Some(ME)).is_err();
+            self.unless(refused, Property::FailedAttemptIsNoop);
+        } else {
+            attempt.failed();
+        }
+        witness.failed(ticket);
+        let mut out = Outputs::new();
+        let broken = self.ghost.attempt_failed(&mut self.node, ticket, &mut out);
+        witness.outputs(&out, broken);
+        self.broken = self.broken.and(broken);
+        self.perform(&mut out, None);
+        if overtaken && against && self.broken.has(Property::LinearizableRole) {
+            self.mark(Mark::Interleaved);
+        }
+    }
+
+    fn link(&mut self, generation: u8, event: Event, witness: &mut impl Witness) {
+        let Some(wire) = self.wire(generation).copied() else {
+            return;
+        };
+        let stopped = wire.stage == Stage::Stopped;
+        let mut stage = wire.stage;
+        let input = match event {
+            Event::Dialed(peer) => Input::Dialed {
+                generation,
+                peer: match peer {
+                    Peer::Other => Some(OTHER),
+                    Peer::Unknown => None,
+                    Peer::Myself => Some(ME),
+                },
+            },
+            Event::Continue(named) => {
+                return self.continues(wire, named, witness);
+            }
+            Event::Full { other, at } => {
+                let snapshot = self.promised(other, at);
+                stage = Stage::Promised(snapshot);
+                Input::Answered {
+                    generation,
+                    answer: Answer::FullResync(snapshot),
+                }
+            }
+            Event::Began { empty } => {
+                if let Stage::Promised(at) = stage {
+                    stage = Stage::Loading(at);
+                }
+                Input::Began { generation, empty }
+            }
+            Event::Loaded => {
+                if let Stage::Loading(at) = stage {
+                    stage = Stage::Streaming(at);
+                }
+                Input::Loaded { generation }
+            }
+            Event::Batch(entries) => {
+                let from = match stage {
+                    Stage::Streaming(at) => at,
+                    _ => self.data.at,
+                };
+                let to = Position {
+                    offset: from.offset + entries,
+                    ..from
+                };
+                if !stopped {
+                    stage = Stage::Streaming(to);
+                    // Where this stream is must be where the data is.
+                    let fits = self.data.held && self.data.at == from;
+                    self.unless(fits, Property::NoDoubleApply);
+                }
+                Input::Batch {
+                    generation,
+                    to: to.offset,
+                }
+            }
+            Event::Lost => Input::Lost { generation },
+            Event::Timer => Input::Timer { generation },
+        };
+        let gone = matches!(event, Event::Lost | Event::Timer) && !stopped;
+        if gone {
+            self.wires.retain(|w| w.generation != generation);
+        } else if let Some(wire) = self.wire(generation) {
+            wire.stage = if stopped { Stage::Stopped } else { stage };
+        }
+        self.tell(input, None, witness);
+        if let (Event::Batch(_), Stage::Streaming(to)) = (event, stage)
+            && !stopped
+        {
+            // It was at the gate, and nothing had stopped it: skipped is lost.
+            self.unless(self.data.at == to, Property::NoDoubleApply);
+        }
+        if matches!(event, Event::Lost) && matches!(stage, Stage::Loading(_)) {
+            self.mark(Mark::SyncDied);
+        }
+    }
+
+    /// `+CONTINUE`: the master goes on with what was asked for. That it was asked for the truth is
+    /// the node's part.
+    fn continues(&mut self, wire: Wire, named: Named, witness: &mut impl Witness) {
+        let generation = wire.generation;
+        let asked = match wire.stage {
+            Stage::Asked(asked) => asked,
+            _ => None,
+        };
+        let replid = match named {
+            Named::Nothing => None,
+            Named::Same => asked.map(|r| r.replid),
+            Named::Another => Some(self.fresh()),
+        };
+        let from = asked.map(|Resume { replid, from }| Position {
+            replid,
+            offset: from - 1,
+        });
+        if let (Some(w), Some(from)) = (self.wire(generation), from) {
+            w.stage = Stage::Streaming(Position {
+                replid: replid.unwrap_or(from.replid),
+                offset: from.offset,
+            });
+        }
+        let honest = from.is_some_and(|from| self.data.held && self.data.at == from);
+        if let (Some(replid), Some(from)) = (replid, from)
+            && honest
+            && replid != from.replid
+        {
+            // One dataset, two names: so far both histories are the same.
+            self.data.fork(replid);
+        }
+        let answer = Answer::Continue { replid };
+        self.tell(Input::Answered { generation, answer }, None, witness);
+        let accepted = wire.stage != Stage::Stopped
+            && self.node.status().link_up()
+            && self.node.status().live == Some(generation);
+        self.unless(honest || !accepted, Property::NoFalseContinue);
+        if accepted && self.marked(Mark::Refused) {
+            self.mark(Mark::Needless);
+        }
+    }
+
+    fn deed(&mut self, deed: Output<Tiny>) {
+        match deed {
+            Output::Stop(generation) => {
+                if let Some(wire) = self.wire(generation) {
+                    wire.stage = Stage::Stopped;
+                }
+            }
+            Output::Adopt(generation) => {
+                if let Some(wire) = self.wire(u8::MAX) {
+                    wire.generation = generation;
+                }
+            }
+            Output::Dial { generation, target } => self.wires.push(Wire {
+                generation,
+                host: target,
+                stage: Stage::Dialing,
+            }),
+            Output::Psync { generation, resume } => {
+                if let Some(wire) = self.wire(generation) {
+                    wire.stage = Stage::Asked(resume);
+                }
+            }
+            Output::Arm(generation) => {
+                self.wires.retain(|w| w.generation != generation);
+                self.wires.push(Wire {
+                    generation,
+                    host: 0,
+                    stage: Stage::Timer,
+                });
+            }
+            Output::Stage(generation) => {
+                self.unless(self.staging.is_none(), Property::AtomicSwap);
+                self.staging = Some(generation);
+            }
+            Output::DropAndLoad(_) => {
+                self.data.held = false;
+                self.staging = None;
+            }
+            Output::Swap(generation, at) => {
+                // In the place of what was dropped, or what was kept beside.
+                let whole = self.staging == Some(generation) || !self.data.held;
+                self.unless(whole, Property::AtomicSwap);
+                self.replace(at);
+            }
+            Output::Discard(generation) => {
+                if self.staging == Some(generation) {
+                    self.staging = None;
+                }
+            }
+            Output::Apply { to, .. } => {
+                self.unless(self.data.held, Property::AtomicSwap);
+                self.data.at.offset = to;
+            }
+            Output::DropReplicas => self.sub = None,
+            Output::Empty(at) => self.replace(at),
+            Output::CancelBefore(ticket) => {
+                self.unless(
+                    ticket == self.ghost.cancelled(),
+                    Property::NoSpuriousRefusal,
+                );
+            }
+            Output::Reply(_) | Output::Connect(_) => {}
+        }
+    }
+
+    /// The dataset becomes another; the replicas of the old one are dropped in the same step.
+    fn replace(&mut self, at: Position<Tiny>) {
+        self.data.held = true;
+        self.data.at = at;
+        self.data.shared = None;
+        self.staging = None;
+        self.sub = None;
+    }
+
+    /// What is published, against the truth.
+    fn look(&mut self) {
+        let status = self.node.status();
+        if let Some(generation) = self.staging {
+            let loads = self
+                .wire(generation)
+                .is_some_and(|w| matches!(w.stage, Stage::Loading(_)));
+            self.unless(loads, Property::AtomicSwap);
+        }
+        // A replica of ours counts our stream under the id it was told.
+        let known = self.sub.is_none_or(|id| id == self.data.at.replid);
+        self.unless(known, Property::OffsetDescribesDataset);
+        if !status.whole {
+            return;
+        }
+        if !self.data.held {
+            self.breaks(match status.master {
+                Some(_) => Property::OffsetDescribesDataset,
+                None => Property::NoPartialPromotion,
+            });
+            return;
+        }
+        let Position { replid, offset } = status.history.at;
+        let right = match status.master {
+            Some(_) => offset == self.data.at.offset,
+            // A master's own log counts on from there.
+            None => offset <= self.data.at.offset,
+        };
+        self.unless(
+            replid == self.data.at.replid && right,
+            Property::OffsetDescribesDataset,
+        );
+        // Whoever we would let continue holds the beginning of what we hold.
+        let backlog = Some(Backlog {
+            first: 0,
+            next: self.data.at.offset + 1,
+        });
+        let until = status.history.second.map(|s| (s.replid, s.until));
+        for replid in [Some(replid), until.map(|u| u.0)].into_iter().flatten() {
+            for from in [
+                until.map_or(1, |u| u.1),
+                offset + 1,
+                self.data.at.offset + 1,
+            ] {
+                for from in [from.max(2) - 1, from.max(1), from + 1] {
+                    let wanted = Resume { replid, from };
+                    let holds = Position {
+                        replid,
+                        offset: from - 1,
+                    };
+                    let given = may_continue(&status.history, backlog, wanted);
+                    let right = self.data.contains(holds);
+                    self.unless(!given || right, Property::NoFalseContinue);
+                }
+            }
+        }
+    }
+
+    /// Notes what the stories of known faults ask for.
+    fn remember(&mut self, action: Action) {
+        if self.node.status().refuses_reads() && self.data.held {
+            self.mark(Mark::Refused);
+        }
+        // These speak of the step that was just made.
+        let died = matches!(
+            action,
+            Action::Link {
+                event: Event::Lost,
+                ..
+            }
+        );
+        if !died {
+            self.marks &= !(Mark::SyncDied as u8);
+        }
+        if !matches!(action, Action::Fails { .. }) {
+            self.marks &= !(Mark::Interleaved as u8);
+        }
+        if !matches!(
+            action,
+            Action::Link {
+                event: Event::Continue(_),
+                ..
+            }
+        ) {
+            self.marks &= !(Mark::Needless as u8);
+        }
+    }
+}
