@@ -340,7 +340,7 @@ impl Check {
 
 /// Histories as clients see them, at small bounds, judged by stateright's tester.
 fn histories() -> bool {
-    let (outcome, setting) = linear::check::<Node<Tiny>>();
+    let (outcome, setting) = linear::check::<Node<Tiny>>(3);
     let verdict = match outcome.broken {
         false if outcome.complete => "holds",
         false => "not complete",

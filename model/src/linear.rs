@@ -211,9 +211,9 @@ pub struct Verdict {
     pub took: Duration,
 }
 
-/// Judges every history of a few clients.
-pub fn check<A: Algorithm>() -> (Verdict, Setting) {
-    let model = Histories::<A>::new(3);
+/// Judges every history of so many clients.
+pub fn check<A: Algorithm>(clients: u8) -> (Verdict, Setting) {
+    let model = Histories::<A>::new(clients);
     let setting = model.setting;
     let began = Instant::now();
     let checker = model.checker().threads(1).spawn_bfs().join();

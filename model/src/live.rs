@@ -19,7 +19,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::FixedState;
 use stateright::Model;
 
-use crate::action::{Action, Event, Failure, Named, Peer};
+use crate::action::{Action, Event, Failure, Peer};
 use crate::algorithm::Algorithm;
 use crate::model::InWorld;
 use crate::search::Progress;
@@ -141,12 +141,11 @@ fn calm<A: Algorithm>(state: &World<A>, action: Action, target: u8) -> bool {
         Action::Link { generation, event } => {
             let wire = state.wires.iter().find(|w| w.generation == generation);
             let stage = wire.map_or(Stage::Stopped, |w| w.stage);
-            let honest = match (stage, event) {
-                (Stage::Stopped, _) => false,
-                (Stage::Asked(None), Event::Continue(Named::Nothing | Named::Another)) => false,
-                _ => true,
-            };
-            honest
+            let nonsense = matches!(
+                (stage, event),
+                (Stage::Asked(None), Event::Continue(_)) | (Stage::Stopped, _)
+            );
+            !nonsense
                 && !matches!(
                     event,
                     Event::Lost | Event::Batch(_) | Event::Dialed(Peer::Myself)

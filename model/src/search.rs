@@ -72,9 +72,8 @@ pub fn search<A: Algorithm>(model: InWorld<A>, limits: Limits) -> Outcome<A> {
     let out_of_time = limits.time.is_some_and(|time| took >= time);
     let discoveries = checker.discoveries();
     // A search that was ended by its time or depth says that it is done, too.
-    let complete = !out_of_time
-        && most.is_none_or(|most| checker.max_depth() < most)
-        && !(limits.first && !discoveries.is_empty());
+    let cut_short = out_of_time || most.is_some_and(|most| checker.max_depth() >= most);
+    let complete = !cut_short && (!limits.first || discoveries.is_empty());
     let unique = checker.unique_state_count();
     let transitions = checker.state_count();
     let depth = checker.max_depth().saturating_sub(1);

@@ -1,0 +1,111 @@
+//! Ours in every world of a size, to completion. The counts are exact: a change of them is a change of
+//! the protocol or of the world, and is to be looked at.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use damselfly_core::Node;
+use damselfly_model::model::InWorld;
+use damselfly_model::search::{Limits, search};
+use damselfly_model::tiny::Tiny;
+use damselfly_model::world::{Setting, Stage, Start, World};
+use damselfly_model::{linear, live};
+use stateright::Model;
+
+type Ours = InWorld<Node<Tiny>>;
+
+const SETTING: Setting = Setting {
+    clients: 3,
+    masters: 2,
+    start: Start::Cold,
+    reads: true,
+    toggles: true,
+    marks: false,
+    canonical: true,
+    links: true,
+};
+
+#[test]
+fn every_state_of_three_clients_and_two_masters() {
+    let limits = Limits {
+        time: Some(Duration::from_secs(600)),
+        ..Limits::default()
+    };
+    let outcome = search(Ours::new(SETTING), limits);
+    let broken: Vec<_> = outcome.violations.iter().map(|(name, _)| *name).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    assert!(outcome.complete, "timed out");
+    assert_eq!(
+        (outcome.unique, outcome.transitions, outcome.depth),
+        (205_268, 4_089_932, 19)
+    );
+}
+
+/// The graph that liveness is decided on is made by another search, and has the same states.
+#[test]
+fn the_link_converges() {
+    let found = live::converges(&Ours::new(SETTING), 10_000_000).expect("small enough");
+    assert!(found.stuck.is_none(), "{:?}", found.stuck.map(|s| s.0));
+    assert_eq!((found.states, found.calm), (205_268, 193_928));
+}
+
+#[test]
+fn histories_of_two_clients_are_linearizable() {
+    let (verdict, _) = linear::check::<Node<Tiny>>(2);
+    assert!(verdict.complete && !verdict.broken);
+    assert_eq!(verdict.unique, 3_219);
+}
+
+/// A representative can do all that what it represents can, and gets to the same representatives; at
+/// most it still has a connection that was told to stop, and so can do more. Without such connections
+/// it can do no more, either. Looked at on worlds that were never renamed.
+#[test]
+fn representatives_have_the_same_future() {
+    let setting = Setting {
+        clients: 2,
+        toggles: false,
+        ..SETTING
+    };
+    let real = Setting {
+        canonical: false,
+        ..setting
+    };
+    let future = |world: &World<Node<Tiny>>| -> HashSet<World<Node<Tiny>>> {
+        let next = Ours::new(real).next_states(world).into_iter();
+        next.map(|w| w.canonical(&setting)).collect()
+    };
+    let at_rest = |world: &World<Node<Tiny>>| {
+        let mut world = world.clone();
+        world.wires.retain(|w| w.stage != Stage::Stopped);
+        world
+    };
+    let mut seen = HashSet::new();
+    let mut frontier = Ours::new(real).init_states();
+    for _ in 0..6 {
+        for world in std::mem::take(&mut frontier) {
+            let representative = world.clone().canonical(&setting);
+            assert_eq!(representative, representative.clone().canonical(&setting));
+            let (may, stands_for) = (future(&world), future(&representative));
+            let rested: HashSet<_> = stands_for.iter().map(at_rest).collect();
+            for next in &may {
+                assert!(
+                    stands_for.contains(next) || rested.contains(next),
+                    "{representative}\nis to stand for\n{world}\nbut cannot do this:\n{next}"
+                );
+            }
+            if representative
+                .wires
+                .iter()
+                .all(|w| w.stage != Stage::Stopped)
+            {
+                assert_eq!(may.len(), stands_for.len(), "{world}\n{representative}");
+            }
+            for next in Ours::new(real).next_states(&world) {
+                if seen.insert(next.clone()) {
+                    frontier.push(next);
+                }
+            }
+        }
+    }
+    assert!(seen.len() > 10_000, "{}", seen.len());
+}
