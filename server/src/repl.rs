@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod attempt;
 pub mod domain;
+pub mod door;
 pub mod driver;
 pub mod facts;
 pub mod greet;

@@ -32,9 +32,6 @@ impl Domain for Wire {
 /// What the core publishes, in the server's terms.
 pub type Status = damselfly_core::Status<Wire>;
 
-/// How the link to the master is.
-pub use damselfly_core::LinkStatus;
-
 /// Which history a dataset is at, in the server's terms.
 pub type History = damselfly_core::History<Wire>;
 

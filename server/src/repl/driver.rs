@@ -29,7 +29,7 @@ use machine::Machine;
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Ends a task.
@@ -88,6 +88,8 @@ struct Inner {
     links: Vec<(u64, Stop)>,
     /// Connections lost in a row.
     losses: u32,
+    /// Since when the link streams, if it does.
+    up_since: Option<Instant>,
     /// Nothing is started any more.
     closed: bool,
 }
@@ -109,6 +111,7 @@ impl Driver {
                 attempts: Attempts::default(),
                 links: Vec::new(),
                 losses: 0,
+                up_since: None,
                 closed: false,
             }),
             published: ArcSwap::from_pointee(status),

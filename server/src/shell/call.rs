@@ -7,6 +7,7 @@ use super::commands;
 use super::conn::Parked;
 use super::execute::Flow;
 use super::multi;
+use super::replication::Replication;
 use super::server::{Server, now_ms};
 use super::session::Session;
 use super::stats::Stats;
@@ -25,11 +26,18 @@ use std::time::{Duration, Instant};
 pub(super) trait Still {
     /// Puts another view into all gates; the one that was there.
     fn replace(&mut self, view: View) -> View;
+    /// REPLICAOF inside EXEC; the view that is in the gates then.
+    fn replicaof(&mut self, by: &dyn Replication, args: &[&[u8]], out: &mut Reply) -> View;
 }
 
 impl Still for AllGates<'_, View> {
     fn replace(&mut self, view: View) -> View {
         AllGates::replace(self, view)
+    }
+
+    fn replicaof(&mut self, by: &dyn Replication, args: &[&[u8]], out: &mut Reply) -> View {
+        by.replicaof_in_exec(self, args, out);
+        self.view().clone()
     }
 }
 

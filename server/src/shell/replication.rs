@@ -2,7 +2,7 @@
 
 use super::server::Server;
 use crate::config::Settings;
-use crate::gate::View;
+use crate::gate::{AllGates, View};
 use crate::repl::serve::Hello;
 use crate::resp::Reply;
 use std::future::Future;
@@ -80,9 +80,9 @@ pub trait Replication: Send + Sync {
     /// without a gate.
     fn replicaof(&self, args: &[&[u8]]) -> Answer;
 
-    /// The same inside EXEC: accepted at once, and carried out when the transaction is over. `NO ONE` takes effect
-    /// as soon as the gates are open again. Called with all gates held.
-    fn replicaof_in_exec(&self, args: &[&[u8]], out: &mut Reply);
+    /// The same inside EXEC, which holds all gates: `host port` is accepted at once, and connects while the
+    /// transaction goes on; `NO ONE` takes effect before the next command.
+    fn replicaof_in_exec(&self, all: &mut AllGates<'_, View>, args: &[&[u8]], out: &mut Reply);
 
     /// FAILOVER and REPLTAKEOVER, as `args`. Called without a gate.
     fn hand_over(&self, args: &[&[u8]]) -> Answer;

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 pub struct Threads {
     own: Runtime,
     crew: Arc<Crew>,
+    replication: Handle,
     others: Vec<JoinHandle<()>>,
     stop: Arc<shutdown::Shutdown>,
 }
@@ -37,18 +38,23 @@ impl Threads {
             let thread = std::thread::Builder::new().name(format!("io-{slot}"));
             others.push(thread.spawn(move || runtime.block_on(stop.wait()))?);
         }
+        let (runtime, until) = (runtime()?, Arc::clone(&stop));
+        let replication = runtime.handle().clone();
+        let thread = std::thread::Builder::new().name("replication".to_owned());
+        others.push(thread.spawn(move || runtime.block_on(until.wait()))?);
         let counts = handles.iter().map(|_| AtomicUsize::new(0)).collect();
         Ok(Threads {
             own,
             crew: Arc::new(Crew { handles, counts }),
+            replication,
             others,
             stop,
         })
     }
 
-    /// The runtime of the calling thread, for tasks that are nobody's connection.
-    pub fn handle(&self) -> &Handle {
-        &self.crew.handles[0]
+    /// The runtime of a thread of its own, for links to masters: what they do for long is at no client's cost.
+    pub fn replication(&self) -> &Handle {
+        &self.replication
     }
 
     /// Serves connections of `listeners` on all threads until `until` is over, and then closes them.

@@ -11,6 +11,7 @@ use crate::persist;
 use crate::rdb::load::Expired;
 use crate::rdb::read::{Options, Refusal};
 use crate::repl::domain::{History, Id, Status};
+use crate::repl::door::Door;
 use crate::store::Dataset;
 use std::io;
 use std::path::Path;
@@ -60,18 +61,25 @@ pub fn run(config: Config) -> Result<(), String> {
         settings.port,
         std::process::id()
     );
+    let door = Door::open(&server, replid, threads.replication().clone())
+        .map_err(|why| why.to_string())?;
+    server.set_replication(Arc::clone(&door) as _);
+    server.set_snapshots(Arc::clone(&door) as _);
     let pidfile = Pidfile::write(&settings.pidfile)?;
     let loading = {
         let server = Arc::clone(&server);
         std::thread::Builder::new()
             .name("restore".to_owned())
-            .spawn(move || restore(&server))
+            .spawn(move || restore(&server, &door))
             .map_err(|e| format!("cannot start a thread: {e}"))?
     };
     let ended = Arc::clone(&server);
     let until = async move {
         tokio::spawn(signals(Arc::clone(&ended)));
         ended.shutdown.wait().await;
+        if let Some(replication) = ended.replication() {
+            replication.shut_down();
+        }
     };
     threads.run(&server, listeners, until);
     tracing::warn!("Damselfly ends: {}", server.shutdown.why());
@@ -83,7 +91,7 @@ pub fn run(config: Config) -> Result<(), String> {
 }
 
 /// Loads the snapshot file. Until that is done, clients are told so; a file that cannot be loaded ends the server.
-fn restore(server: &Server) -> Result<(), String> {
+fn restore(server: &Server, door: &Door) -> Result<(), String> {
     let settings = server.config.settings();
     let path = settings.dir.join(&settings.dbfilename);
     let going_on = |_| match server.shutdown.begun() {
@@ -104,7 +112,7 @@ fn restore(server: &Server) -> Result<(), String> {
         },
         going_on,
     );
-    let dataset = match restored {
+    let (dataset, position) = match restored {
         Ok(Some(restored)) => {
             tracing::info!(
                 "{}: {} keys loaded in {:?}",
@@ -112,22 +120,17 @@ fn restore(server: &Server) -> Result<(), String> {
                 restored.summary.keys,
                 restored.took
             );
-            restored.dataset
+            (restored.dataset, restored.position)
         }
-        Ok(None) => Dataset::new(settings.databases),
+        Ok(None) => (Dataset::new(settings.databases), None),
         Err(error) => {
             server.shutdown.begin("its snapshot file cannot be loaded");
             return Err(error.to_string());
         }
     };
-    server.gates.all().update(|view| {
-        let status = Status {
-            loading: false,
-            whole: true,
-            ..*view.status
-        };
-        *view = View::new(Arc::new(dataset), Arc::new(status));
-    });
+    let dataset = Arc::new(dataset);
+    server.gates.all().update(|view| view.dataset = dataset);
+    door.restored(position);
     tracing::info!("Ready to accept connections");
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::store::{Dataset, lazyfree};
 use damselfly_core::{Output, Reply};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// What comes with a fact and is moved by its deeds.
@@ -85,6 +85,10 @@ impl Driver {
                 }
                 Output::Arm(generation) => {
                     forget(inner, generation);
+                    // A link that breaks as soon as it streams, over and over, is no better than one that fails.
+                    if inner.up_since.is_some_and(|at| at.elapsed() >= BACK_OFF.1) {
+                        inner.losses = 0;
+                    }
                     let delay = back_off(inner.losses);
                     inner.losses = inner.losses.saturating_add(1);
                     if !inner.closed {
@@ -149,12 +153,12 @@ impl Driver {
         all.update(|view| view.set_status(Arc::clone(&after)));
         self.published.store(Arc::clone(&after));
         let (was_up, is_up) = (before.link_up(), after.link_up());
-        if is_up {
-            inner.losses = 0;
-            if !self.world.log.active() {
-                // What our master sends is kept, for replicas of ours and for a promotion.
-                self.world.log.activate();
-            }
+        if is_up && !self.world.log.active() {
+            // What our master sends is kept, for replicas of ours and for a promotion.
+            self.world.log.activate();
+        }
+        if was_up != is_up {
+            inner.up_since = is_up.then(Instant::now);
         }
         if was_up != is_up || before.master.is_none() != after.master.is_none() {
             self.facts.link_is_up(is_up);

@@ -3,7 +3,7 @@
 use super::{error, integer};
 use crate::repl::serve;
 use crate::resp::Reply;
-use crate::shell::call::Call;
+use crate::shell::call::{Call, World};
 use crate::shell::conn::Parked;
 use crate::shell::execute::Flow;
 use damselfly_core::LinkStatus;
@@ -16,8 +16,8 @@ pub(super) fn replicaof(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let Some(replication) = call.server.replication() else {
         return error(call, ALONE);
     };
-    if call.transaction.is_some() {
-        replication.replicaof_in_exec(args, call.out);
+    if let World::All(still, view) = &mut call.world {
+        *view = still.replicaof(&**replication, args, call.out);
         return Flow::Next;
     }
     let (replication, args) = (Arc::clone(replication), owned(args));

@@ -1,0 +1,375 @@
+//! Replication as the rest of the server sees it: both sides behind the shell's one door.
+
+use super::attempt::Verdict;
+use super::domain::{Host, Id, Wire};
+use super::driver::{Asked, Driver, Hooks, Start, World};
+use super::serve::{Hello, Master, MasterConfig, MasterHooks};
+use super::tasks::OnRuntime;
+use crate::config::Settings;
+use crate::gate::{AllGates, View};
+use crate::rdb;
+use crate::resp::Reply;
+use crate::shell::replication::{
+    Answer, LinkInfo, ReplicaLine, Replication, ReplicationInfo, Serve, Snapshots,
+};
+use crate::shell::server::Server;
+use damselfly_core::{LinkStatus, Position};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock, Weak};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// See the module.
+pub struct Door {
+    driver: Arc<Driver>,
+    master: Arc<Master>,
+    runtime: Handle,
+}
+
+impl Door {
+    /// Sets replication up for `server`, which is loading: a replica at once if it is configured as one. Links and
+    /// attempts run on `runtime`. Tell it [`Door::restored`] when the snapshot file is in.
+    ///
+    /// # Errors
+    /// The trace file cannot be made, or the master configured is none.
+    pub fn open(server: &Arc<Server>, replid: Id, runtime: Handle) -> io::Result<Arc<Door>> {
+        let settings = Arc::clone(&server.config.settings());
+        let follow = match &settings.replicaof {
+            None => None,
+            Some((name, port)) => Some(Host::new(name, *port).ok_or_else(|| {
+                let text = "replicaof: a host name has 1 to 255 bytes";
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            })?),
+        };
+        let neighbours = Arc::new(Neighbours {
+            server: Arc::downgrade(server),
+            master: OnceLock::new(),
+        });
+        let world = World {
+            gates: Arc::clone(&server.gates),
+            log: Arc::clone(&server.log),
+            config: Arc::clone(&server.config),
+            tasks: Box::new(OnRuntime(runtime.clone())),
+            hooks: Box::new(Arc::clone(&neighbours)),
+        };
+        let start = Start {
+            run_id: server.identity.run_id,
+            replid,
+            follow,
+        };
+        let driver = Driver::new(world, start)?;
+        let master = Master::new(
+            Arc::clone(&server.gates),
+            Arc::clone(&server.log),
+            Arc::new(Histories(Arc::clone(&driver))),
+            MasterConfig::from(&*settings),
+        );
+        let _ = neighbours.master.set(Arc::downgrade(&master));
+        runtime.spawn(Arc::clone(&master).housekeeping(server.aside()));
+        Ok(Arc::new(Door {
+            driver,
+            master,
+            runtime,
+        }))
+    }
+
+    /// The snapshot file is in, if there was one, and its dataset in the gates; `position` is where it stands in a
+    /// history.
+    pub fn restored(&self, position: Option<rdb::load::Position>) {
+        let position = position.and_then(|at| {
+            let replid = Id::parse(at.id.as_bytes())?;
+            let offset = at.offset;
+            Some((Position::<Wire> { replid, offset }, at.stream_db))
+        });
+        self.driver.restored(position);
+    }
+
+    /// The side that follows.
+    pub fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
+}
+
+/// Who must know of changes of role and dataset.
+struct Neighbours {
+    server: Weak<Server>,
+    master: OnceLock<Weak<Master>>,
+}
+
+impl Hooks for Arc<Neighbours> {
+    fn demoted(&self, view: &View) {
+        if let Some(server) = self.server.upgrade() {
+            server.blocking.demoted(&server, view);
+        }
+    }
+
+    fn drop_replicas(&self) {
+        if let Some(master) = self.master.get().and_then(Weak::upgrade) {
+            master.drop_all_replicas();
+        }
+    }
+
+    fn publish(&self, sharded: bool, channel: &[u8], message: &[u8]) {
+        if let Some(server) = self.server.upgrade() {
+            match sharded {
+                true => server.publish_sharded(channel, message),
+                false => server.publish(channel, message),
+            };
+        }
+    }
+}
+
+/// New names for the history of a master, as its own side asks for them.
+struct Histories(Arc<Driver>);
+
+impl MasterHooks for Histories {
+    fn begin_history(&self, all: &mut AllGates<'_, View>) {
+        if let Err(why) = self.0.begin_history(all) {
+            // The old name goes on: replicas that saw it before cannot know that writes were not counted.
+            tracing::error!("the history keeps its name: {why}");
+        }
+    }
+}
+
+/// What a `REPLICAOF` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    NoOne { force: bool },
+    Master(Host),
+}
+
+/// What `REPLICAOF` with `args` asks for; else the error, with its code.
+fn parse(args: &[&[u8]]) -> Result<Wanted, String> {
+    let is = |arg: &[u8], word: &str| arg.eq_ignore_ascii_case(word.as_bytes());
+    match args {
+        [_, no, one] if is(no, "no") && is(one, "one") => Ok(Wanted::NoOne { force: false }),
+        [_, no, one, force] if is(no, "no") && is(one, "one") && is(force, "force") => {
+            Ok(Wanted::NoOne { force: true })
+        }
+        [_, host, port] => {
+            let port = std::str::from_utf8(port).ok().and_then(|n| n.parse().ok());
+            let port = port.ok_or("ERR Invalid master port")?;
+            let name = std::str::from_utf8(host).ok();
+            // A name with a blank or a line end in it could not be shown, nor written to a file.
+            let name = name.filter(|n| !n.contains(|c: char| c.is_whitespace() || c.is_control()));
+            let host = name.and_then(|name| Host::new(name, port));
+            host.map(Wanted::Master)
+                .ok_or("ERR Invalid master host".into())
+        }
+        [_, _, _, _, ..] => Err("ERR REPLICAOF of a range of slots is not supported".into()),
+        _ => Err("ERR syntax error".into()),
+    }
+}
+
+fn write(verdict: &Verdict, out: &mut Reply) {
+    match verdict.is_ok() {
+        true => out.simple(&verdict.text()),
+        false => out.error(&verdict.text()),
+    }
+}
+
+fn error(text: &str) -> Answer {
+    let mut out = Reply::default();
+    out.error(text);
+    Answer::Now(out.take())
+}
+
+fn bytes(verdict: &Verdict) -> Vec<u8> {
+    let mut out = Reply::default();
+    write(verdict, &mut out);
+    out.take()
+}
+
+async fn verdict(later: oneshot::Receiver<Verdict>) -> Vec<u8> {
+    // An attempt that ends without a verdict was ended by the end of the server.
+    let gone = Verdict::Reply(damselfly_core::Reply::Cancelled);
+    bytes(&later.await.unwrap_or(gone))
+}
+
+impl Replication for Door {
+    fn replicaof(&self, args: &[&[u8]]) -> Answer {
+        match parse(args) {
+            Err(text) => error(&text),
+            Ok(Wanted::NoOne { force }) => Answer::Now(bytes(&self.driver.no_one(force))),
+            Ok(Wanted::Master(host)) => match self.driver.request(host) {
+                Asked::Now(verdict) => Answer::Now(bytes(&verdict)),
+                Asked::Later(later) => Answer::Later(Box::pin(verdict(later))),
+            },
+        }
+    }
+
+    fn replicaof_in_exec(&self, all: &mut AllGates<'_, View>, args: &[&[u8]], out: &mut Reply) {
+        match parse(args) {
+            Err(text) => out.error(&text),
+            Ok(Wanted::NoOne { force }) => write(&self.driver.no_one_in(all, force), out),
+            Ok(Wanted::Master(host)) => write(&self.driver.request_detached(all, host), out),
+        }
+    }
+
+    fn hand_over(&self, args: &[&[u8]]) -> Answer {
+        let name = String::from_utf8_lossy(args.first().copied().unwrap_or_default());
+        error(&format!("ERR {} is not supported yet", name.to_uppercase()))
+    }
+
+    fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String> {
+        let admission = self.master.admit(view, hello, ip, args)?;
+        Ok(Box::new(move |stream, unread| {
+            Box::pin(admission.run(stream, unread))
+        }))
+    }
+
+    fn info(&self) -> ReplicationInfo {
+        let (status, facts) = (self.driver.status(), self.driver.facts());
+        let seconds = |n: Option<u64>| n.map_or(-1, |n| n as i64);
+        let progress = facts.progress();
+        let link = status.master.map(|(_, link)| LinkInfo {
+            last_io_seconds: seconds(match link {
+                LinkStatus::Streaming => facts.last_io_seconds(),
+                _ => progress.map(|progress| progress.idle_seconds),
+            }),
+            sync_in_progress: progress.is_some(),
+            sync_total_bytes: progress.and_then(|p| p.total).unwrap_or(0),
+            sync_read_bytes: progress.map_or(0, |p| p.read),
+            down_since_seconds: seconds(facts.down_seconds()),
+            read_offset: self.driver.log().offset(),
+            staging_bytes: facts.staging_memory(),
+        });
+        let lines = self
+            .master
+            .replicas()
+            .into_iter()
+            .map(|replica| ReplicaLine {
+                ip: replica.ip,
+                port: replica.port,
+                state: replica.state.name(),
+                offset: replica.offset,
+                lag: replica.lag,
+            });
+        let stats = self.master.stats();
+        ReplicationInfo {
+            link,
+            replicas: lines.collect(),
+            failover_state: "no-failover",
+            last_error: facts
+                .last_error()
+                .map(|e| e.to_string())
+                .unwrap_or_default(),
+            syncs: [stats.full, stats.partial_ok, stats.partial_err],
+        }
+    }
+
+    fn good_replicas(&self) -> usize {
+        let settings = self.driver.config().settings();
+        self.master.good_replicas(settings.min_replicas_max_lag)
+    }
+
+    fn acked_by(&self, offset: u64) -> usize {
+        self.master.acked_by(offset)
+    }
+
+    fn wait_for_acks(
+        &self,
+        count: usize,
+        offset: u64,
+    ) -> Pin<Box<dyn Future<Output = usize> + Send>> {
+        self.master.ask_for_acks();
+        let master = Arc::clone(&self.master);
+        Box::pin(async move { master.wait_for_acks(count, offset).await })
+    }
+
+    fn kill_master_link(&self) -> usize {
+        let Some(generation) = self.driver.status().live else {
+            return 0;
+        };
+        let driver = Arc::clone(&self.driver);
+        // The caller may hold gates.
+        self.runtime.spawn(async move { driver.kill(generation) });
+        1
+    }
+
+    fn kill_replicas(&self) -> usize {
+        let count = self.master.replicas().len();
+        self.master.drop_all_replicas();
+        count
+    }
+
+    fn configure(&self, settings: &Settings) {
+        self.master.configure(MasterConfig::from(settings));
+        self.driver.configure(!settings.full_sync_staging);
+    }
+
+    fn change_repl_id(&self) {
+        let mut all = self.driver.gates().all();
+        if let Err(why) = self.driver.begin_history(&mut all) {
+            tracing::error!("the history keeps its name: {why}");
+        }
+    }
+
+    fn shut_down(&self) {
+        self.driver.shut_down();
+    }
+}
+
+impl Snapshots for Door {
+    fn save(
+        &self,
+        server: &Arc<Server>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+        let settings = server.config.settings();
+        let path = settings.dir.join(&settings.dbfilename);
+        let saved = self.master.snapshots().save(path);
+        Box::pin(async move {
+            let saved = saved.ok_or("a save is under way")?;
+            match saved.await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("the save was abandoned".into()),
+            }
+        })
+    }
+
+    fn saving(&self) -> bool {
+        self.master.snapshots().saving()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Wanted, String> {
+        let words: Vec<_> = line.split(' ').map(str::as_bytes).collect();
+        parse(&words)
+    }
+
+    #[test]
+    fn what_replicaof_takes() {
+        let host = |name, port| Ok(Wanted::Master(Host::new(name, port).unwrap()));
+        assert_eq!(parsed("REPLICAOF 10.0.0.1 6379"), host("10.0.0.1", 6379));
+        assert_eq!(parsed("SLAVEOF no 1"), host("no", 1));
+        assert_eq!(
+            parsed("REPLICAOF NO one"),
+            Ok(Wanted::NoOne { force: false })
+        );
+        assert_eq!(
+            parsed("REPLICAOF no ONE Force"),
+            Ok(Wanted::NoOne { force: true })
+        );
+        for (line, error) in [
+            ("REPLICAOF h 65536", "ERR Invalid master port"),
+            ("REPLICAOF h -1", "ERR Invalid master port"),
+            ("REPLICAOF h port", "ERR Invalid master port"),
+            ("REPLICAOF  6379", "ERR Invalid master host"),
+            (
+                "REPLICAOF h 6379 0 100",
+                "ERR REPLICAOF of a range of slots is not supported",
+            ),
+            ("REPLICAOF h", "ERR syntax error"),
+        ] {
+            assert_eq!(parsed(line), Err(error.into()), "{line}");
+        }
+        assert!(parse(&[b"REPLICAOF", b"a\nb", b"1"]).is_err());
+    }
+}
