@@ -124,6 +124,14 @@ pub fn fill(client: &mut Client) {
             }
         }
         let long: Vec<_> = (1..9).map(|n| noise(n * n * 1_500, n as u64)).collect();
+        // Where a listpack's lengths, of an element and of it with its header, take one more byte.
+        let edges = [61..67, 123..130, 4092..4099, 16_374..16_385];
+        let edges: Vec<_> = edges
+            .into_iter()
+            .flatten()
+            .map(|len| noise(len, 7))
+            .collect();
+        many(client, "RPUSH", "list of edges", 1, &edges);
         many(client, "RPUSH", "list of long ones", 1, &long);
         many(client, "SADD", "set of long ones", 1, &long);
         many(client, "HSET", "hash of long ones", 2, &long);
