@@ -125,11 +125,8 @@ impl Hooks for Arc<Neighbours> {
 struct Histories(Arc<Driver>);
 
 impl MasterHooks for Histories {
-    fn begin_history(&self, all: &mut AllGates<'_, View>) {
-        if let Err(why) = self.0.begin_history(all) {
-            // The old name goes on: replicas that saw it before cannot know that writes were not counted.
-            tracing::error!("the history keeps its name: {why}");
-        }
+    fn begin_history(&self, all: &mut AllGates<'_, View>) -> Result<(), String> {
+        self.0.begin_history(all)
     }
 }
 
@@ -290,9 +287,7 @@ impl Replication for Door {
     }
 
     fn kill_replicas(&self) -> usize {
-        let count = self.master.replicas().len();
-        self.master.drop_all_replicas();
-        count
+        self.master.drop_all_replicas()
     }
 
     fn configure(&self, settings: &Settings) {

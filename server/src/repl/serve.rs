@@ -33,9 +33,12 @@ use tokio::sync::Notify;
 
 /// What the core has to do with the master's side.
 pub trait MasterHooks: Send + Sync {
-    /// The log begins to keep writes: the history needs a new name, to be in the view of every gate when this
+    /// Writes go or went uncounted: the history needs a new name, to be in the view of every gate when this
     /// returns (`Input::HistoryBegan`). Called on a master only.
-    fn begin_history(&self, all: &mut AllGates<'_, View>);
+    ///
+    /// # Errors
+    /// There is no new name to be had; the old one stays.
+    fn begin_history(&self, all: &mut AllGates<'_, View>) -> Result<(), String>;
 }
 
 /// What INFO counts of synchronizations.
@@ -54,6 +57,7 @@ pub struct Master {
     gates: Arc<Gates<View>>,
     log: Arc<ReplLog>,
     snapshots: Arc<Snapshots>,
+    hooks: Arc<dyn MasterHooks>,
     config: Arc<ArcSwap<MasterConfig>>,
     replicas: Mutex<BTreeMap<u64, Arc<Replica>>>,
     next: AtomicU64,
@@ -90,13 +94,14 @@ impl Master {
         let snapshots = Arc::new(Snapshots::new(
             Arc::clone(&gates),
             Arc::clone(&log),
-            hooks,
+            Arc::clone(&hooks),
             Arc::clone(&config),
         ));
         Arc::new(Master {
             gates,
             log,
             snapshots,
+            hooks,
             config,
             replicas: Mutex::default(),
             next: AtomicU64::new(0),
@@ -272,10 +277,13 @@ impl Master {
     }
 
     /// Closes the connection to every replica: our history changed its name, or is another one. They ask again.
-    pub fn drop_all_replicas(&self) {
-        for replica in self.replicas.lock().values() {
+    /// How many there were.
+    pub fn drop_all_replicas(&self) -> usize {
+        let replicas = self.replicas.lock();
+        for replica in replicas.values() {
             replica.end(End::HistoryChanged);
         }
+        replicas.len()
     }
 
     /// What is done every second, for ever: pings, and the end of a backlog nobody has used for long.
@@ -314,10 +322,17 @@ impl Master {
     }
 
     fn free_backlog(&self) {
-        let all = self.gates.all();
-        if !all.view().fence.replica && self.replicas.lock().is_empty() {
-            self.log.deactivate();
-            tracing::info!("replication backlog freed after long without replicas");
+        let mut all = self.gates.all();
+        if all.view().fence.replica || !self.replicas.lock().is_empty() {
+            return;
+        }
+        // Who knows the history by its name must not think that it ends where we stop counting.
+        match self.hooks.begin_history(&mut all) {
+            Ok(()) => {
+                self.log.deactivate();
+                tracing::info!("replication backlog freed after long without replicas");
+            }
+            Err(why) => tracing::warn!("replication backlog not freed: {why}"),
         }
     }
 }

@@ -38,9 +38,10 @@ pub struct Bed {
 struct Rename;
 
 impl MasterHooks for Rename {
-    fn begin_history(&self, all: &mut AllGates<'_, View>) {
+    fn begin_history(&self, all: &mut AllGates<'_, View>) -> Result<(), String> {
         let offset = all.view().status.history.at.offset;
         all.update(|view| view.set_status(Arc::new(status(Id::random().unwrap(), offset))));
+        Ok(())
     }
 }
 

@@ -44,8 +44,10 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) {
         let mut all = of.gates.all();
         if sinks.has_replicas() && !of.log.active() {
             // The writes so far were not counted: whoever compares offsets must see another history.
-            if !all.view().fence.replica {
-                of.hooks.begin_history(&mut all);
+            if !all.view().fence.replica
+                && let Err(why) = of.hooks.begin_history(&mut all)
+            {
+                return tracing::warn!("no snapshot: {why}");
             }
             of.log.activate();
         }
