@@ -9,6 +9,7 @@ pub mod args;
 mod collections;
 pub mod effects;
 pub mod error;
+pub mod inspect;
 pub mod introspect;
 pub mod shell;
 pub mod syntax;

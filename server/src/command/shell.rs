@@ -2,12 +2,15 @@
 //!
 //! Only their entries in the table are here; the shell has the handlers.
 
+pub mod containers;
+
 use super::table::{Command, KeySpec, acl, flag::*};
 
 /// Which handler of the connection layer runs a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the commands say it all")]
 pub enum ShellCommand {
+    Acl,
     Auth,
     Client,
     Config,
@@ -20,6 +23,7 @@ pub enum ShellCommand {
     Info,
     LastSave,
     Latency,
+    Lolwut,
     Memory,
     Monitor,
     Multi,
@@ -69,24 +73,6 @@ pub const COMMANDS: &[Command] = &[
             "O(N) where N is the number of passwords defined for the user",
             "[username] password",
             "Authenticates the connection.",
-        ),
-    Command::shell("client", -2, 0, S::Client)
-        .acl(acl::CONNECTION)
-        .doc(
-            "connection",
-            "2.4.0",
-            "Depends on subcommand.",
-            "subcommand [arg ...]",
-            "Names, lists, kills and tunes client connections.",
-        ),
-    Command::shell("config", -2, 0, S::Config)
-        .acl(acl::ADMIN | acl::DANGEROUS)
-        .doc(
-            "server",
-            "2.0.0",
-            "Depends on subcommand.",
-            "subcommand [arg ...]",
-            "Reads and changes configuration parameters.",
         ),
     Command::shell("debug", -2, OPERATOR, S::Debug).doc(
         "server",
@@ -150,26 +136,19 @@ pub const COMMANDS: &[Command] = &[
             "",
             "Returns the time of the last successful save to disk.",
         ),
-    Command::shell("latency", -2, OPERATOR, S::Latency).doc(
-        "server",
-        "2.8.13",
-        "Depends on subcommand.",
-        "subcommand [arg ...]",
-        "Reports latency events.",
-    ),
-    Command::shell("memory", -2, 0, S::Memory).doc(
-        "server",
-        "4.0.0",
-        "Depends on subcommand.",
-        "subcommand [arg ...]",
-        "Reports on memory.",
-    ),
     Command::shell("monitor", 1, OPERATOR, S::Monitor).doc(
         "server",
         "1.0.0",
         "",
         "",
         "Streams every command the server runs.",
+    ),
+    Command::shell("lolwut", -1, READONLY | FAST, S::Lolwut).doc(
+        "server",
+        "5.0.0",
+        "O(1)",
+        "[VERSION version]",
+        "Shows the version.",
     ),
     Command::shell("multi", 1, SESSION | NO_MULTI | ALLOW_BUSY, S::Multi)
         .acl(acl::TRANSACTION)
@@ -196,13 +175,6 @@ pub const COMMANDS: &[Command] = &[
         "",
         "replicationid offset",
         "Begins or resumes replication, as replicas ask for it.",
-    ),
-    Command::shell("pubsub", -2, PUBSUB | LOADING | STALE, S::PubSub).doc(
-        "pubsub",
-        "2.8.0",
-        "Depends on subcommand.",
-        "subcommand [arg ...]",
-        "Looks at the state of messaging.",
     ),
     Command::shell("publish", 3, PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE, S::Publish).doc(
         "pubsub",
@@ -284,13 +256,6 @@ pub const COMMANDS: &[Command] = &[
         "O(1)",
         "host port",
         "Makes the server a replica of another one, or a master.",
-    ),
-    Command::shell("slowlog", -2, OPERATOR, S::Slowlog).doc(
-        "server",
-        "2.2.12",
-        "Depends on subcommand.",
-        "subcommand [arg ...]",
-        "Reports commands that took long.",
     ),
     Command::shell("spublish", 3, PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE, S::SPublish)
         .keys(KeySpec::FIRST)

@@ -18,6 +18,7 @@ pub static FAMILIES: &[&[Command]] = &[
     super::zsets::COMMANDS,
     super::introspect::COMMANDS,
     super::shell::COMMANDS,
+    super::shell::containers::COMMANDS,
 ];
 
 /// A command, or a subcommand of one.

@@ -45,10 +45,7 @@ pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
     if found.takes(args.len()) {
         return Ok(found);
     }
-    let name = match std::ptr::eq(found, command) {
-        true => command.name.to_owned(),
-        false => format!("{}|{}", command.name, found.name),
-    };
+    let name = found.name;
     Err(format!("ERR wrong number of arguments for '{name}' command").into())
 }
 

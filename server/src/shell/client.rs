@@ -220,14 +220,12 @@ impl Client {
     }
 
     /// The name of its last command, subcommand included.
-    pub fn last_command(&self) -> String {
+    pub fn last_command(&self) -> &'static str {
         let last: *const Command = self.command.load(Relaxed);
-        let mut names = crate::command::table::all().flat_map(|c| {
-            let own = std::ptr::eq(c, last).then(|| c.name.to_owned());
-            let sub = c.subcommands.iter().find(|s| std::ptr::eq(*s, last));
-            own.or_else(|| sub.map(|s| format!("{}|{}", c.name, s.name)))
-        });
-        names.next().unwrap_or_else(|| "NULL".to_owned())
+        let mut all =
+            crate::command::table::all().flat_map(|c| std::iter::once(c).chain(c.subcommands));
+        all.find(|c| std::ptr::eq(*c, last))
+            .map_or("NULL", |c| c.name)
     }
 
     /// The database it has selected.

@@ -1,5 +1,6 @@
 //! The commands that are not about data.
 
+mod acl;
 mod client;
 mod config;
 mod connection;
@@ -26,6 +27,7 @@ pub(super) fn run(call: &mut Call<'_>, which: S, command: &Command, args: &[&[u8
         S::Quit => connection::quit(call),
         S::Reset => connection::reset(call),
         S::Select => connection::select(call, args),
+        S::Acl => acl::run(call, args),
         S::Client => client::run(call, args),
 
         S::Multi => multi::multi(call),
@@ -59,6 +61,7 @@ pub(super) fn run(call: &mut Call<'_>, which: S, command: &Command, args: &[&[u8
         S::Debug => debug::run(call, args),
         S::Info => operator::info(call, args),
         S::LastSave => operator::last_save(call),
+        S::Lolwut => operator::lolwut(call),
         S::Latency => operator::latency(call, args),
         S::Memory => operator::memory(call, args),
         S::Save => operator::save(call),
@@ -113,24 +116,13 @@ fn integer(word: &[u8]) -> Result<i64, &'static str> {
     parse_i64(word).ok_or("ERR value is not an integer or out of range")
 }
 
-/// The error about a subcommand that does not exist, or has other arguments.
+/// The error about a subcommand that does not exist, or takes other arguments.
 fn unknown_subcommand(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let name = String::from_utf8_lossy(args[0]).to_uppercase();
-    let sub = String::from_utf8_lossy(args.get(1).copied().unwrap_or_default()).into_owned();
-    error(
-        call,
-        &format!("ERR unknown subcommand '{sub}'. Try {name} HELP."),
-    )
-}
-
-/// The error about a known subcommand with too few or too many arguments.
-fn wrong_arity(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
-    let name = String::from_utf8_lossy(args[0]).to_lowercase();
-    let sub = subcommand(args);
-    error(
-        call,
-        &format!("ERR wrong number of arguments for '{name}|{sub}' command"),
-    )
+    let sub = args.get(1).copied().unwrap_or_default();
+    let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+    let what = "unknown subcommand or wrong number of arguments for";
+    error(call, &format!("ERR {what} '{sub}'. Try {name} HELP."))
 }
 
 /// The reply of a HELP subcommand.

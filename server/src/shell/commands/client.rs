@@ -1,6 +1,6 @@
 //! CLIENT: about connections, this one and others.
 
-use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand, wrong_arity};
+use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand};
 use crate::shell::call::Call;
 use crate::shell::client::{Client, trait_of};
 use crate::shell::execute::Flow;
@@ -62,12 +62,6 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         ("tracking", [on]) if is(on, "off") => ok(call),
         ("tracking", [_, ..]) => error(call, "ERR client-side caching is not served yet"),
         ("help", []) => help(call, "CLIENT", text::CLIENT_HELP),
-        (
-            "id" | "getname" | "setname" | "setinfo" | "info" | "kill" | "pause" | "unpause"
-            | "reply" | "no-evict" | "no-touch" | "unblock" | "getredir" | "trackinginfo"
-            | "tracking" | "help",
-            _,
-        ) => wrong_arity(call, args),
         _ => unknown_subcommand(call, args),
     }
 }

@@ -1,6 +1,6 @@
 //! CONFIG: parameters at run time.
 
-use super::{error, help, ok, subcommand, text, unknown_subcommand, wrong_arity};
+use super::{error, help, ok, subcommand, text, unknown_subcommand};
 use crate::config::SetError;
 use crate::resp::Reply;
 use crate::shell::call::Call;
@@ -25,7 +25,6 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             Answer::Now(reply.take())
         })),
         ("help", []) => help(call, "CONFIG", text::CONFIG_HELP),
-        ("get" | "set" | "resetstat" | "rewrite" | "help", _) => wrong_arity(call, args),
         _ => unknown_subcommand(call, args),
     }
 }

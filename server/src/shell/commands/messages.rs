@@ -1,6 +1,6 @@
 //! Publish and subscribe.
 
-use super::{help, subcommand, text, unknown_subcommand, wrong_arity};
+use super::{help, subcommand, text, unknown_subcommand};
 use crate::command::Journal;
 use crate::command::shell::ShellCommand as S;
 use crate::shell::call::Call;
@@ -42,6 +42,10 @@ pub(super) fn publish(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
     };
     let pubsub = &call.server.pubsub;
     let receivers = pubsub.publish(kind(which), args[1], args[2], tell_replicas);
+    // A message to oneself comes before the reply.
+    if call.session.is_subscribed() {
+        call.client.take_mail(call.out.buffer_mut());
+    }
     call.out.int(receivers as i64);
     Flow::Next
 }
@@ -73,7 +77,6 @@ pub(super) fn pubsub(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         }
         ("numpat", []) => call.out.int(pubsub.len(Kind::Pattern) as i64),
         ("help", []) => return help(call, "PUBSUB", text::PUBSUB_HELP),
-        ("channels" | "shardchannels" | "numpat" | "help", _) => return wrong_arity(call, args),
         _ => return unknown_subcommand(call, args),
     }
     Flow::Next

@@ -1,6 +1,6 @@
 //! Commands for those who run the server.
 
-use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand, wrong_arity};
+use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand};
 use crate::resp::Reply;
 use crate::shell::call::Call;
 use crate::shell::conn::Parked;
@@ -140,7 +140,6 @@ pub(super) fn slowlog(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             ok(call)
         }
         ("help", []) => help(call, "SLOWLOG", text::SLOWLOG_HELP),
-        ("get" | "len" | "reset" | "help", _) => wrong_arity(call, args),
         _ => unknown_subcommand(call, args),
     }
 }
@@ -155,7 +154,6 @@ pub(super) fn latency(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             b"Latency events are not recorded by this server. SLOWLOG shows the commands that took long.\n",
         ),
         ("help", []) => return help(call, "LATENCY", text::LATENCY_HELP),
-        ("latest" | "history" | "doctor" | "help", _) => return wrong_arity(call, args),
         _ => return unknown_subcommand(call, args),
     }
     Flow::Next
@@ -196,10 +194,13 @@ pub(super) fn memory(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             }
         }
         ("help", []) => return help(call, "MEMORY", text::MEMORY_HELP),
-        ("doctor" | "purge" | "malloc-stats" | "stats" | "help", _) => {
-            return wrong_arity(call, args);
-        }
         _ => return unknown_subcommand(call, args),
     }
+    Flow::Next
+}
+
+pub(super) fn lolwut(call: &mut Call<'_>) -> Flow {
+    let text = format!("Redis ver. {}\n", crate::shell::REDIS_VERSION);
+    call.out.verbatim("txt", text.as_bytes());
     Flow::Next
 }

@@ -1,5 +1,18 @@
 //! What the HELP subcommands say.
 
+pub(super) const ACL_HELP: &[&str] = &[
+    "CAT [<category>]",
+    "    List all commands that belong to <category>, or all command categories when no category is specified.",
+    "GETUSER <username>",
+    "    Get the user's details.",
+    "LIST",
+    "    Show users details in config file format.",
+    "USERS",
+    "    List all the registered usernames.",
+    "WHOAMI",
+    "    Return the current connection username.",
+];
+
 pub(super) const CLIENT_HELP: &[&str] = &[
     "GETNAME",
     "    Return the name of the current connection.",
@@ -81,6 +94,8 @@ pub(super) const MEMORY_HELP: &[&str] = &[
     "    Attempt to purge dirty pages for reclamation by the allocator.",
     "STATS",
     "    Return information about the memory usage of the server.",
+    "USAGE <key> [SAMPLES <count>]",
+    "    Return memory in bytes used by <key> and its value.",
 ];
 
 pub(super) const PUBSUB_HELP: &[&str] = &[
