@@ -5,12 +5,14 @@ use crate::resp::Reply;
 use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::shell::replication::Answer;
-use crate::store::glob;
+use crate::store::{Object, glob};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The longest DEBUG SLEEP, in seconds.
 const LONGEST_SLEEP: f64 = 3600.0;
+/// The longest value DEBUG POPULATE makes, bytes.
+const LONGEST_VALUE: u64 = 512 << 20;
 
 pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     if !call
@@ -30,6 +32,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             call.server.active_expire.store(*on != b"0", Relaxed);
             ok(call)
         }
+        ("populate", [count, more @ ..]) if more.len() <= 2 => populate(call, count, more),
         ("change-repl-id", []) => Flow::Outside(Box::new(|server| {
             if let Some(replication) = server.replication() {
                 replication.change_repl_id();
@@ -61,6 +64,31 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         ("help", []) => help(call, "DEBUG", text::DEBUG_HELP),
         _ => unknown_subcommand(call, args),
     }
+}
+
+/// Makes `count` strings that nobody is told of, beside those that are there.
+fn populate(call: &mut Call<'_>, count: &[u8], more: &[&[u8]]) -> Flow {
+    let number = |text: &[u8]| u64::try_from(super::integer(text).ok()?).ok();
+    let size = more.get(1).map_or(Some(0), |size| number(size));
+    let (Some(count), Some(size)) = (number(count), size.filter(|n| *n <= LONGEST_VALUE)) else {
+        return error(call, "ERR value is out of range, must be positive");
+    };
+    let prefix = more.first().copied().unwrap_or(b"key");
+    let Some(db) = call.world.view().dataset.db(call.session.db as usize) else {
+        return error(call, "ERR DB index is out of range");
+    };
+    for i in 0..count {
+        let key = [prefix, format!(":{i}").as_bytes()].concat();
+        if !db.contains(&key) {
+            let mut value = format!("value:{i}").into_bytes();
+            if size > 0 {
+                // As Redis: cut, or filled up with zeros.
+                value.resize(size as usize, 0);
+            }
+            db.insert_loaded(&key, Object::Str(value), None);
+        }
+    }
+    ok(call)
 }
 
 /// Everybody waits: all gates are held.
