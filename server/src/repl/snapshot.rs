@@ -209,6 +209,9 @@ impl Snapshots {
             }
         }
         let done = Done(self);
-        walk::run(&done.0, consumers);
+        let saved = walk::run(&done.0, consumers);
+        // Whoever hears that a save is over may begin another at once.
+        drop(done);
+        saved.into_iter().for_each(walk::Saved::tell);
     }
 }

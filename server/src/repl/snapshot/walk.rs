@@ -22,23 +22,38 @@ struct Sinks {
     /// For the replicas that must know the length beforehand: a file without a name.
     spool: Option<(File, Vec<mpsc::Sender<Part>>)>,
     saves: Vec<Save>,
+    /// How the saves went that are over.
+    saved: Vec<Saved>,
     written: u64,
 }
 
 struct Save {
     file: File,
-    temporary: PathBuf,
+    temporary: Temporary,
     path: PathBuf,
     done: oneshot::Sender<Result<u64, SaveError>>,
 }
 
-/// Makes one snapshot for `consumers`.
-pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) {
+/// How a save went, for the one who asked for it.
+pub(super) struct Saved {
+    done: oneshot::Sender<Result<u64, SaveError>>,
+    result: Result<u64, SaveError>,
+}
+
+impl Saved {
+    pub(super) fn tell(self) {
+        // Nobody need wait for it.
+        let _ = self.done.send(self.result);
+    }
+}
+
+/// Makes one snapshot for `consumers`, and returns what is to be told to those who wanted it saved.
+pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     let started = Instant::now();
     let config = of.config.load_full();
     let mut sinks = Sinks::open(&config.dir, consumers);
     if sinks.is_empty() {
-        return;
+        return sinks.saved;
     }
     let (snapshot, at, stream_db) = {
         let mut all = of.gates.all();
@@ -47,7 +62,8 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) {
             if !all.view().fence.replica
                 && let Err(why) = of.hooks.begin_history(&mut all)
             {
-                return tracing::warn!("no snapshot: {why}");
+                tracing::warn!("no snapshot: {why}");
+                return sinks.saved;
             }
             of.log.activate();
         }
@@ -90,6 +106,7 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) {
         }
         Err(Deserted) => tracing::warn!("snapshot given up: nobody is left who wants it"),
     }
+    sinks.saved
 }
 
 /// Nobody is left who wants the snapshot.
@@ -135,6 +152,7 @@ impl Sinks {
             replicas: Vec::new(),
             spool: None,
             saves: Vec::new(),
+            saved: Vec::new(),
             written: 0,
         };
         let mut spooled = Vec::new();
@@ -149,13 +167,16 @@ impl Sinks {
                         path,
                         done,
                     }),
-                    Err(error) => drop(done.send(Err(error.into()))),
+                    Err(error) => sinks.saved.push(Saved {
+                        done,
+                        result: Err(error.into()),
+                    }),
                 },
             }
         }
         if !spooled.is_empty() {
             let nameless = create_temporary(dir).and_then(|(file, path)| {
-                fs::remove_file(path)?;
+                fs::remove_file(&path.0)?;
                 Ok(file)
             });
             match nameless {
@@ -204,7 +225,7 @@ impl Sinks {
         for mut save in std::mem::take(&mut self.saves) {
             match save.file.write_all(&piece) {
                 Ok(()) => self.saves.push(save),
-                Err(error) => save.fail(error),
+                Err(error) => self.saved.push(save.failed(error)),
             }
         }
         if self.is_empty() {
@@ -214,39 +235,57 @@ impl Sinks {
         }
     }
 
-    fn finish(self) {
-        for to in self.replicas {
+    fn finish(&mut self) {
+        for to in self.replicas.drain(..) {
             // A receiver that is gone needs no end.
             let _ = to.blocking_send(Part::End);
         }
-        if let Some((file, replicas)) = self.spool {
+        if let Some((file, replicas)) = self.spool.take() {
             let file = Arc::new(file);
             for to in replicas {
                 let _ = to.blocking_send(Part::File(Arc::clone(&file), self.written));
             }
         }
-        for save in self.saves {
-            save.finish(self.written);
+        for save in self.saves.drain(..) {
+            self.saved.push(save.finish(self.written));
         }
     }
 }
 
 impl Save {
-    fn finish(self, written: u64) {
-        let saved = self
+    /// Puts the file in its place, so that it is there after a power failure too.
+    fn finish(self, written: u64) -> Saved {
+        let in_place = self
             .file
             .sync_all()
-            .and_then(|()| fs::rename(&self.temporary, &self.path));
-        match saved {
-            // Nobody need wait for the result.
-            Ok(()) => drop(self.done.send(Ok(written))),
-            Err(error) => self.fail(error),
+            .and_then(|()| fs::rename(&self.temporary.0, &self.path))
+            .and_then(|()| match self.path.parent() {
+                Some(dir) => File::open(dir)?.sync_all(),
+                None => Ok(()),
+            });
+        match in_place {
+            Ok(()) => Saved {
+                done: self.done,
+                result: Ok(written),
+            },
+            Err(error) => self.failed(error),
         }
     }
 
-    fn fail(self, error: io::Error) {
-        let _ = fs::remove_file(&self.temporary);
-        drop(self.done.send(Err(error.into())));
+    fn failed(self, error: io::Error) -> Saved {
+        Saved {
+            done: self.done,
+            result: Err(error.into()),
+        }
+    }
+}
+
+/// A file's name for as long as it is not whole. Dropping it removes the file, unless it was renamed.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -255,7 +294,7 @@ fn cannot_spool(error: &io::Error) {
 }
 
 /// A new file in `dir`, for reading and writing, and its name.
-fn create_temporary(dir: &Path) -> io::Result<(File, PathBuf)> {
+fn create_temporary(dir: &Path) -> io::Result<(File, Temporary)> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
     let path = dir.join(format!("temp-{}-{number}.rdb", std::process::id()));
@@ -265,5 +304,5 @@ fn create_temporary(dir: &Path) -> io::Result<(File, PathBuf)> {
         .write(true)
         .create_new(true)
         .open(&path)?;
-    Ok((file, path))
+    Ok((file, Temporary(path)))
 }

@@ -42,13 +42,22 @@ pub(super) fn save(call: &mut Call<'_>) -> Flow {
         return error(call, SAVING);
     }
     let server = Arc::clone(call.server);
-    Flow::Park(Parked::Later(Box::pin(async move {
+    whatever_becomes_of_the_client(async move {
         let mut reply = Reply::default();
         match server.save().await {
             Ok(()) => reply.ok(),
             Err(_) => reply.error("ERR"),
         }
         reply.take()
+    })
+}
+
+/// Has the client wait for what `work` replies; if it leaves, `work` goes on.
+fn whatever_becomes_of_the_client(work: impl Future<Output = Vec<u8>> + Send + 'static) -> Flow {
+    let work = tokio::spawn(work);
+    Flow::Park(Parked::Later(Box::pin(async move {
+        // It is not cancelled, and a panic in it is logged where it happens.
+        work.await.unwrap_or_default()
     })))
 }
 
@@ -91,7 +100,7 @@ pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         return error(call, "ERR No shutdown in progress.");
     }
     let server = Arc::clone(call.server);
-    Flow::Park(Parked::Later(Box::pin(async move {
+    whatever_becomes_of_the_client(async move {
         let asked = if save || nosave { Some(save) } else { None };
         if let Err(why) = server.save_at_end(asked).await
             && !force
@@ -104,7 +113,7 @@ pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         server.shutdown.begin("a client asked for it");
         // The connection is closed, which is the answer.
         std::future::pending().await
-    })))
+    })
 }
 
 pub(super) fn slowlog(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
