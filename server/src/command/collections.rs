@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::args::integer;
+use super::args::{integer, is};
 use super::scan::{ScanOptions, cursor};
-use super::{CmdError, Cx};
+use super::{CmdError, Cx, Keys};
 use crate::store::num;
 
 /// Elements a command may be asked to pick with repetition. Redis has no such limit, and one request
@@ -33,6 +33,22 @@ pub(super) fn counted<'a>(args: Args<'a>, at: usize) -> Result<(Args<'a>, Args<'
     args[at + 1..]
         .split_at_checked(count)
         .ok_or(CmdError::Syntax)
+}
+
+/// How many elements LMPOP, ZMPOP and their kin may take, from their options.
+pub(super) fn pop_count(options: Args<'_>) -> Result<usize, CmdError> {
+    match options {
+        [] => Ok(1),
+        [option, count, rest @ ..] if is(option, "count") => {
+            let count = at_least(count, 1, "ERR count should be greater than 0")?;
+            if rest.is_empty() {
+                Ok(count)
+            } else {
+                Err(CmdError::Syntax)
+            }
+        }
+        _ => Err(CmdError::Syntax),
+    }
 }
 
 /// The elements that `start` and `stop` of a range command mean, both included and counted from the
@@ -103,32 +119,36 @@ pub(super) fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, CmdError>
         .ok_or(CmdError::text("ERR timeout is out of range"))
 }
 
-/// Runs one of HSCAN, SSCAN, ZSCAN: `step` looks the key up and hands some elements over with
-/// [`Found::add`], then returns the next cursor; `None` if there is no key.
-pub(super) fn scan(
+/// How a command gets at the collection of its type.
+type Get<T> = for<'d> fn(&'d Keys<'_>, &[u8]) -> Result<Option<&'d T>, CmdError>;
+
+/// Runs one of HSCAN, SSCAN, ZSCAN: `step` hands some elements over with [`Found::add`] and returns the
+/// next cursor.
+pub(super) fn scan<T>(
     cx: &mut Cx<'_>,
     args: &[&[u8]],
-    step: impl FnOnce(&Cx<'_>, u64, &mut Found<'_>) -> Result<Option<u64>, CmdError>,
+    get: Get<T>,
+    step: impl FnOnce(&T, u64, &mut Found<'_>) -> u64,
 ) -> Result<(), CmdError> {
     let from = cursor(args[2])?;
-    let options = if cx.db.peek(args[1]).is_some() {
-        ScanOptions::parse(&args[3..], false)?
-    } else {
-        // Redis does not look at the options then.
-        ScanOptions::parse(&[], false)?
-    };
-    let mut found = Found {
-        options: &options,
-        elems: Vec::new(),
-        ends: Vec::new(),
-    };
-    let next = step(cx, from, &mut found)?.unwrap_or(0);
+    let mut elems = Vec::new();
+    let (mut next, mut ends) = (0, Vec::new());
+    // Redis does not look at the options unless there is something to scan.
+    if let Some(collection) = get(&cx.db, args[1])? {
+        let mut found = Found {
+            options: &ScanOptions::parse(&args[3..], false)?,
+            elems,
+            ends,
+        };
+        next = step(collection, from, &mut found);
+        (elems, ends) = (found.elems, found.ends);
+    }
     cx.out.array(2);
     cx.out.bulk(itoa::Buffer::new().format(next).as_bytes());
-    cx.out.array(found.ends.len());
+    cx.out.array(ends.len());
     let mut start = 0;
-    for end in found.ends {
-        cx.out.bulk(&found.elems[start..end]);
+    for end in ends {
+        cx.out.bulk(&elems[start..end]);
         start = end;
     }
     Ok(())

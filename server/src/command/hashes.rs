@@ -288,11 +288,15 @@ fn hincrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn hscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    scan(cx, args, |cx, cursor, found| {
-        let hash = cx.db.hash(args[1])?;
-        let count = found.count();
-        Ok(hash.map(|h| h.scan(cursor, count, |field, value| found.add(field, Some(value)))))
-    })
+    scan(
+        cx,
+        args,
+        |db, key| db.hash(key),
+        |hash, cursor, found| {
+            let count = found.count();
+            hash.scan(cursor, count, |field, value| found.add(field, Some(value)))
+        },
+    )
 }
 
 fn hrandfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {

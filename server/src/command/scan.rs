@@ -52,13 +52,24 @@ impl<'a> ScanOptions<'a> {
     }
 }
 
-/// A cursor as the client sent it.
+/// A cursor as the client sent it, read as `strtoul` reads it: nothing is 0, a negative number wraps round.
 pub fn cursor(arg: &[u8]) -> Result<u64, CmdError> {
-    let text = std::str::from_utf8(arg).ok();
-    let digits = text.filter(|t| t.bytes().all(|b| b.is_ascii_digit()));
-    digits
-        .and_then(|t| t.parse().ok())
-        .ok_or(CmdError::text("ERR invalid cursor"))
+    let (negative, digits) = match arg {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        [] => return Ok(0),
+        digits => (false, digits),
+    };
+    let text = std::str::from_utf8(digits).ok();
+    let number = text
+        .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|t| t.parse::<u64>().ok())
+        .ok_or(CmdError::text("ERR invalid cursor"))?;
+    Ok(if negative {
+        number.wrapping_neg()
+    } else {
+        number
+    })
 }
 
 /// Segments that one call goes through at most, so that it ends when there is little in them: as many for each

@@ -82,6 +82,25 @@ impl Zset {
         Zset(Repr::Pack(Pack::new()))
     }
 
+    /// An empty sorted set that will be large, or that must keep apart 0 and -0, which the compact form does not.
+    pub fn new_big() -> Self {
+        Zset(Repr::Big(Box::new(Big::new())))
+    }
+
+    /// The sorted set in its compact form, if it fits in.
+    pub fn compact(self, limits: &Limits) -> Self {
+        let is_short = |(member, _): (&[u8], f64)| member.len() <= limits.zset_max_listpack_value;
+        if self.len() > limits.zset_max_listpack_entries || !self.iter().all(is_short) {
+            return self;
+        }
+        let mut pack = Pack::new();
+        for (member, score) in self.iter() {
+            pack.push_back(member);
+            pack.push_back(&score_bytes(score));
+        }
+        Zset(Repr::Pack(pack))
+    }
+
     /// The number of members.
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -268,10 +287,7 @@ impl Zset {
     /// The big form, made if need be.
     fn big(&mut self) -> &mut Big {
         if let Repr::Pack(_) = self.0 {
-            let mut big = Box::new(Big {
-                table: Dense::new(),
-                order: Ranked::new(),
-            });
+            let mut big = Box::new(Big::new());
             for (member, score) in self.iter() {
                 big.insert(member, score);
             }
@@ -285,6 +301,13 @@ impl Zset {
 }
 
 impl Big {
+    fn new() -> Self {
+        Big {
+            table: Dense::new(),
+            order: Ranked::new(),
+        }
+    }
+
     fn member(&self, item: Item) -> &[u8] {
         self.table.get(item.id()).key()
     }
@@ -302,7 +325,8 @@ impl Big {
         match self.table.find(member) {
             Ok(at) => {
                 let old = self.table.get(at).score;
-                if old != score {
+                // 0 and -0 are of one rank, but not the same.
+                if old.to_bits() != score.to_bits() {
                     self.order.remove(self.rank_of(old, member));
                     let rank = self.rank_of(score, member);
                     self.order.insert(rank, Item::new(score, at));

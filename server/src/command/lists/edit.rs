@@ -192,11 +192,6 @@ pub(super) fn lpos(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     for &[name, value] in options {
         if is(name, "rank") {
             rank = integer(value)?;
-            if rank == i64::MIN {
-                return Err(CmdError::text(
-                    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-                ));
-            }
             if rank == 0 {
                 return Err(CmdError::text(
                     "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",

@@ -5,8 +5,7 @@
 
 use super::edit::take;
 use super::end;
-use crate::command::args::is;
-use crate::command::collections::{at_least, counted, deadline};
+use crate::command::collections::{counted, deadline, pop_count};
 use crate::command::{CmdError, Cx};
 use crate::store::list::End;
 
@@ -126,42 +125,52 @@ pub(super) fn brpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     pop_or_wait(cx, args, End::Right)
 }
 
-/// LMPOP, and BLMPOP from its second argument on; false if there is nothing to take.
-fn pop_several(cx: &mut Cx<'_>, args: &[&[u8]], at: usize) -> Result<bool, CmdError> {
-    let (keys, rest) = counted(args, at)?;
-    let (end, count) = match rest {
-        [word] => (end(word), 1),
-        [word, option, count] if is(option, "count") => {
-            let end = end(word).ok_or(CmdError::Syntax)?;
-            let count = at_least(count, 1, "ERR count should be greater than 0")?;
-            (Some(end), count)
-        }
-        _ => (None, 0),
-    };
-    let end = end.ok_or(CmdError::Syntax)?;
-    let Some((key, len)) = first_with_some(cx, keys)? else {
-        return Ok(false);
-    };
-    let number = count.min(len);
-    cx.out.array(2);
-    cx.out.bulk(key);
-    cx.out.array(number);
-    take(cx, key, end, number)?;
-    let count = itoa::Buffer::new().format(number).to_owned();
-    cx.rewrite(&[pop_word(end), key, count.as_bytes()]);
-    Ok(true)
+/// What LMPOP asks for, and BLMPOP from its second argument on.
+struct Several<'a> {
+    keys: &'a [&'a [u8]],
+    end: End,
+    count: usize,
+}
+
+impl<'a> Several<'a> {
+    fn parse(args: &'a [&'a [u8]], at: usize) -> Result<Several<'a>, CmdError> {
+        let (keys, rest) = counted(args, at)?;
+        let [word, options @ ..] = rest else {
+            return Err(CmdError::Syntax);
+        };
+        let end = end(word).ok_or(CmdError::Syntax)?;
+        let count = pop_count(options)?;
+        Ok(Several { keys, end, count })
+    }
+
+    /// False if there is nothing to take.
+    fn take(&self, cx: &mut Cx<'_>) -> Result<bool, CmdError> {
+        let Some((key, len)) = first_with_some(cx, self.keys)? else {
+            return Ok(false);
+        };
+        let number = self.count.min(len);
+        cx.out.array(2);
+        cx.out.bulk(key);
+        cx.out.array(number);
+        take(cx, key, self.end, number)?;
+        let mut digits = itoa::Buffer::new();
+        let count = digits.format(number).as_bytes();
+        cx.rewrite(&[pop_word(self.end), key, count]);
+        Ok(true)
+    }
 }
 
 pub(super) fn lmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    if !pop_several(cx, args, 1)? {
+    if !Several::parse(args, 1)?.take(cx)? {
         cx.out.null_array();
     }
     Ok(())
 }
 
 pub(super) fn blmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let several = Several::parse(args, 2)?;
     let until = deadline(args[1], cx.now_ms)?;
-    if !pop_several(cx, args, 2)? {
+    if !several.take(cx)? {
         block_or(cx, until, |cx| cx.out.null_array());
     }
     Ok(())

@@ -168,9 +168,13 @@ pub(super) fn smove(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 pub(super) fn sscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    scan(cx, args, |cx, cursor, found| {
-        let set = cx.db.set(args[1])?;
-        let count = found.count();
-        Ok(set.map(|s| s.scan(cursor, count, |member| found.add(member, None))))
-    })
+    scan(
+        cx,
+        args,
+        |db, key| db.set(key),
+        |set, cursor, found| {
+            let count = found.count();
+            set.scan(cursor, count, |member| found.add(member, None))
+        },
+    )
 }

@@ -118,8 +118,15 @@ enum Form {
 }
 
 impl<'a> Query<'a> {
-    /// Reads the number of keys at `args[at]` and all that follows.
-    fn parse(args: &'a [&'a [u8]], at: usize, op: Op, form: Form) -> Result<Query<'a>, CmdError> {
+    /// Reads the number of keys at `args[at]` and all that follows. A key of a wrong type is found before a wrong
+    /// option, as in Redis.
+    fn parse(
+        db: &Keys<'_>,
+        args: &'a [&'a [u8]],
+        at: usize,
+        op: Op,
+        form: Form,
+    ) -> Result<Query<'a>, CmdError> {
         let Ok(count @ 1..) = usize::try_from(integer(args[at])?) else {
             let name = String::from_utf8_lossy(args[0]).to_ascii_lowercase();
             return Err(CmdError::formatted(format!(
@@ -129,6 +136,9 @@ impl<'a> Query<'a> {
         let (keys, mut rest) = args[at + 1..]
             .split_at_checked(count)
             .ok_or(CmdError::Syntax)?;
+        for key in keys {
+            Source::at(db, key)?;
+        }
         let mut query = Query {
             op,
             keys,
@@ -199,7 +209,8 @@ impl Query<'_> {
                     let Some(score) = source.score(member) else {
                         return true;
                     };
-                    sum = self.aggregate.of(sum, not_nan(score * weight));
+                    // Unlike in a union, a product that is no number spoils the sum, which is then 0.
+                    sum = self.aggregate.of(sum, score * weight);
                 }
                 each(member, sum, self.aggregate)
             }),
@@ -211,9 +222,9 @@ impl Query<'_> {
         Ok(())
     }
 
-    /// The result as a sorted set.
+    /// The result as a sorted set in its big form.
     fn collect(&self, db: &Keys<'_>, limits: &Limits) -> Result<Zset, CmdError> {
-        let mut result = Zset::new();
+        let mut result = Zset::new_big();
         self.run(db, |member, score, aggregate| {
             let score = match result.score(member) {
                 Some(before) => aggregate.of(before, score),
@@ -227,7 +238,7 @@ impl Query<'_> {
 }
 
 fn reply(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
-    let query = Query::parse(args, 1, op, Form::Reply)?;
+    let query = Query::parse(&cx.db, args, 1, op, Form::Reply)?;
     let result = query.collect(&cx.db, cx.limits)?;
     let mut list = Scored::begin(cx.out, result.len(), query.with_scores);
     result.iter().for_each(|(m, s)| list.add(m, s));
@@ -235,8 +246,8 @@ fn reply(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
 }
 
 fn keep(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
-    let query = Query::parse(args, 2, op, Form::Store)?;
-    let result = query.collect(&cx.db, cx.limits)?;
+    let query = Query::parse(&cx.db, args, 2, op, Form::Store)?;
+    let result = query.collect(&cx.db, cx.limits)?.compact(cx.limits);
     store(cx, args[1], result);
     Ok(())
 }
@@ -266,7 +277,7 @@ pub(super) fn zdiffstore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 pub(super) fn zintercard(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let query = Query::parse(args, 1, Op::Inter, Form::Count)?;
+    let query = Query::parse(&cx.db, args, 1, Op::Inter, Form::Count)?;
     let mut number = 0;
     query.run(&cx.db, |_, _, _| {
         number += 1;

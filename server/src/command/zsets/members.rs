@@ -199,16 +199,30 @@ pub(super) fn zrevrank(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     reply_rank(cx, args, true)
 }
 
+/// A score as an integer, if it is one of at most half the range.
+fn whole(score: f64) -> Option<i64> {
+    const MOST: f64 = (i64::MAX / 2) as f64;
+    (score.abs() <= MOST && score.fract() == 0.0).then_some(score as i64)
+}
+
 pub(super) fn zscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    scan(cx, args, |cx, cursor, found| {
-        let zset = cx.db.zset(args[1])?;
-        let count = found.count();
-        Ok(zset.map(|z| {
-            z.scan(cursor, count, |member, score| {
-                found.add(member, Some(double_text(score).as_bytes()));
+    scan(
+        cx,
+        args,
+        |db, key| db.zset(key),
+        |zset, cursor, found| {
+            let count = found.count();
+            let is_compact = zset.encoding() == "listpack";
+            zset.scan(cursor, count, |member, score| {
+                let text = match whole(score) {
+                    // Redis's compact form keeps whole numbers as integers, and here it shows.
+                    Some(whole) if is_compact => whole.to_string(),
+                    _ => double_text(score),
+                };
+                found.add(member, Some(text.as_bytes()));
             })
-        }))
-    })
+        },
+    )
 }
 
 pub(super) fn zrandmember(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {

@@ -5,7 +5,7 @@
 
 use super::members::Scored;
 use crate::command::args::is;
-use crate::command::collections::{at_least, counted, deadline, positive};
+use crate::command::collections::{counted, deadline, pop_count, positive};
 use crate::command::{CmdError, Cx};
 
 type Done = Result<(), CmdError>;
@@ -155,46 +155,56 @@ pub(super) fn bzpopmax(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     pop_or_wait(cx, args, Side::Max)
 }
 
-/// ZMPOP, and BZMPOP from its second argument on; false if there is nothing to take.
-fn pop_several(cx: &mut Cx<'_>, args: &[&[u8]], at: usize) -> Result<bool, CmdError> {
-    let (keys, rest) = counted(args, at)?;
-    let (side, count) = match rest {
-        [word] => (Side::parse(word), 1),
-        [word, option, count] if is(option, "count") => {
-            let side = Side::parse(word).ok_or(CmdError::Syntax)?;
-            let count = at_least(count, 1, "ERR count should be greater than 0")?;
-            (Some(side), count)
-        }
-        _ => (None, 0),
-    };
-    let side = side.ok_or(CmdError::Syntax)?;
-    let Some((key, len)) = first_with_some(cx, keys)? else {
-        return Ok(false);
-    };
-    let number = count.min(len);
-    cx.out.array(2);
-    cx.out.bulk(key);
-    cx.out.array(number);
-    take(cx, key, side, number, |cx, member, score| {
+/// What ZMPOP asks for, and BZMPOP from its second argument on.
+struct Several<'a> {
+    keys: &'a [&'a [u8]],
+    side: Side,
+    count: usize,
+}
+
+impl<'a> Several<'a> {
+    fn parse(args: &'a [&'a [u8]], at: usize) -> Result<Several<'a>, CmdError> {
+        let (keys, rest) = counted(args, at)?;
+        let [word, options @ ..] = rest else {
+            return Err(CmdError::Syntax);
+        };
+        let side = Side::parse(word).ok_or(CmdError::Syntax)?;
+        let count = pop_count(options)?;
+        Ok(Several { keys, side, count })
+    }
+
+    /// False if there is nothing to take.
+    fn take(&self, cx: &mut Cx<'_>) -> Result<bool, CmdError> {
+        let Some((key, len)) = first_with_some(cx, self.keys)? else {
+            return Ok(false);
+        };
+        let number = self.count.min(len);
         cx.out.array(2);
-        cx.out.bulk(member);
-        cx.out.double(score);
-    })?;
-    let count = itoa::Buffer::new().format(number).to_owned();
-    cx.rewrite(&[side.pop_word(), key, count.as_bytes()]);
-    Ok(true)
+        cx.out.bulk(key);
+        cx.out.array(number);
+        take(cx, key, self.side, number, |cx, member, score| {
+            cx.out.array(2);
+            cx.out.bulk(member);
+            cx.out.double(score);
+        })?;
+        let mut digits = itoa::Buffer::new();
+        let count = digits.format(number).as_bytes();
+        cx.rewrite(&[self.side.pop_word(), key, count]);
+        Ok(true)
+    }
 }
 
 pub(super) fn zmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    if !pop_several(cx, args, 1)? {
+    if !Several::parse(args, 1)?.take(cx)? {
         cx.out.null_array();
     }
     Ok(())
 }
 
 pub(super) fn bzmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let several = Several::parse(args, 2)?;
     let until = deadline(args[1], cx.now_ms)?;
-    if !pop_several(cx, args, 2)? && !cx.block(until) {
+    if !several.take(cx)? && !cx.block(until) {
         cx.out.null_array();
     }
     Ok(())

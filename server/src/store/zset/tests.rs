@@ -150,3 +150,19 @@ fn a_hundred_thousand_members_cost_less_than_redis_takes() {
         zset.memory_usage()
     );
 }
+
+#[test]
+fn compacts_what_fits() {
+    let mut zset = Zset::new_big();
+    zset.insert(b"a", -0.0, &limits(2));
+    zset.insert(b"b", -1.0, &limits(2));
+    assert!(zset.score(b"a").is_some_and(f64::is_sign_negative));
+    let zset = zset.compact(&limits(2));
+    assert_eq!(zset.encoding(), "listpack");
+    assert!(zset.iter().eq([(&b"b"[..], -1.0), (b"a", 0.0)]));
+    assert!(zset.score(b"a").is_some_and(f64::is_sign_positive));
+
+    let mut zset = Zset::new_big();
+    zset.insert(&[b'x'; 17], 1.0, &limits(2));
+    assert_eq!(zset.compact(&limits(2)).encoding(), "skiplist");
+}

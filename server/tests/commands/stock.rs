@@ -1,0 +1,70 @@
+//! The same commands, run by a stock server.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::common::resp::encode;
+
+/// A connection whose replies are read as the bytes they are.
+pub struct Stock(BufReader<TcpStream>);
+
+impl Stock {
+    pub fn connect(port: u16, resp3: bool) -> Stock {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect to the stock server");
+        let limit = Some(Duration::from_secs(20));
+        stream.set_read_timeout(limit).expect("set the time-out");
+        stream.set_nodelay(true).expect("set no delay");
+        let mut stock = Stock(BufReader::new(stream));
+        stock.run(&["FLUSHALL"]);
+        stock.run(&["HELLO", if resp3 { "3" } else { "2" }]);
+        stock
+    }
+
+    /// Runs a command.
+    pub fn run<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Vec<u8> {
+        let request = encode(args);
+        self.0.get_mut().write_all(&request).expect("send");
+        self.reply()
+    }
+
+    /// Runs a command so that it does not wait.
+    pub fn run_at_once<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Vec<u8> {
+        self.run(&["MULTI"]);
+        let queued = self.run(args);
+        if !queued.starts_with(b"+QUEUED") {
+            self.run(&["DISCARD"]);
+            return queued;
+        }
+        let reply = self.run(&["EXEC"]);
+        reply
+            .strip_prefix(b"*1\r\n")
+            .expect("one reply in a transaction of one")
+            .to_vec()
+    }
+
+    /// The bytes of one reply.
+    fn reply(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.read_into(&mut bytes);
+        bytes
+    }
+
+    fn read_into(&mut self, bytes: &mut Vec<u8>) {
+        let start = bytes.len();
+        self.0.read_until(b'\n', bytes).expect("a reply");
+        let line = String::from_utf8_lossy(&bytes[start..]).into_owned();
+        let number = || line[1..].trim_end().parse::<i64>().unwrap_or(0).max(-1);
+        match line.as_bytes().first() {
+            Some(b'$' | b'=') if number() >= 0 => {
+                let at = bytes.len();
+                bytes.resize(at + number() as usize + 2, 0);
+                self.0.read_exact(&mut bytes[at..]).expect("a bulk string");
+            }
+            Some(b'*' | b'~' | b'>') => (0..number()).for_each(|_| self.read_into(bytes)),
+            Some(b'%') => (0..2 * number()).for_each(|_| self.read_into(bytes)),
+            Some(_) => {}
+            None => panic!("the stock server closed the connection"),
+        }
+    }
+}
