@@ -200,7 +200,7 @@ pub const COMMANDS: &[Command] = &[
         "",
         "Exchanges facts between master and replica.",
     ),
-    Command::shell("replicaof", -3, ADMIN | NOSCRIPT | STALE, S::ReplicaOf).doc(
+    Command::shell("replicaof", -3, OPERATOR, S::ReplicaOf).doc(
         "server",
         "5.0.0",
         "O(1)",
@@ -250,7 +250,7 @@ pub const COMMANDS: &[Command] = &[
         "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]",
         "Ends the server.",
     ),
-    Command::shell("slaveof", -3, ADMIN | NOSCRIPT | STALE, S::ReplicaOf).doc(
+    Command::shell("slaveof", -3, OPERATOR, S::ReplicaOf).doc(
         "server",
         "1.0.0",
         "O(1)",

@@ -151,13 +151,20 @@ impl Applier {
                 // What is whole goes first; then we come here again.
                 Err(error) => match batch.plain() {
                     Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
-                    _ => return Err(format!("its stream is malformed: {error}")),
+                    _ => return Err(format!("its stream breaks the protocol: {error}")),
                 },
             };
             let request = &unread[batch.len..batch.len + len];
             let (what, args) = {
                 let args = arguments(&batch.args, request, first..batch.args.len());
-                (classify(&args, self.databases), args.len())
+                let what = match is_sound(&args, request) {
+                    true => classify(&args, self.databases),
+                    false => Err(format!(
+                        "its stream breaks the protocol: \"{}\"",
+                        shown(request)
+                    )),
+                };
+                (what, args.len())
             };
             let what = match what {
                 Ok(what) => what,
@@ -335,6 +342,20 @@ impl Held<'_, '_> {
                 lazyfree::free(all.replace(view).dataset);
             }
         }
+    }
+}
+
+/// Whether a request is one that a master sends: an array, whose arguments are followed by CR LF, or an empty line.
+/// From clients the parser takes inline requests and any two bytes behind an argument, as Redis does; in a stream
+/// they mean that bytes are missing.
+fn is_sound(args: &[&[u8]], request: &[u8]) -> bool {
+    let within = |arg: &&[u8]| {
+        let end = (arg.as_ptr() as usize).checked_sub(request.as_ptr() as usize)? + arg.len();
+        request.get(end..end + 2)
+    };
+    match request.first() {
+        Some(b'*') => args.iter().all(|arg| within(arg) == Some(b"\r\n")),
+        _ => args.is_empty(),
     }
 }
 

@@ -132,6 +132,7 @@ impl MasterHooks for Histories {
 
 /// What a `REPLICAOF` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one command")]
 enum Wanted {
     NoOne { force: bool },
     Master(Host),
@@ -147,6 +148,8 @@ fn parse(args: &[&[u8]]) -> Result<Wanted, String> {
         }
         [_, host, port] => {
             let port = std::str::from_utf8(port).ok().and_then(|n| n.parse().ok());
+            // Nothing can listen at port 0.
+            let port = port.filter(|&port| port != 0);
             let port = port.ok_or("ERR Invalid master port")?;
             let name = std::str::from_utf8(host).ok();
             // A name with a blank or a line end in it could not be shown, nor written to a file.
@@ -354,6 +357,7 @@ mod tests {
         );
         for (line, error) in [
             ("REPLICAOF h 65536", "ERR Invalid master port"),
+            ("REPLICAOF h 0", "ERR Invalid master port"),
             ("REPLICAOF h -1", "ERR Invalid master port"),
             ("REPLICAOF h port", "ERR Invalid master port"),
             ("REPLICAOF  6379", "ERR Invalid master host"),

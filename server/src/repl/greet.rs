@@ -164,7 +164,7 @@ enum Strictness {
     Strict,
     /// Not the errors by which a server says that it wants a password first (`PING`).
     BeforeAuth,
-    /// Not the `-ERR` of a server that does not know the command: it can do without (`REPLCONF`).
+    /// Not the `-ERR Unrecognized REPLCONF option` of an old server: it can do without.
     Optional,
     /// None: we only want to know.
     Curious,
@@ -239,7 +239,7 @@ impl Strictness {
                 matches!(code, "NOAUTH" | "NOPERM")
                     || error.starts_with("ERR operation not permitted")
             }
-            Strictness::Optional => code == "ERR",
+            Strictness::Optional => error.starts_with("ERR Unrecognized REPLCONF option"),
             Strictness::Curious => true,
         }
     }
@@ -275,7 +275,11 @@ async fn greet(
             }
             Said::Bulk(info) if step.name == INFO => run_id = run_id_in(&info),
             Said::Error(said) => tracing::debug!("master {host} said to {}: {said}", step.name),
-            Said::Status(_) | Said::Bulk(_) => {}
+            Said::Status(_) if step.name != INFO => {}
+            Said::Status(_) | Said::Bulk(_) => {
+                let what = "its answer is of the wrong kind".into();
+                return Err(broken(PeerError::Garbage(what)));
+            }
         }
     }
     Ok(run_id)

@@ -24,15 +24,17 @@ pub const MOVING: &[&str] = &[
 ];
 
 /// A Damselfly that follows a stock master which is being written to, with readers on it.
+///
+/// The fields stand in the order in which they have to end.
 pub struct Following {
-    /// The stock master.
-    pub old: Server,
-    /// Its replica.
-    pub ours: Server,
-    /// Writer of the master.
-    pub writer: Writer,
     /// Readers of the replica.
     pub readers: Option<Readers>,
+    /// Writer of the master.
+    pub writer: Writer,
+    /// The replica.
+    pub ours: Server,
+    /// The stock master.
+    pub old: Server,
 }
 
 impl Following {

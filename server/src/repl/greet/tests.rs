@@ -65,7 +65,7 @@ fn a_whole_greeting_in_order() {
         "+OK",
         "+OK",
         "+OK",
-        "-ERR unknown option",
+        "-ERR Unrecognized REPLCONF option: capa",
         &info(),
     ]));
     let settings = settings(|s| {
@@ -129,6 +129,14 @@ fn every_refusal_names_its_step() {
         (
             vec!["+PONG\r\n$99999999999"],
             "it does not speak the protocol: it said \"$99999999999\"",
+        ),
+        (
+            vec![pong, ok, ok, ok, "+OK"],
+            "failed at INFO server: it does not speak the protocol",
+        ),
+        (
+            vec![pong, ok, "-ERR operation not permitted"],
+            "refused REPLCONF listening-port: ERR operation not permitted",
         ),
         (vec!["\x01\x02"], "it said \"\\x01\\x02\""),
     ] {
