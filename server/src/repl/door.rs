@@ -215,7 +215,11 @@ impl Replication for Door {
 
     fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String> {
         let admission = self.master.admit(view, hello, ip, args)?;
+        let gather = self.driver.config().settings().disable_nodelay;
         Ok(Box::new(move |stream, unread| {
+            if gather && let Err(why) = stream.set_nodelay(false) {
+                tracing::debug!("the system cannot gather packets: {why}");
+            }
             Box::pin(admission.run(stream, unread))
         }))
     }

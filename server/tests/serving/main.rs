@@ -3,6 +3,7 @@
 mod bed;
 #[path = "../common/mod.rs"]
 mod common;
+mod limits;
 
 use bed::{Bed, eager, raw, read_line, wait};
 use damselfly_core::LinkStatus;
@@ -10,12 +11,12 @@ use damselfly_server::log::Limits;
 use damselfly_server::repl::domain::{Host, Status};
 use damselfly_server::repl::serve::{Hello, MasterConfig, SyncStats};
 use damselfly_server::repl::snapshot::SaveError;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
 fn full_sync_while_writes_go_on() {
@@ -132,95 +133,6 @@ fn replicas_that_come_together_share_a_snapshot() {
 }
 
 #[test]
-fn a_frozen_replica_is_let_go_and_nobody_waits_for_it() {
-    let bed = Bed::new(MasterConfig {
-        limits: Limits {
-            backlog: 64 << 10,
-            hard: 1 << 20,
-        },
-        ..eager()
-    });
-    let stock = bed::stock(&bed);
-    bed.wait_online(1);
-    let mut frozen = raw(&bed, "REPLCONF capa eof\r\nPSYNC ? -1\r\n");
-    wait("its snapshot", || bed.master.replicas().len() == 2);
-    frozen.write_all(b"REPLCONF ACK 0\r\n").unwrap();
-    bed.wait_online(2);
-    let value = "x".repeat(10_000);
-    let mut slowest = Duration::ZERO;
-    let mut written = 0;
-    while bed.master.replicas().len() == 2 {
-        let started = Instant::now();
-        bed.set(0, 0, "key", &value);
-        slowest = slowest.max(started.elapsed());
-        written += value.len();
-        assert!(written < 200 << 20, "it is never let go");
-        // The stock replica keeps up.
-        if written.is_multiple_of(50 * value.len()) {
-            let offset = bed.log.offset();
-            bed.master.ask_for_acks();
-            bed.log.kick();
-            wait("the other replica", || bed.master.acked_by(offset) == 1);
-        }
-    }
-    assert!(slowest < Duration::from_secs(1), "a write took {slowest:?}");
-    assert_eq!(bed.master.replicas()[0].port, stock.port);
-    bed.settle();
-    bed.assert_equal(&stock);
-    assert!(
-        bed.log.backlog().histlen < 1 << 20,
-        "its bytes were not freed"
-    );
-}
-
-#[test]
-fn one_that_takes_no_snapshot_is_dropped_and_the_other_gets_it() {
-    let bed = Bed::new(MasterConfig {
-        diskless_sync_delay: Duration::from_secs(60),
-        diskless_sync_max_replicas: 2,
-        timeout: Duration::from_secs(2),
-        rdb_compression: false,
-        ..MasterConfig::default()
-    });
-    let value = "x".repeat(100_000);
-    for i in 0..500 {
-        bed.set(0, 0, &format!("key:{i}"), &value);
-    }
-    let _stuck = raw(&bed, "REPLCONF capa eof\r\nPSYNC ? -1\r\n");
-    let stock = bed::stock(&bed);
-    bed.wait_online(1);
-    assert_eq!(bed.master.replicas().len(), 1);
-    bed.settle();
-    bed.assert_equal(&stock);
-    wait("the end of the snapshot", || {
-        !bed.master.snapshots().running()
-    });
-}
-
-#[test]
-fn a_snapshot_nobody_wants_any_more_ends() {
-    let bed = Bed::new(MasterConfig {
-        rdb_compression: false,
-        ..eager()
-    });
-    let value = "x".repeat(100_000);
-    for i in 0..500 {
-        bed.set(0, 0, &format!("key:{i}"), &value);
-    }
-    let mut quitter = raw(&bed, "REPLCONF capa eof\r\nPSYNC ? -1\r\n");
-    assert_eq!(read_line(&mut quitter), "+OK");
-    assert!(read_line(&mut quitter).starts_with("+FULLRESYNC "));
-    assert!(bed.master.snapshots().running());
-    drop(quitter);
-    wait("the end of the snapshot", || {
-        !bed.master.snapshots().running()
-    });
-    wait("the end of the replica", || {
-        bed.master.replicas().is_empty()
-    });
-}
-
-#[test]
 fn sync_gets_a_sized_snapshot_without_an_answer_before_it() {
     let bed = Bed::new(eager());
     bed.fill(100);
@@ -317,23 +229,6 @@ fn a_replica_whose_own_link_is_down_refuses() {
         bed.master.replicas().is_empty(),
         "who was not served is still registered"
     );
-}
-
-#[test]
-fn silence_is_the_end_of_a_stream() {
-    let bed = Bed::new(MasterConfig {
-        timeout: Duration::from_secs(1),
-        ping_period: Duration::from_secs(1),
-        ..eager()
-    });
-    let mut silent = raw(&bed, "REPLCONF capa eof\r\nPSYNC ? -1\r\n");
-    let mut all = Vec::new();
-    // It reads, but never says a word.
-    silent.read_to_end(&mut all).unwrap();
-    assert!(all.starts_with(b"+OK\r\n+FULLRESYNC "));
-    wait("the end of the replica", || {
-        bed.master.replicas().is_empty()
-    });
 }
 
 #[test]
