@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::data::{Rng, churn, seed};
+use common::data::{Rng, churn, populate, seed};
 use common::wait::check;
 use common::*;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ fn the_snapshot_is_a_point_in_time_though_writes_go_on() {
     for kind in BOTH {
         let master = master(&[]);
         // Enough that the walk takes a while.
-        master.run("DEBUG POPULATE 100000 filler 50").ok();
+        populate(&mut master.client(), 100_000, 50);
         let (stop, port) = (std::sync::atomic::AtomicBool::new(false), master.port);
         std::thread::scope(|s| {
             for i in 0..2 {
@@ -202,7 +202,7 @@ fn a_slow_replica_is_dropped_at_its_limit_and_never_waited_for() {
 #[test]
 fn a_frozen_replica_in_its_full_sync_is_given_up() {
     let master = master(&["--repl-timeout", "2"]);
-    master.run("DEBUG POPULATE 200000 filler 100").ok();
+    populate(&mut master.client(), 200_000, 100);
     let proxy = Proxy::to(master.port);
     let replica = Server::redis(&[]);
     proxy.set(Fault::Delay(Duration::from_millis(50)));

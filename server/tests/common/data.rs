@@ -116,6 +116,21 @@ pub fn seed(client: &mut Client) {
     run_all(client, &commands);
 }
 
+/// Adds `n` strings of `size` bytes, `filler:0` and so on.
+///
+/// # Panics
+/// If the server refuses.
+pub fn populate(client: &mut Client, n: usize, size: usize) {
+    let value = vec![b'v'; size];
+    let commands: Vec<Vec<Vec<u8>>> = (0..n)
+        .map(|i| {
+            let key = format!("filler:{i}").into_bytes();
+            vec![b"SET".to_vec(), key, value.clone()]
+        })
+        .collect();
+    run_all(client, &commands);
+}
+
 /// `n` writes chosen at random: new values, changes of every type, removals, expiry times, renames,
 /// other databases, transactions. Errors (a wrong type, a missing key) are part of it.
 ///
