@@ -237,7 +237,8 @@ fn a_damaged_stream_breaks_the_link_and_the_data_stays() {
             let log = ours.log();
             let told = log[known..].to_lowercase();
             let info = ours.info("replication");
-            let down = info.get("master_link_status") == "down" && told.contains("protocol");
+            let down = info.get("master_link_status") == "down"
+                && told.contains("the link to the master is lost");
             check(down, || format!("{}\n{told}", info.short()))
         });
         let now = Dump::of(&ours);

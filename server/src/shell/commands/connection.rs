@@ -135,7 +135,7 @@ pub(super) fn hello(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     if !call.session.authenticated && !call.settings.requirepass.is_empty() {
         return error(
             call,
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \
              same time",
         );
