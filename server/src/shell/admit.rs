@@ -138,9 +138,7 @@ impl Call<'_> {
         if fence.replica && !fence.link_up && !settings.serve_stale_data && !allowed(flag::STALE) {
             return refuse(MASTERDOWN);
         }
-        // A link that is loading can be turned elsewhere; while the snapshot file is read, the core says no.
-        let turns = matches!(command.name, "replicaof" | "slaveof");
-        if fence.loading && !allowed(flag::LOADING) && !turns {
+        if fence.loading && !allowed(flag::LOADING) {
             return refuse("LOADING Redis is loading the dataset in memory");
         }
         if !fence.whole && !fence.loading && !allowed(flag::STALE) {
