@@ -3,12 +3,84 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::{Duration, Instant};
 
 use crate::rdb::RdbError;
 use crate::rdb::load::{Expired, Loader, Position};
 use crate::rdb::read::{Options, Reader, Refusal, Summary};
 use crate::store::Dataset;
+
+/// What INFO says of the snapshot file. Times are Unix seconds.
+#[derive(Debug)]
+pub struct Saves {
+    /// When the last save succeeded; when the server started, if none did.
+    pub last: AtomicI64,
+    /// The last save succeeded.
+    pub ok: AtomicBool,
+    /// Changes up to the last save that succeeded.
+    pub changes: AtomicU64,
+    /// Saves that succeeded.
+    pub count: AtomicU64,
+    /// When the save under way began; -1 without one.
+    pub began: AtomicI64,
+    /// Seconds that the last save took; -1 if there was none.
+    pub took: AtomicI64,
+    /// The load at start-up.
+    pub load: Load,
+    /// Whose turn it is to save.
+    pub turn: tokio::sync::Mutex<()>,
+}
+
+/// How far the load at start-up is, and what came of it.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// When it began.
+    pub began: AtomicI64,
+    /// The file's size in bytes.
+    pub total: AtomicU64,
+    /// Bytes read so far.
+    pub read: AtomicU64,
+    /// Keys loaded.
+    pub keys: AtomicU64,
+    /// Keys left out because they had expired.
+    pub expired: AtomicU64,
+}
+
+impl Saves {
+    /// Those of a server that starts at `now`.
+    pub fn new(now: i64) -> Saves {
+        Saves {
+            last: AtomicI64::new(now),
+            ok: AtomicBool::new(true),
+            changes: AtomicU64::new(0),
+            count: AtomicU64::new(0),
+            began: AtomicI64::new(-1),
+            took: AtomicI64::new(-1),
+            load: Load {
+                began: AtomicI64::new(now),
+                ..Load::default()
+            },
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// A save begins, which will have all of the first `changes` changes; says what it came to when it is over.
+    pub fn begin(&self, changes: u64, now: i64) -> impl FnOnce(bool, i64) {
+        self.began.store(now, Relaxed);
+        move |ok, then| {
+            self.began.store(-1, Relaxed);
+            self.took.store((then - now).max(0), Relaxed);
+            self.ok.store(ok, Relaxed);
+            if ok {
+                self.last.store(then, Relaxed);
+                self.changes.store(changes, Relaxed);
+                self.count.fetch_add(1, Relaxed);
+            }
+        }
+    }
+}
 
 /// A dataset that was loaded from a file.
 pub struct Restored {
@@ -46,7 +118,7 @@ pub enum RestoreError {
 }
 
 /// Loads the snapshot file `path` into a new dataset of `databases` databases; nothing if there is no such file.
-/// The file is only read. `progress` is told the bytes read so far, and may stop the load.
+/// The file is only read. `load` shows how far it is, and `going_on` is asked now and then whether to go on.
 ///
 /// # Errors
 /// The file cannot be opened, is damaged, or holds what is not served.
@@ -55,7 +127,8 @@ pub fn restore(
     databases: usize,
     options: Options,
     expired: Expired,
-    progress: impl FnMut(u64) -> Result<(), Refusal>,
+    load: &Load,
+    mut going_on: impl FnMut() -> Result<(), Refusal>,
 ) -> Result<Option<Restored>, RestoreError> {
     let started = Instant::now();
     let file = match File::open(path) {
@@ -67,7 +140,12 @@ pub fn restore(
         }
     };
     let dataset = Dataset::new(databases);
-    let mut loader = Loader::new(&dataset, expired).watched_by(progress);
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    load.total.store(size, Relaxed);
+    let mut loader = Loader::new(&dataset, expired).watched_by(|read| {
+        load.read.store(read, Relaxed);
+        going_on()
+    });
     let summary = Reader::new(file, options)
         .read(&mut loader)
         .map_err(|source| RestoreError::Read {
@@ -76,6 +154,9 @@ pub fn restore(
         })?;
     let (position, expired) = (loader.position(), loader.dropped());
     drop(loader);
+    load.read.store(summary.bytes, Relaxed);
+    load.keys.store(summary.keys - expired, Relaxed);
+    load.expired.store(expired, Relaxed);
     Ok(Some(Restored {
         dataset,
         position,

@@ -136,6 +136,22 @@ fn save_points_and_shutdown_save() {
     damselfly.restart();
     assert_eq!(damselfly.run("GET last").text(), "one");
 
+    // A save of its own after the one that goes on: nothing of what was written meanwhile is lost.
+    let filler: Vec<_> = (0..100_000)
+        .map(|n| vec!["SET".to_owned(), format!("filler:{n}"), "x".repeat(50)])
+        .collect();
+    damselfly.client().pipeline(&filler);
+    let mut client = damselfly.client();
+    client.send_line("BGSAVE").expect("send");
+    client.send_line("SET meanwhile one").expect("send");
+    client.send_line("SHUTDOWN SAVE").expect("send");
+    assert!(damselfly.await_exit().success());
+    damselfly.restart();
+    assert_eq!(damselfly.run("GET meanwhile").text(), "one");
+    let info = damselfly.info("persistence");
+    assert_eq!(info.num("rdb_last_load_keys_loaded"), 100_007);
+    assert_eq!(info.num("rdb_last_bgsave_time_sec"), -1);
+
     damselfly.run("SET lost one").ok();
     let _ = damselfly.client().send_line("SHUTDOWN NOSAVE");
     assert!(damselfly.await_exit().success());

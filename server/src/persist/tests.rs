@@ -18,7 +18,8 @@ impl Drop for Scratch {
 }
 
 fn load(path: &Path, expired: Expired) -> Result<Option<Restored>, RestoreError> {
-    restore(path, 16, Options::default(), expired, |_| Ok(()))
+    let load = Load::default();
+    restore(path, 16, Options::default(), expired, &load, || Ok(()))
 }
 
 fn file() -> Vec<u8> {
@@ -68,4 +69,64 @@ fn a_bad_file_is_named_in_one_line_and_left_alone() {
 
     let directory = std::env::temp_dir();
     assert!(load(&directory, Expired::Keep).is_err());
+}
+
+#[test]
+fn a_load_shows_its_progress_and_can_be_stopped() {
+    let path = Scratch::new("long");
+    let mut writer = Writer::new(write::Options::default());
+    writer.header(&Facts::default());
+    writer.select_db(0);
+    for n in 0..20_000 {
+        writer.key(
+            format!("key number {n}").as_bytes(),
+            ValueRef::Str(b"value"),
+            None,
+        );
+    }
+    writer.finish();
+    std::fs::write(&path.0, writer.take()).unwrap();
+    let size = std::fs::metadata(&path.0).unwrap().len();
+    let load = Load::default();
+    let go = |load: &Load, stop_at: u64| {
+        restore(&path.0, 16, Options::default(), Expired::Keep, load, || {
+            assert_eq!(load.total.load(Relaxed), size);
+            match load.read.load(Relaxed) >= stop_at {
+                true => Err(Refusal::Stopped("the server ends".to_owned())),
+                false => Ok(()),
+            }
+        })
+    };
+    let error = go(&load, 100_000).err().unwrap().to_string();
+    assert!(error.contains("the server ends"), "{error}");
+    assert!((100_000..size).contains(&load.read.load(Relaxed)));
+    assert!(go(&load, u64::MAX).is_ok());
+    assert_eq!(load.read.load(Relaxed), size);
+    assert_eq!(
+        (load.keys.load(Relaxed), load.expired.load(Relaxed)),
+        (20_000, 0)
+    );
+}
+
+#[test]
+fn a_save_counts_when_it_succeeds() {
+    let saves = Saves::new(100);
+    assert_eq!(saves.took.load(Relaxed), -1);
+    let end = saves.begin(7, 200);
+    assert_eq!(saves.began.load(Relaxed), 200);
+    end(false, 203);
+    let now = |saves: &Saves| {
+        let [last, began, took] = [&saves.last, &saves.began, &saves.took].map(|n| n.load(Relaxed));
+        (
+            last,
+            began,
+            took,
+            saves.ok.load(Relaxed),
+            saves.changes.load(Relaxed),
+            saves.count.load(Relaxed),
+        )
+    };
+    assert_eq!(now(&saves), (100, -1, 3, false, 0, 0));
+    saves.begin(9, 300)(true, 301);
+    assert_eq!(now(&saves), (301, -1, 1, true, 9, 1));
 }

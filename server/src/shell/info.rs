@@ -4,6 +4,7 @@ use super::pubsub::Kind;
 use super::replication::{LinkInfo, ReplicationInfo};
 use super::server::{Server, now_ms};
 use crate::gate::View;
+use crate::persist::Load;
 use crate::store::lazyfree;
 use damselfly_core::LinkStatus;
 use std::fmt::Write;
@@ -225,12 +226,13 @@ fn memory(server: &Server, lines: &mut Lines<'_>) {
 }
 
 fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
+    let saves = &server.saves;
     let saving = server.snapshots().is_some_and(|s| s.saving());
-    let ok = if server.saves.ok.load(Relaxed) {
-        "ok"
-    } else {
-        "err"
+    let current = match saves.began.load(Relaxed) {
+        -1 => -1,
+        began => (now_ms() / 1000 - began).max(0),
     };
+    let ok = if saves.ok.load(Relaxed) { "ok" } else { "err" };
     lines.title("Persistence");
     lines.add("loading", u8::from(view.fence.loading));
     lines.add("async_loading", 0);
@@ -242,12 +244,17 @@ fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
     lines.add("current_save_keys_total", 0);
     lines.add("rdb_changes_since_last_save", server.unsaved_changes());
     lines.add("rdb_bgsave_in_progress", u8::from(saving));
-    lines.add("rdb_last_save_time", server.saves.last.load(Relaxed));
+    lines.add("rdb_last_save_time", saves.last.load(Relaxed));
     lines.add("rdb_last_bgsave_status", ok);
-    lines.add("rdb_last_bgsave_time_sec", -1);
-    lines.add("rdb_current_bgsave_time_sec", -1);
-    lines.add("rdb_saves", server.saves.count.load(Relaxed));
+    lines.add("rdb_last_bgsave_time_sec", saves.took.load(Relaxed));
+    lines.add("rdb_current_bgsave_time_sec", current);
+    lines.add("rdb_saves", saves.count.load(Relaxed));
     lines.add("rdb_last_cow_size", 0);
+    lines.add(
+        "rdb_last_load_keys_expired",
+        saves.load.expired.load(Relaxed),
+    );
+    lines.add("rdb_last_load_keys_loaded", saves.load.keys.load(Relaxed));
     lines.add("aof_enabled", 0);
     lines.add("aof_rewrite_in_progress", 0);
     lines.add("aof_rewrite_scheduled", 0);
@@ -258,6 +265,26 @@ fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
     lines.add("aof_last_cow_size", 0);
     lines.add("module_fork_in_progress", 0);
     lines.add("module_fork_last_cow_size", 0);
+    if view.fence.loading && !view.fence.whole {
+        loading(&saves.load, lines);
+    }
+}
+
+/// The load at start-up, while it goes on.
+fn loading(load: &Load, lines: &mut Lines<'_>) {
+    let (total, read) = (load.total.load(Relaxed), load.read.load(Relaxed));
+    let elapsed = now_ms() / 1000 - load.began.load(Relaxed);
+    let left = total.saturating_sub(read);
+    let eta = (elapsed.max(0) as u64)
+        .saturating_mul(left)
+        .checked_div(read);
+    let percent = read as f64 / total.max(1) as f64 * 100.0;
+    lines.add("loading_start_time", load.began.load(Relaxed));
+    lines.add("loading_total_bytes", total);
+    lines.add("loading_rdb_used_mem", 0);
+    lines.add("loading_loaded_bytes", read);
+    lines.add("loading_loaded_perc", format!("{percent:.2}"));
+    lines.add("loading_eta_seconds", eta.unwrap_or(1));
 }
 
 fn stats(server: &Server, lines: &mut Lines<'_>) {

@@ -11,12 +11,13 @@ use super::stats::{Stats, Totals};
 use crate::config::{Allowed, Config, Settings};
 use crate::gate::{Gates, View};
 use crate::log::ReplLog;
+use crate::persist::Saves;
 use crate::repl::domain::Id;
 use crate::store::Limits;
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -65,19 +66,6 @@ pub struct Identity {
     pub started: Instant,
 }
 
-/// What INFO says of the snapshot file.
-#[derive(Debug)]
-pub struct Saves {
-    /// Unix time of the last successful save; of the start, if there was none.
-    pub last: AtomicI64,
-    /// The last save succeeded.
-    pub ok: AtomicBool,
-    /// Changes up to the last save.
-    pub changes: AtomicU64,
-    /// Saves that succeeded.
-    pub count: AtomicU64,
-}
-
 /// Rates over the last seconds, by the cron.
 #[derive(Debug, Default)]
 pub struct Rates {
@@ -121,12 +109,7 @@ impl Server {
                 run_id,
                 started: Instant::now(),
             },
-            saves: Saves {
-                last: AtomicI64::new(now_ms() / 1000),
-                ok: AtomicBool::new(true),
-                changes: AtomicU64::new(0),
-                count: AtomicU64::new(0),
-            },
+            saves: Saves::new(now_ms() / 1000),
             active_expire: AtomicBool::new(true),
             rates: Rates::default(),
             replication: OnceLock::new(),
@@ -194,16 +177,13 @@ impl Server {
         let Some(snapshots) = self.snapshots() else {
             return Err("snapshot files are not available".to_owned());
         };
-        let changes = self.totals().changes;
+        // One after another: SHUTDOWN may come while a save goes on, and wants one of its own.
+        let _turn = self.saves.turn.lock().await;
+        let end = self.saves.begin(self.totals().changes, now_ms() / 1000);
         let saved = snapshots.save(self).await;
-        self.saves.ok.store(saved.is_ok(), Relaxed);
-        match &saved {
-            Ok(()) => {
-                self.saves.last.store(now_ms() / 1000, Relaxed);
-                self.saves.changes.store(changes, Relaxed);
-                self.saves.count.fetch_add(1, Relaxed);
-            }
-            Err(why) => tracing::warn!("snapshot not saved: {why}"),
+        end(saved.is_ok(), now_ms() / 1000);
+        if let Err(why) = &saved {
+            tracing::warn!("snapshot not saved: {why}");
         }
         saved
     }

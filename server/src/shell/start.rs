@@ -94,7 +94,7 @@ pub fn run(config: Config) -> Result<(), String> {
 fn restore(server: &Server, door: &Door) -> Result<(), String> {
     let settings = server.config.settings();
     let path = settings.dir.join(&settings.dbfilename);
-    let going_on = |_| match server.shutdown.begun() {
+    let going_on = || match server.shutdown.begun() {
         false => Ok(()),
         true => Err(Refusal::Stopped("the server ends".to_owned())),
     };
@@ -110,15 +110,18 @@ fn restore(server: &Server, door: &Door) -> Result<(), String> {
             Some(_) => Expired::Keep,
             None => Expired::DropBy(now_ms()),
         },
+        &server.saves.load,
         going_on,
     );
     let (dataset, position) = match restored {
         Ok(Some(restored)) => {
             tracing::info!(
-                "{}: {} keys loaded in {:?}",
+                "{}: {} keys loaded in {:?}, {} expired, {} empty",
                 path.display(),
-                restored.summary.keys,
-                restored.took
+                restored.summary.keys - restored.expired,
+                restored.took,
+                restored.expired,
+                restored.summary.empty
             );
             (restored.dataset, restored.position)
         }
