@@ -12,7 +12,7 @@ const LINES: usize = 500;
 const LONGER: &[(&str, usize, &str)] = &[
     (
         "core/src/properties.rs",
-        600,
+        650,
         "every property, side by side",
     ),
     (
@@ -21,6 +21,7 @@ const LONGER: &[(&str, usize, &str)] = &[
         "one line format, read and written",
     ),
     ("server/src/config/table.rs", 650, "one row for each name"),
+    ("model/src/replay.rs", 520, "one reader of one format"),
     ("core/tests/scenarios.rs", 600, "one story after the other"),
     (
         "server/src/rdb/tests/by_hand.rs",
