@@ -8,6 +8,9 @@ use crate::store::longdouble::LongDouble;
 use crate::store::num::parse_i64;
 use crate::store::random::{distinct, random};
 
+#[cfg(test)]
+mod tests;
+
 const GROUP: &str = "hash";
 const KEY: KeySpec = KeySpec::FIRST;
 const READ: u32 = READONLY | FAST;

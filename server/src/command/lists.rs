@@ -3,6 +3,8 @@
 
 mod edit;
 mod moves;
+#[cfg(test)]
+mod tests;
 
 use super::args::is;
 use super::table::{Command, KeySpec, acl, flag::*};

@@ -3,6 +3,8 @@
 
 mod combine;
 mod members;
+#[cfg(test)]
+mod tests;
 
 use super::table::{Command, KeySpec, acl, flag::*};
 

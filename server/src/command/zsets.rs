@@ -5,6 +5,8 @@ mod combine;
 mod members;
 mod pop;
 mod range;
+#[cfg(test)]
+mod tests;
 
 use super::table::{Command, KeySpec, acl, flag::*};
 

@@ -288,7 +288,8 @@ fn scan_filters_and_checks_its_arguments() {
     assert_eq!(keys, ["h"]);
     bench.check(&[
         ("scan x", "-ERR invalid cursor"),
-        ("scan -1", "-ERR invalid cursor"),
+        ("scan -1", "*2 $1 0 *0"),
+        ("scan - 1", "-ERR invalid cursor"),
         ("scan 18446744073709551616", "-ERR invalid cursor"),
         ("scan 18446744073709551615", "*2 $1 0 *0"),
         ("scan 0 count 0", "-ERR syntax error"),
