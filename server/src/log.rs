@@ -16,7 +16,7 @@ mod cursor;
 
 pub use cursor::{Cursor, Dropped};
 
-use chunks::Chunks;
+use chunks::{Chunks, Freed};
 use cursor::State;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -124,12 +124,13 @@ impl ReplLog {
     /// is let go. The caller holds all gates.
     pub fn reset(&self, offset: u64, stream_db: u32) {
         let mut inner = self.inner.lock();
-        inner.chunks.reset(offset);
+        let freed = inner.chunks.reset(offset);
         inner.selected = None;
         inner.stream_db = stream_db;
         self.end.store(offset, Release);
         inner.let_go_where(|_| true);
         drop(inner);
+        freed.free();
         self.wake_all();
     }
 
@@ -259,12 +260,21 @@ impl ReplLog {
 
     /// Changes the limits; they are enforced at once.
     pub fn set_limits(&self, limits: Limits) {
+        {
+            let mut inner = self.inner.lock();
+            inner.limits = limits;
+            inner.chunks.set_chunk_size(limits.chunk_size());
+        }
+        self.tidy();
+    }
+
+    /// Enforces the limits to the last chunk; appending does so a little at a time. To be called now and then.
+    pub fn tidy(&self) {
         let mut inner = self.inner.lock();
-        inner.limits = limits;
-        inner.chunks.set_chunk_size(limits.chunk_size());
-        inner.enforce();
+        let freed = inner.enforce(usize::MAX);
         let let_go = inner.let_go;
         drop(inner);
+        freed.free();
         if let_go {
             self.wake_all();
         }
@@ -282,23 +292,24 @@ impl Inner {
         }
     }
 
-    fn enforce(&mut self) {
+    /// Applies the limits; of what may be freed, hands out `most` chunks.
+    fn enforce(&mut self, most: usize) -> Freed {
         let end = self.chunks.end();
         let Limits { backlog, hard } = self.limits;
         if hard > 0 {
             self.let_go_where(|state| end - state.position > hard.max(backlog));
         }
-        self.trim();
+        self.trim(most)
     }
 
-    /// Frees what neither the backlog nor a cursor needs.
-    fn trim(&mut self) {
+    /// Takes out what neither the backlog nor a cursor needs, at most `most` chunks of it.
+    fn trim(&mut self, most: usize) -> Freed {
         let backlog_from = self.chunks.end().saturating_sub(self.limits.backlog);
         let held = self.cursors.iter().flatten().filter(|state| !state.dropped);
         let keep_from = held
             .map(|state| state.position)
             .fold(backlog_from, u64::min);
-        self.chunks.trim(keep_from);
+        self.chunks.trim(keep_from, most)
     }
 }
 
@@ -353,7 +364,8 @@ impl Drop for Writer<'_> {
     fn drop(&mut self) {
         // Limits are looked at once per chunk, not once per command.
         if self.sealed {
-            self.inner.enforce();
+            // Under the caller's locks: a little at a time, though more than is sealed.
+            self.inner.enforce(4).free();
             if self.inner.let_go {
                 self.sleepers.store(true, Relaxed);
             }

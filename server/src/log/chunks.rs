@@ -1,6 +1,8 @@
 //! The bytes of the log: sealed chunks anyone may share, and a tail that grows.
 
+use crate::store::lazyfree;
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// A reader that wants no more than this from the growing tail gets a copy: cheaper than splitting the
@@ -19,6 +21,19 @@ struct Chunk {
 impl Chunk {
     fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
+    }
+}
+
+/// Chunks that nobody needs any more. Freeing many takes a while: not to be done under a lock.
+#[must_use]
+pub(super) struct Freed(SmallVec<[Chunk; 4]>);
+
+impl Freed {
+    /// Frees them, in the background if there are many.
+    pub fn free(self) {
+        if self.0.len() > 64 {
+            lazyfree::free(self.0);
+        }
     }
 }
 
@@ -46,11 +61,11 @@ impl Chunks {
         self.chunk_size = bytes;
     }
 
-    /// Forgets everything and goes on at position `at`.
-    pub fn reset(&mut self, at: u64) {
-        self.sealed = VecDeque::new();
+    /// Forgets everything and goes on at position `at`; what was held is the caller's to free.
+    pub fn reset(&mut self, at: u64) -> Freed {
         self.tail = BytesMut::new();
         self.end = at;
+        Freed(self.sealed.drain(..).collect())
     }
 
     /// Position of the first byte held.
@@ -97,15 +112,13 @@ impl Chunks {
         }
     }
 
-    /// Drops the chunks that lie wholly before `keep_from`.
-    pub fn trim(&mut self, keep_from: u64) {
-        while self
+    /// Takes out the chunks that lie wholly before `keep_from`, the oldest first and at most `most` of them;
+    /// they are the caller's to free.
+    pub fn trim(&mut self, keep_from: u64, most: usize) -> Freed {
+        let old = self
             .sealed
-            .front()
-            .is_some_and(|chunk| chunk.end() <= keep_from)
-        {
-            self.sealed.pop_front();
-        }
+            .partition_point(|chunk| chunk.end() <= keep_from);
+        Freed(self.sealed.drain(..old.min(most)).collect())
     }
 
     /// Hands out up to `max` bytes from position `from` on; returns how many. None when `from` is not held.
@@ -185,7 +198,7 @@ mod tests {
         assert_eq!(chunks.read(0, 20_000, &mut out), Some(20_000));
         let at = chunks.end();
         chunks.push(&pattern(at, 50_000));
-        chunks.trim(60_000);
+        chunks.trim(60_000, usize::MAX).free();
         assert!(chunks.start() > 0 && chunks.start() <= 60_000);
         assert_eq!(chunks.read(chunks.start() - 1, 1, &mut Vec::new()), None);
         assert_eq!(chunks.read(chunks.end() + 1, 1, &mut Vec::new()), None);

@@ -122,6 +122,8 @@ impl Drop for Cursor {
     fn drop(&mut self) {
         let mut inner = self.log.inner.lock();
         inner.cursors[self.slot] = None;
-        inner.trim();
+        let freed = inner.trim(usize::MAX);
+        drop(inner);
+        freed.free();
     }
 }

@@ -125,6 +125,17 @@ fn a_hard_limit_below_the_backlog_counts_as_the_backlog() {
 }
 
 #[test]
+fn one_huge_command_does_not_stay() {
+    let log = log(50_000, 0);
+    log.append(0, &[b"SET", b"k", &vec![b'v'; 20 << 20]]);
+    let huge = log.backlog().histlen;
+    log.append(0, &[b"SET", b"k", &[b'v'; 100_000]]);
+    assert!(log.backlog().histlen < huge, "appending frees nothing");
+    log.tidy();
+    assert!(log.backlog().histlen < 2 << 20, "{:?}", log.backlog());
+}
+
+#[test]
 fn reset_and_deactivate_let_cursors_go() {
     let log = log(50_000, 0);
     log.append(3, &[b"DEL", b"k"]);

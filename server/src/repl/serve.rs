@@ -286,7 +286,7 @@ impl Master {
         replicas.len()
     }
 
-    /// What is done every second, for ever: pings, and the end of a backlog nobody has used for long.
+    /// What is done every second, for ever: the log's limits, pings, and the end of a backlog nobody has used for long.
     /// `slot` is the gate of the thread this runs on.
     pub async fn housekeeping(self: Arc<Self>, slot: usize) {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -294,6 +294,7 @@ impl Master {
         let (mut last_ping, mut deserted) = (Instant::now(), None);
         loop {
             tick.tick().await;
+            self.log.tidy();
             let config = self.config.load();
             if !self.replicas.lock().is_empty() {
                 deserted = None;
