@@ -39,6 +39,8 @@ impl Verdict {
 pub(super) struct Entry {
     ticket: u64,
     target: Host,
+    /// How often the configuration file had been written when it was asked for.
+    rewrites: u64,
     /// The client that waits for it; none if it was told OK already.
     waiter: Option<oneshot::Sender<Verdict>>,
     stop: Stop,
@@ -52,6 +54,11 @@ impl Entry {
             let _ = waiter.send(verdict);
         }
         self.stop
+    }
+
+    /// Whether its client was told OK already, and then, `rewrites` by now, had the configuration file written.
+    pub(super) fn was_written_down(&self, rewrites: u64) -> bool {
+        self.waiter.is_none() && self.rewrites != rewrites
     }
 
     /// The client that waits, and what ends the task.
@@ -78,12 +85,14 @@ impl Attempts {
         &mut self,
         ticket: u64,
         target: Host,
+        rewrites: u64,
         waiter: Option<oneshot::Sender<Verdict>>,
         stop: Stop,
     ) {
         self.0.push(Entry {
             ticket,
             target,
+            rewrites,
             waiter,
             stop,
         });

@@ -17,6 +17,7 @@ use damselfly_core::{LinkStatus, Position};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, Weak};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -108,6 +109,19 @@ impl Hooks for Arc<Neighbours> {
     fn drop_replicas(&self) {
         if let Some(master) = self.master.get().and_then(Weak::upgrade) {
             master.drop_all_replicas();
+        }
+    }
+
+    fn rewrites(&self) -> u64 {
+        let server = self.server.upgrade();
+        server.map_or(0, |server| server.rewrites.load(Relaxed))
+    }
+
+    fn rewrite(&self) {
+        if let Some(server) = self.server.upgrade()
+            && let Err(why) = server.rewrite_config()
+        {
+            tracing::warn!("the master is not written to the configuration file: {why}");
         }
     }
 

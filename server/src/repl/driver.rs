@@ -22,6 +22,7 @@ use super::facts::Facts;
 use crate::config::Config;
 use crate::gate::{AllGates, Gates, View};
 use crate::log::ReplLog;
+use crate::store::Dataset;
 use arc_swap::ArcSwap;
 use damselfly_core::{Attempt, Input};
 use deeds::Left;
@@ -45,13 +46,18 @@ pub trait Tasks: Send + Sync {
     fn arm(&self, driver: &Arc<Driver>, generation: u64, delay: Duration);
 }
 
-/// What a change of role or dataset does to the rest of the server. Called with all gates held, after the new
-/// status lies in them: must not wait for a gate, nor for long.
+/// What a change of role or dataset does to the rest of the server. Unless it says otherwise, a method is called with
+/// all gates held, after the new status lies in them: it must not wait for a gate, nor for long.
 pub trait Hooks: Send + Sync {
     /// A master became a replica: clients that wait for writes of theirs are to be sent away.
     fn demoted(&self, view: &View);
     /// Our history goes on under another name or is another one: our own replicas must come anew.
     fn drop_replicas(&self);
+    /// How often a client had the configuration file written.
+    fn rewrites(&self) -> u64;
+    /// Writes the configuration file once more, since a client had it written when a `REPLICAOF` was accepted and not
+    /// yet committed. Called without a gate.
+    fn rewrite(&self);
     /// The master's stream carries a message for subscribers. Called with a gate held.
     fn publish(&self, sharded: bool, channel: &[u8], message: &[u8]);
 }
@@ -151,6 +157,12 @@ impl Driver {
     /// The gates.
     pub fn gates(&self) -> &Gates<View> {
         &self.world.gates
+    }
+
+    /// The dataset that is served.
+    pub fn dataset(&self) -> Arc<Dataset> {
+        let gates = &self.world.gates;
+        Arc::clone(&gates.enter(gates.len() - 1).dataset)
     }
 
     /// Our own log.

@@ -8,7 +8,7 @@ use super::domain::{Host, Id, Wire};
 use super::driver::{Driver, Follow};
 use super::facts::Facts;
 use super::greet::reach;
-use super::load::{Extent, Loaded, Loading, Order, room_on_machine};
+use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, room_on_machine};
 use super::peer::{Peer, PeerError, shown};
 use crate::config::Settings;
 use damselfly_core::{Answer, Position, Resume};
@@ -17,6 +17,9 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+/// What `replica-refuse-empty-master` is for.
+const EMPTY_MASTER: &str = "its dataset is empty and ours is not (replica-refuse-empty-master)";
 
 /// Between two ACKs.
 const ACK_PERIOD: Duration = Duration::from_secs(1);
@@ -148,9 +151,11 @@ impl Session {
         while peer.unread().is_empty() {
             self.in_time(peer.fill()).await?;
         }
+        if self.settings.refuse_empty_master && self.is_empty(&mut peer, extent).await? {
+            return Err(End::Lost(EMPTY_MASTER.into()));
+        }
         let room = self.room(&mut peer).await?;
         let begun = self.driver.began(self.generation).ok_or(End::Stopped)?;
-        let in_place = begun.dropped.is_some();
         let began = Instant::now();
         let (stream, unread) = peer.into_parts();
         let stream = stream.into_std().map_err(|e| End::Lost(e.to_string()))?;
@@ -179,11 +184,6 @@ impl Session {
             stream,
             unread,
         } = loaded.map_err(|error| End::Lost(error.to_string()))?;
-        if keys == 0 && !in_place && self.settings.refuse_empty_master {
-            return Err(End::Lost(
-                "its dataset is empty and ours is not (replica-refuse-empty-master)".into(),
-            ));
-        }
         let stream = TcpStream::from_std(stream).map_err(|e| End::Lost(e.to_string()))?;
         if !self.driver.loaded(self.generation, staged) {
             return Err(End::Stopped);
@@ -195,6 +195,20 @@ impl Session {
             at.offset
         );
         Ok(Peer::from_parts(stream, unread))
+    }
+
+    /// Whether we hold keys and the snapshot that has begun to come has none. Known before anything is dropped, since
+    /// a snapshot without keys is a small one.
+    async fn is_empty(&self, peer: &mut Peer, extent: Extent) -> Result<bool, End> {
+        loop {
+            if let Some(snapshot) = extent.whole(peer.unread()) {
+                return Ok(count_keys(snapshot) == Some(0) && !self.driver.dataset().is_empty());
+            }
+            if peer.unread().len() > SMALL_SNAPSHOT {
+                return Ok(false);
+            }
+            self.in_time(peer.fill()).await?;
+        }
     }
 
     /// The right to hold a snapshot in memory; whoever had it last may still be freeing his. Meanwhile the master is

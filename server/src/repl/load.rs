@@ -4,15 +4,19 @@
 //! shuts the socket down ([`Loading`] does when it is dropped), and the thread finds the end of its bytes.
 
 use super::facts::Facts;
-use crate::rdb::RdbError;
 use crate::rdb::load::{Expired, Loader};
-use crate::rdb::read::{Options, Reader, Refusal};
+use crate::rdb::read::{Options, Reader, Refusal, Sink};
+use crate::rdb::{self, RdbError};
 use crate::store::{Dataset, lazyfree};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// A snapshot without keys is no longer than this, in bytes, its end mark included: it has a head, some facts about the
+/// server that made it, and an end.
+pub const SMALL_SNAPSHOT: usize = 4096;
 
 /// How a master marks the end of its snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +44,39 @@ impl Extent {
             .map(Extent::Bytes)
     }
 
+    /// The snapshot that `bytes` begin with, if all of it is there.
+    pub fn whole(self, bytes: &[u8]) -> Option<&[u8]> {
+        let end = match self {
+            Extent::Bytes(len) => usize::try_from(len).ok()?,
+            Extent::Mark(mark) => memchr::memmem::find(bytes, &mark)?,
+        };
+        bytes.get(..end)
+    }
+
     fn bytes(self) -> Option<u64> {
         match self {
             Extent::Bytes(bytes) => Some(bytes),
             Extent::Mark(_) => None,
         }
     }
+}
+
+/// How many keys a snapshot has; none if it cannot be read.
+pub fn count_keys(snapshot: &[u8]) -> Option<u64> {
+    struct Nowhere;
+    impl Sink for Nowhere {
+        fn key(
+            &mut self,
+            _: u32,
+            _: &[u8],
+            _: rdb::read::Loaded<'_>,
+            _: Option<i64>,
+        ) -> Result<(), Refusal> {
+            Ok(())
+        }
+    }
+    let summary = Reader::new(snapshot, Options::default()).read(&mut Nowhere);
+    summary.ok().map(|summary| summary.keys)
 }
 
 /// A snapshot that is whole, and the room it takes. Dropping it frees the dataset first.

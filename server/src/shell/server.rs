@@ -53,6 +53,8 @@ pub struct Server {
     pub active_expire: AtomicBool,
     /// Commands per second and the like, as the cron measured them last.
     pub rates: Rates,
+    /// How often the configuration file was to be written.
+    pub rewrites: AtomicU64,
     replication: OnceLock<Arc<dyn Replication>>,
     snapshots: OnceLock<Arc<dyn Snapshots>>,
 }
@@ -112,6 +114,7 @@ impl Server {
             saves: Saves::new(now_ms() / 1000),
             active_expire: AtomicBool::new(true),
             rates: Rates::default(),
+            rewrites: AtomicU64::new(0),
             replication: OnceLock::new(),
             snapshots: OnceLock::new(),
         }
@@ -208,6 +211,7 @@ impl Server {
     /// # Errors
     /// Why that is not possible, for people.
     pub fn rewrite_config(&self) -> Result<(), String> {
+        self.rewrites.fetch_add(1, Relaxed);
         let status = Arc::clone(&self.gates.enter(self.aside()).status);
         let master = status
             .master

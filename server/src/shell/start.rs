@@ -123,7 +123,9 @@ fn restore(server: &Server, door: &Door) -> Result<(), String> {
                 restored.expired,
                 restored.summary.empty
             );
-            (restored.dataset, restored.position)
+            // Without the keys that had expired it is no longer what the history says of that place.
+            let position = restored.position.filter(|_| restored.expired == 0);
+            (restored.dataset, position)
         }
         Ok(None) => (Dataset::new(settings.databases), None),
         Err(error) => {

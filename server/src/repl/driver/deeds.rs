@@ -59,9 +59,9 @@ impl Driver {
                 Output::Connect(attempt) => {
                     let (ticket, target) = (attempt.ticket(), attempt.target());
                     let stop = self.world.tasks.attempt(self, attempt);
-                    inner
-                        .attempts
-                        .add(ticket, target, cargo.waiter.take(), stop);
+                    let rewrites = self.world.hooks.rewrites();
+                    let waiter = cargo.waiter.take();
+                    inner.attempts.add(ticket, target, rewrites, waiter, stop);
                 }
                 Output::CancelBefore(ticket) => cancelled = inner.attempts.take_before(ticket),
                 Output::Stop(generation) => {

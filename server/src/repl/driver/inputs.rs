@@ -129,7 +129,9 @@ impl Driver {
         let mut all = self.world.gates.all();
         let entry = self.inner.lock().attempts.take(greeted.ticket());
         // Without an entry it was cancelled, and answered, before we had the gates.
-        let (waiter, stop) = entry?.into_parts();
+        let entry = entry?;
+        let written = entry.was_written_down(self.world.hooks.rewrites());
+        let (waiter, stop) = entry.into_parts();
         let what = format!(
             "REPLICAOF {} (ticket {})",
             greeted.target(),
@@ -145,7 +147,11 @@ impl Driver {
             Some(reply) => Verdict::Reply(reply),
             None => Verdict::Failed("the protocol gave no answer".into()),
         };
+        drop(all);
         self.settle(&what, &verdict);
+        if written && verdict.is_ok() {
+            self.world.hooks.rewrite();
+        }
         answer(waiter, verdict);
         left.follow
     }
@@ -161,6 +167,8 @@ impl Driver {
         let (waiter, _stop) = entry.into_parts();
         let deeds = inner.machine.attempt_failed(ticket);
         self.carry_out(&mut inner, &mut all, Cargo::default(), deeds);
+        drop(inner);
+        drop(all);
         let verdict = Verdict::Failed(why);
         self.settle(&what, &verdict);
         answer(waiter, verdict);

@@ -9,7 +9,7 @@ use crate::log::Limits;
 use crate::store::{Dataset, Object};
 use damselfly_core::trace::Reader;
 use damselfly_core::{Answer, Position, Reply};
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 /// What was started and stopped, and attempts to go on with.
 #[derive(Default)]
@@ -18,6 +18,7 @@ struct Book {
     deeds: Mutex<Vec<String>>,
     demotions: AtomicU32,
     dropped: AtomicU32,
+    rewrites: AtomicU64,
 }
 
 struct Noting(Arc<Book>);
@@ -57,6 +58,14 @@ impl Hooks for Noting {
 
     fn drop_replicas(&self) {
         self.0.dropped.fetch_add(1, SeqCst);
+    }
+
+    fn rewrites(&self) -> u64 {
+        self.0.rewrites.load(SeqCst)
+    }
+
+    fn rewrite(&self) {
+        self.note("rewrite".into());
     }
 
     fn publish(&self, _: bool, _: &[u8], _: &[u8]) {}
@@ -421,6 +430,22 @@ fn inside_exec_a_request_is_accepted_at_once() {
     let ticket = rig.attempt().ticket();
     rig.driver.attempt_failed(ticket, "a test".into());
     assert!(rig.driver.facts().last_error().unwrap().contains("a test"));
+}
+
+#[test]
+fn a_rewrite_in_the_same_exec_takes_effect_at_the_commit() {
+    let rig = Rig::master();
+    for asked in [false, true] {
+        let verdict = rig
+            .driver
+            .request_detached(&mut rig.gates.all(), host(&format!("m-{asked}")));
+        assert!(verdict.is_ok());
+        rig.book.rewrites.fetch_add(u64::from(asked), SeqCst);
+        rig.deeds();
+        rig.driver.commit(rig.attempt().greeted(None).unwrap());
+        let rewritten = rig.deeds().contains(&"rewrite".to_owned());
+        assert_eq!(rewritten, asked);
+    }
 }
 
 #[test]

@@ -135,6 +135,21 @@ async fn a_load_ends_when_it_is_dropped() {
 }
 
 #[test]
+fn a_snapshot_without_keys_is_known_before_it_is_loaded() {
+    let (empty, full) = (snapshot(0), snapshot(2));
+    assert!(empty.len() < SMALL_SNAPSHOT);
+    let sized = Extent::Bytes(empty.len() as u64);
+    assert_eq!(sized.whole(&[&empty[..], b"*1"].concat()), Some(&empty[..]));
+    assert_eq!(sized.whole(&empty[..30]), None);
+    let marked = [&empty[..], &MARK, b"*1\r\n"].concat();
+    assert_eq!(Extent::Mark(MARK).whole(&marked), Some(&empty[..]));
+    assert_eq!(Extent::Mark(MARK).whole(&empty), None);
+    assert_eq!(count_keys(&empty), Some(0));
+    assert_eq!(count_keys(&full), Some(2));
+    assert_eq!(count_keys(&full[1..]), None);
+}
+
+#[test]
 fn the_line_before_a_snapshot() {
     let mark = Extent::parse(b"$EOF:0123456789abcdef0123456789abcdef01234567");
     assert_eq!(mark, Some(Extent::Mark(MARK)));
