@@ -13,6 +13,7 @@ mod commands;
 mod conn;
 pub mod cron;
 mod execute;
+mod expire;
 pub mod info;
 mod logging;
 mod multi;
@@ -27,6 +28,8 @@ pub mod shutdown;
 pub mod slowlog;
 pub mod start;
 pub mod stats;
+#[cfg(test)]
+mod testing;
 
 /// The version of Redis whose behaviour is served; clients and Sentinel look at it.
 pub const REDIS_VERSION: &str = "7.0.15";

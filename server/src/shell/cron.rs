@@ -4,6 +4,7 @@ use super::server::{Server, now_ms};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 /// How long a save that failed is not tried again.
@@ -13,7 +14,7 @@ const RETRY_SAVE: Duration = Duration::from_secs(5);
 pub(super) async fn run(server: Arc<Server>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut before, mut failed) = (server.totals(), None::<Instant>);
+    let (mut before, mut save) = (server.totals(), Save::default());
     loop {
         tick.tick().await;
         let now = server.totals();
@@ -32,10 +33,7 @@ pub(super) async fn run(server: Arc<Server>) {
             .peak_memory
             .fetch_max(super::info::Memory::now().used, Relaxed);
         see_to_clients(&server);
-        if is_save_due(&server) && failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
-            // The next tick comes when the save is done: two never run at once.
-            failed = server.save().await.is_err().then(Instant::now);
-        }
+        save.see_to(&server).await;
     }
 }
 
@@ -56,6 +54,35 @@ fn see_to_clients(server: &Server) {
         if !timeout.is_zero() && client.may_time_out() && client.idle() > timeout {
             tracing::debug!("client {} at {} closed: idle", client.id, client.addr);
             client.kill();
+        }
+    }
+}
+
+/// Saves that save points ask for.
+#[derive(Default)]
+struct Save {
+    running: Option<JoinHandle<bool>>,
+    failed: Option<Instant>,
+}
+
+impl Save {
+    /// Begins a save if one is due, none is running, and the last one did not just fail.
+    async fn see_to(&mut self, server: &Arc<Server>) {
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|save| !save.is_finished())
+        {
+            return;
+        }
+        if let Some(save) = self.running.take() {
+            let saved = save.await.unwrap_or(false);
+            self.failed = (!saved).then(Instant::now);
+        }
+        if is_save_due(server) && self.failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
+            let server = Arc::clone(server);
+            let save = async move { server.save().await.is_ok() };
+            self.running = Some(tokio::spawn(save));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::net::{self, Crew};
 use super::server::Server;
-use super::{cron, shutdown};
+use super::{cron, expire, shutdown};
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ impl Threads {
         })
     }
 
-    /// The runtime of a thread of its own, for links to masters: what they do for long is at no client's cost.
+    /// The runtime of a thread of its own, for links to masters and for what is done again and again: what that does for
+    /// long is at no client's cost.
     pub fn replication(&self) -> &Handle {
         &self.replication
     }
@@ -69,7 +70,8 @@ impl Threads {
                 let (server, crew) = (Arc::clone(server), Arc::clone(&self.crew));
                 tokio::spawn(net::accept(listener, server, crew));
             }
-            tokio::spawn(cron::run(Arc::clone(server)));
+            self.replication.spawn(cron::run(Arc::clone(server)));
+            self.replication.spawn(expire::run(Arc::clone(server)));
             until.await;
         });
         self.stop.begin("the server ends");

@@ -32,7 +32,10 @@ macro_rules! counters {
         impl Stats {
             /// Starts again from nothing (CONFIG RESETSTAT).
             pub fn reset(&self) {
+                let changes = self.changes.get();
                 $(self.$name.0.store(0, Relaxed);)+
+                // What is still to be saved is no statistic.
+                self.changes.add(changes);
             }
         }
     };

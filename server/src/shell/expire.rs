@@ -1,0 +1,102 @@
+//! Keys whose time has come are removed even if nobody asks for them.
+
+use super::blocking;
+use super::server::{Server, now_ms};
+use crate::gate::Gates;
+use crate::store::expiry::ExpiryCycle;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+/// Keys and shards looked at in one go, under a gate.
+const CHUNK: usize = 512;
+/// The share of its period that a round may take, in percent, and what each step of `active-expire-effort` adds.
+const SHARE: u32 = 25;
+const SHARE_PER_EFFORT: u32 = 2;
+
+/// Runs for ever: `hz` rounds a second.
+pub(super) async fn run(server: Arc<Server>) {
+    let mut cycle = ExpiryCycle::new();
+    loop {
+        let settings = server.config.settings();
+        let period = Duration::from_secs(1) / (settings.hz.clamp(1, 500) as u32);
+        let share = SHARE + SHARE_PER_EFFORT * settings.active_expire_effort.saturating_sub(1);
+        drop(settings);
+        let began = Instant::now();
+        while began.elapsed() < period * share / 100 && chunk(&server, &mut cycle) {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(period).await;
+    }
+}
+
+/// Removes some keys; true if the round is not at its end.
+fn chunk(server: &Arc<Server>, cycle: &mut ExpiryCycle) -> bool {
+    let gate = server.gates.enter(server.aside());
+    // On a replica the master says when a key goes.
+    if gate.fence.replica || !gate.fence.whole || !server.active_expire.load(Relaxed) {
+        return false;
+    }
+    let log = &server.log;
+    let tell = log.active();
+    let mut removed = |db: usize, key: &[u8]| {
+        if tell {
+            log.append(db as u32, &[b"DEL", key]);
+        }
+    };
+    let progress = cycle.run(&gate.dataset, now_ms(), CHUNK, &mut removed);
+    if blocking::any_ready() {
+        blocking::serve_ready(server, &gate, server.aside());
+    }
+    Gates::leave(gate);
+    if progress.removed > 0 {
+        server.log.kick();
+        let removed = progress.removed as u64;
+        let stats = &server.stats[server.aside()];
+        stats.expired.add(removed);
+        stats.changes.add(removed);
+    }
+    !progress.round_done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use crate::store::Object;
+
+    #[test]
+    fn only_keys_whose_time_has_come_are_removed_and_replicas_hear_of_it() {
+        let server = testing::server();
+        server.log.activate();
+        let gate = server.gates.enter(0);
+        let db = gate.dataset.db(3).unwrap();
+        let value = || Object::Str(b"v".to_vec());
+        for i in 0..2000 {
+            let at = if i % 2 == 0 { 1 } else { i64::MAX };
+            db.insert_loaded(format!("k:{i}").as_bytes(), value(), Some(at));
+        }
+        drop(gate);
+        let mut cycle = ExpiryCycle::new();
+        while chunk(&server, &mut cycle) {}
+        let gate = server.gates.enter(0);
+        let db = gate.dataset.db(3).unwrap();
+        assert_eq!(db.len(), 1000);
+        assert!(!db.contains(b"k:0") && db.contains(b"k:1"));
+        assert_eq!(server.totals().expired, 1000);
+        let expected = 1000 * b"*2\r\n$3\r\nDEL\r\n$5\r\nk:100\r\n".len() as u64;
+        assert!(server.log.offset().abs_diff(expected) < 2500);
+    }
+
+    #[test]
+    fn a_replica_leaves_it_to_its_master() {
+        let server = testing::server();
+        server.gates.all().update(|view| view.fence.replica = true);
+        let gate = server.gates.enter(0);
+        let db = gate.dataset.db(0).unwrap();
+        db.insert_loaded(b"k", Object::Str(b"v".to_vec()), Some(1));
+        drop(gate);
+        assert!(!chunk(&server, &mut ExpiryCycle::new()));
+        assert_eq!(server.gates.enter(0).dataset.len(), 1);
+    }
+}
