@@ -248,6 +248,16 @@ impl<D: Domain> Ghost<D> {
         self.committed
     }
 
+    /// The last ticket given.
+    pub fn issued(&self) -> D::Ticket {
+        self.issued
+    }
+
+    /// The last generation given.
+    pub fn last_generation(&self) -> D::Generation {
+        self.last
+    }
+
     /// The live connection.
     pub fn live(&self) -> Option<D::Generation> {
         self.live

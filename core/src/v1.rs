@@ -135,6 +135,8 @@ impl<D: Domain> Node<D> {
         if self.restoring {
             return out.push(Output::Reply(Reply::Loading));
         }
+        // Commands are numbered as they arrive; nothing is made of it.
+        self.issued = D::next_ticket(self.issued);
         if self.stop_current(out).is_some() || self.current.is_some() {
             self.current = None;
             self.loading = false;

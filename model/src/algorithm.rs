@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use damselfly_core::rename::Rename;
-use damselfly_core::{Boot, Node, Protocol, Role, v1};
+use damselfly_core::{Boot, Link, Node, Protocol, Role, v1};
 
 use crate::tiny::Tiny;
 
@@ -27,13 +27,30 @@ pub trait Algorithm:
 
     /// It compares tickets only with its fences and generations only with its one link, so those
     /// that are on the same side of all of these may get the same name.
-    const FENCED: bool;
+    const FENCED: bool = false;
 
     /// A node that is about to be told that its snapshot file is in.
     fn boot(boot: Boot<Tiny>) -> Self;
 
+    /// Where it stands, if it is [`FENCED`](Self::FENCED).
+    fn stands(&self) -> Option<Stands> {
+        None
+    }
+}
+
+/// Where an algorithm with fences stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stands {
+    /// The last ticket given.
+    pub issued: u8,
+    /// The last that committed.
+    pub committed: u8,
+    /// That of the last `NO ONE`.
+    pub cancelled: u8,
+    /// The last generation given.
+    pub last: u8,
     /// The connection its link is, or has lost and will dial again.
-    fn current(&self) -> Option<u8>;
+    pub current: Option<u8>,
 }
 
 impl Algorithm for Node<Tiny> {
@@ -47,14 +64,20 @@ impl Algorithm for Node<Tiny> {
         Node::new(boot)
     }
 
-    fn current(&self) -> Option<u8> {
-        match self.role() {
-            Role::Master => None,
-            Role::Replica { link, .. } => match link {
-                damselfly_core::Link::Waiting { generation } => Some(generation),
-                link => link.live(),
+    fn stands(&self) -> Option<Stands> {
+        Some(Stands {
+            issued: self.issued(),
+            committed: self.committed(),
+            cancelled: self.cancelled(),
+            last: self.last_generation(),
+            current: match self.role() {
+                Role::Master => None,
+                Role::Replica { link, .. } => match link {
+                    Link::Waiting { generation } => Some(generation),
+                    link => link.live(),
+                },
             },
-        }
+        })
     }
 }
 
@@ -63,13 +86,8 @@ impl Algorithm for v1::Node<Tiny> {
     const NEW: &'static str = "v1::Node::new";
     const DEADLINE: bool = true;
     const CANCELS: bool = false;
-    const FENCED: bool = false;
 
     fn boot(boot: Boot<Tiny>) -> Self {
         v1::Node::new(boot)
-    }
-
-    fn current(&self) -> Option<u8> {
-        None
     }
 }

@@ -13,7 +13,8 @@
 //!   for all of them, since what it tries is possible as long as it is there, again and again.
 //!
 //! The last two hold for an algorithm that compares with fences and with one link only
-//! ([`Algorithm::FENCED`]); for others, tickets and generations keep their order.
+//! ([`Algorithm::FENCED`]), as long as its fences are where they should be; else tickets and generations
+//! keep their order.
 
 use std::cell::Cell;
 
@@ -21,7 +22,7 @@ use damselfly_core::properties::Ghost;
 use damselfly_core::rename::{Names, Rename};
 use damselfly_core::{Position, Resume};
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, Stands};
 use crate::tiny::{FIRST_OFFSET, Tiny};
 use crate::world::{Client, Phase, Setting, Stage, Truth, Wire, World};
 
@@ -57,12 +58,6 @@ impl Names<Tiny> for Mentioned {
     fn generation(&self, generation: u8) -> u8 {
         add(&self.generations, generation)
     }
-    fn issued(&self, ticket: u8) -> u8 {
-        ticket
-    }
-    fn last(&self, generation: u8) -> u8 {
-        generation
-    }
 }
 
 /// The new names.
@@ -73,13 +68,7 @@ struct Canonical {
     offsets: [u8; IDS],
     mentioned: Mentioned,
     /// With it, tickets and generations are named by class.
-    fences: Option<Fences>,
-}
-
-struct Fences {
-    committed: u8,
-    cancelled: u8,
-    current: Option<u8>,
+    fences: Option<Stands>,
 }
 
 const UNNAMED: u8 = u8::MAX;
@@ -128,9 +117,9 @@ impl Names<Tiny> for Canonical {
         }
     }
 
-    fn issued(&self, _: u8) -> u8 {
+    fn issued(&self, ticket: u8) -> u8 {
         match self.fences {
-            None => bits(self.mentioned.tickets.get()),
+            None => self.ticket(ticket),
             Some(_) => ISSUED,
         }
     }
@@ -149,9 +138,9 @@ impl Names<Tiny> for Canonical {
         }
     }
 
-    fn last(&self, _: u8) -> u8 {
+    fn last(&self, generation: u8) -> u8 {
         match self.fences {
-            None => bits(self.mentioned.generations.get()),
+            None => self.generation(generation),
             Some(_) => 2,
         }
     }
@@ -182,26 +171,22 @@ impl<A: Algorithm> World<A> {
         if !setting.canonical {
             return self;
         }
-        let current = self.node.current();
-        if A::FENCED {
-            self.forget_the_past(current);
+        let fences = self.fences();
+        if let Some(fences) = fences {
+            self.forget_the_past(fences.current);
         }
         let mentioned = Mentioned::default();
         self.rename(&mentioned);
         let names = Canonical {
-            hosts: self.name_hosts(),
+            hosts: self.name_hosts(fences.as_ref()),
             replids: Cell::new([UNNAMED; IDS]),
             next_replid: Cell::new(0),
             offsets: name_offsets(mentioned.offsets.get()),
             mentioned,
-            fences: A::FENCED.then(|| Fences {
-                committed: self.ghost.committed(),
-                cancelled: self.ghost.cancelled(),
-                current,
-            }),
+            fences,
         };
         let mut new = self.rename(&names);
-        if A::FENCED {
+        if fences.is_some() {
             for client in &mut new.clients {
                 if let Client::Waiting { attempt, .. } = client
                     && attempt.ticket() == TICKET[0]
@@ -212,6 +197,24 @@ impl<A: Algorithm> World<A> {
         }
         new.clients.sort_unstable_by_key(key);
         new
+    }
+
+    /// The fences, if tickets and generations can be named by them: if the node and the account of it
+    /// agree, and nothing that is under way is ahead of them. Names must not repair what is broken.
+    fn fences(&self) -> Option<Stands> {
+        let stands = self.node.stands().filter(|_| A::FENCED)?;
+        let agree = stands.issued == self.ghost.issued()
+            && stands.committed == self.ghost.committed()
+            && stands.cancelled == self.ghost.cancelled()
+            && stands.last == self.ghost.last_generation();
+        let wires = self.wires.iter();
+        let newest = wires.map(|w| w.generation).chain(stands.current).max();
+        let behind = self.clients.iter().all(|client| match client {
+            Client::Waiting { attempt, .. } => attempt.ticket() <= stands.issued,
+            Client::Idle | Client::Sampled(_) => true,
+        });
+        let ordered = stands.cancelled <= stands.committed && stands.committed <= stands.issued;
+        (agree && behind && ordered && newest.is_none_or(|g| g <= stands.last)).then_some(stands)
     }
 
     /// What is left of connections that are not the link: one that may still try anything.
@@ -234,7 +237,7 @@ impl<A: Algorithm> World<A> {
 
     /// Masters by where they stand: the committed one, those of attempts in the order of tickets, and
     /// then by how often those are named whose order is not known.
-    fn name_hosts(&self) -> [u8; 8] {
+    fn name_hosts(&self, fences: Option<&Stands>) -> [u8; 8] {
         let mut names = [UNNAMED; 8];
         let mut next = 0;
         let mut name = |host: u8| {
@@ -244,7 +247,6 @@ impl<A: Algorithm> World<A> {
                 next += 1;
             }
         };
-        let (committed, cancelled) = (self.ghost.committed(), self.ghost.cancelled());
         if let Some((host, _)) = self.node.status().master {
             name(host);
         }
@@ -258,8 +260,11 @@ impl<A: Algorithm> World<A> {
         let mut weight = [(0u8, 0u8); 8];
         for client in &self.clients {
             match client {
-                Client::Waiting { attempt, .. } if A::FENCED && attempt.ticket() < cancelled => {}
-                Client::Waiting { attempt, .. } if A::FENCED && attempt.ticket() < committed => {
+                Client::Waiting { attempt, .. }
+                    if fences.is_some_and(|f| attempt.ticket() < f.cancelled) => {}
+                Client::Waiting { attempt, .. }
+                    if fences.is_some_and(|f| attempt.ticket() < f.committed) =>
+                {
                     weight[usize::from(attempt.target())].0 += 1;
                 }
                 Client::Waiting { attempt, .. } => {

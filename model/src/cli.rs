@@ -225,7 +225,7 @@ impl Check {
         let name = Name::LinkConverges.name();
         let model = InWorld::<Node<Tiny>>::new(setting);
         let began = Instant::now();
-        let Some(found) = live::converges(&model, usize::MAX) else {
+        let Some(found) = live::converges(&model, self.timeout.map(Duration::from_secs)) else {
             say!("{name} not complete");
             return false;
         };

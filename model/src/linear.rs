@@ -65,7 +65,7 @@ type Tester = LinearizabilityTester<u8, Role>;
 
 /// A world whose clients issue what they have left to issue, and the history so far.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Watched<A> {
+pub struct Watched<A: Algorithm> {
     world: World<A>,
     tester: Tester,
     /// By client: a command, and a read.
@@ -166,7 +166,7 @@ impl<A: Algorithm> Model for Histories<A> {
     }
 }
 
-impl<A> Watched<A> {
+impl<A: Algorithm> Watched<A> {
     fn invoke(&mut self, client: u8, asks: Asks) {
         let left = &mut self.left[usize::from(client)];
         match asks {

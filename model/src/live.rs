@@ -15,6 +15,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::time::{Duration, Instant};
 
 use foldhash::quality::FixedState;
 use stateright::Model;
@@ -53,8 +54,12 @@ struct Seen {
     print: u64,
 }
 
-/// Explores `model` and decides `link_converges`. None if there are more than `limit` states.
-pub fn converges<A: Algorithm>(model: &InWorld<A>, limit: usize) -> Option<Convergence<A>> {
+/// Explores `model` and decides `link_converges`. None if that takes longer than `time`.
+pub fn converges<A: Algorithm>(
+    model: &InWorld<A>,
+    time: Option<Duration>,
+) -> Option<Convergence<A>> {
+    let began = Instant::now();
     let mut search = Search {
         model,
         hasher: FixedState::with_seed(0),
@@ -100,7 +105,7 @@ pub fn converges<A: Algorithm>(model: &InWorld<A>, limit: usize) -> Option<Conve
             if yet && edges.len() == first[first.len() - 1] as usize {
                 stuck.get_or_insert((Stuck::DeadEnd, from));
             }
-            if search.seen.len() > limit {
+            if from % 1024 == 0 && time.is_some_and(|time| began.elapsed() > time) {
                 progress.clear();
                 return None;
             }

@@ -18,7 +18,8 @@ use crate::tiny::Tiny;
 /// A node of the pull request.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Pr5774 {
-    /// Makes the attempts: they are the same ones, only their order is forgotten.
+    /// A node of ours that stays a master and makes the attempts: they are the same ones, only their
+    /// order is not asked for.
     attempts: Node<Tiny>,
     restoring: bool,
     last: u8,
@@ -52,7 +53,6 @@ impl Pr5774 {
         if self.restoring {
             return out.push(Output::Reply(Reply::Loading));
         }
-        // A node of ours that is never told of a commit gives the attempts.
         self.attempts.step(Input::Requested { target }, out);
     }
 
@@ -79,6 +79,10 @@ impl Pr5774 {
         if self.restoring {
             return out.push(Output::Reply(Reply::Loading));
         }
+        // Commands are numbered as they arrive; nothing is made of it.
+        let force = false;
+        self.attempts
+            .step(Input::NoOne { force, fresh, at }, &mut Outputs::new());
         if let Some(replica) = self.replica {
             self.stop(out);
             self.leaving = (replica.phase == Phase::Streaming).then_some(replica.generation);
@@ -277,7 +281,6 @@ impl Algorithm for Pr5774 {
     const NEW: &'static str = "Pr5774::boot";
     const DEADLINE: bool = false;
     const CANCELS: bool = false;
-    const FENCED: bool = false;
 
     fn boot(boot: Boot<Tiny>) -> Self {
         Self {
@@ -299,9 +302,5 @@ impl Algorithm for Pr5774 {
                 offset: boot.offset,
             }),
         }
-    }
-
-    fn current(&self) -> Option<u8> {
-        None
     }
 }

@@ -77,6 +77,7 @@ pub fn search<A: Algorithm>(model: InWorld<A>, limits: Limits) -> Outcome<A> {
     let unique = checker.unique_state_count();
     let transitions = checker.state_count();
     let depth = checker.max_depth().saturating_sub(1);
+    let depth = limits.depth.map_or(depth, |most| depth.min(most));
     let mut violations: Vec<_> = discoveries.into_iter().collect();
     let order: Vec<_> = model.properties().iter().map(|p| p.name).collect();
     violations.sort_by_key(|(name, _)| order.iter().position(|n| n == name));

@@ -452,6 +452,13 @@ fn copy(output: &Output<Tiny>) -> Output<Tiny> {
     }
 }
 
+/// As it is displayed: the Explorer shows states by `Debug`.
+impl<A: Algorithm> fmt::Debug for World<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
 impl<A: Algorithm> Display for World<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", published(&self.node.status()))?;

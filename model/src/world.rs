@@ -43,7 +43,7 @@ pub enum Start {
 }
 
 /// A node in its world.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct World<A> {
     /// The algorithm.
     pub node: A,
