@@ -45,7 +45,11 @@ fn a_file_gives_keys_and_position() {
     assert!(load(&path.0, Expired::Keep).unwrap().is_none());
     std::fs::write(&path.0, file()).unwrap();
     let restored = load(&path.0, Expired::DropBy(1000)).unwrap().unwrap();
-    assert_eq!((restored.dataset.len(), restored.expired), (1, 1));
+    assert_eq!(
+        (restored.dataset.len(), restored.expired),
+        (2, 0),
+        "replicas that resume have this key"
+    );
     assert!(restored.dataset.dbs()[2].contains(b"k"));
     let position = restored.position.unwrap();
     assert_eq!((position.offset, position.stream_db), (4711, 2));

@@ -21,7 +21,8 @@ pub struct Position {
 pub enum Expired {
     /// They are loaded: only a master may say that a key is gone.
     Keep,
-    /// Those that expired by this time (milliseconds since 1970) are left out.
+    /// Those that expired by this time (milliseconds since 1970) are left out, unless the file stands in a
+    /// history: replicas resume from there with these keys, and are told of their end when we remove them.
     DropBy(i64),
 }
 
@@ -120,6 +121,7 @@ impl Sink for Loader<'_> {
         }
         if let (Expired::DropBy(now), Some(at)) = (self.expired, expire_ms)
             && at <= now
+            && (self.id.is_none() || self.offset.is_none())
         {
             self.dropped += 1;
             return Ok(());

@@ -27,16 +27,20 @@ fn a_loader_fills_a_dataset() {
         let at = [&[op::EXPIRETIME_MS], &at.to_le_bytes()[..]].concat();
         [at, key(Kind::String, name.as_bytes(), &string(b"v"))].concat()
     };
-    let body = [
+    let facts = [
         aux("repl-id", &id),
         aux("repl-offset", b"123"),
         aux("repl-stream-db", b"-1"),
+    ]
+    .concat();
+    let keys = [
         vec![op::SELECTDB, 1],
         expiring(5000, "past"),
         expiring(5001, "future"),
         key(Kind::Set, b"set", &strings(1, &["m"])),
     ]
     .concat();
+    let body = [facts, keys.clone()].concat();
     let (dataset, dropped, position) = load(&body, Expired::Keep).unwrap();
     assert_eq!((dataset.len(), dropped), (3, 0));
     let want = Position {
@@ -46,6 +50,8 @@ fn a_loader_fills_a_dataset() {
     };
     assert_eq!(position, Some(want));
     let (dataset, dropped, _) = load(&body, Expired::DropBy(5000)).unwrap();
+    assert_eq!((dataset.len(), dropped), (3, 0), "it stands in a history");
+    let (dataset, dropped, _) = load(&keys, Expired::DropBy(5000)).unwrap();
     assert_eq!((dataset.len(), dropped), (2, 1));
     let db = &dataset.dbs()[1];
     assert!(db.contains(b"future") && db.contains(b"set"));
