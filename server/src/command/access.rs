@@ -11,7 +11,7 @@ use crate::store::zset::Zset;
 use crate::store::{Db, KeyListener, Object, ValueRef, lazyfree};
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 /// What is done about a key whose time has come.
@@ -42,8 +42,8 @@ pub struct Keys<'a> {
     touched: SmallVec<[Box<[u8]>; 1]>,
     /// Keys that were removed since they had expired.
     pub(super) expired: Vec<Box<[u8]>>,
-    /// A reader came across an expired key, which is still there.
-    stale: Cell<bool>,
+    /// Keys that a reader found expired on a master, and that are still there.
+    stale: RefCell<Vec<Box<[u8]>>>,
     pub(super) hits: Cell<u32>,
     pub(super) misses: Cell<u32>,
 }
@@ -65,7 +65,7 @@ impl<'a> Keys<'a> {
             hashes: SmallVec::new(),
             touched: SmallVec::new(),
             expired: Vec::new(),
-            stale: Cell::new(false),
+            stale: RefCell::new(Vec::new()),
             hits: Cell::new(0),
             misses: Cell::new(0),
         }
@@ -160,7 +160,9 @@ impl<'a> Keys<'a> {
         let shard = &self.shards[self.position(hash)?].1;
         let entry = shard.get(hash, key)?;
         if self.expiry != Expiry::Ignore && entry.is_expired(self.now_ms) {
-            self.stale.set(true);
+            if self.expiry == Expiry::Remove {
+                self.stale.borrow_mut().push(key.into());
+            }
             return None;
         }
         Some(entry)
@@ -195,6 +197,7 @@ impl<'a> Keys<'a> {
         {
             free(shard.discard(hash, key));
             shard.settle(key);
+            self.stale.get_mut().retain(|stale| **stale != *key);
             // On a replica that clients may write to, the master knows nothing of the key's new life.
             if self.expiry == Expiry::Remove {
                 self.expired.push(key.into());
@@ -326,20 +329,13 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// After the command: removes those of `keys` that it found expired, if this is the place for it.
-    pub(super) fn remove_stale<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
-        if self.stale.take() && self.expiry == Expiry::Remove {
-            for key in keys {
-                let touched = self.touched.len();
-                self.shard_mut(key);
-                self.touched.truncate(touched);
-            }
+    /// After the command: removes the keys that it found expired and has not given new values since.
+    pub(super) fn remove_stale(&mut self) {
+        for key in std::mem::take(self.stale.get_mut()) {
+            let touched = self.touched.len();
+            self.shard_mut(&key);
+            self.touched.truncate(touched);
         }
-    }
-
-    /// True when a reader came across an expired key.
-    pub(super) fn is_stale(&self) -> bool {
-        self.stale.get()
     }
 }
 

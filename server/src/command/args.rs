@@ -16,8 +16,10 @@ pub fn integer(arg: &[u8]) -> Result<i64, CmdError> {
 
 /// The number of a database, which must exist among `count`.
 pub fn db_number(arg: &[u8], count: usize) -> Result<usize, CmdError> {
+    const NOT_AN_INT: CmdError =
+        CmdError::text("ERR value is out of range, value must between -2147483648 and 2147483647");
     // Redis reads it as an `int` first.
-    let number = i32::try_from(integer(arg)?).map_err(|_| CmdError::NotInteger)?;
+    let number = i32::try_from(integer(arg)?).map_err(|_| NOT_AN_INT)?;
     usize::try_from(number)
         .ok()
         .filter(|&n| n < count)

@@ -79,7 +79,7 @@ const SUBCOMMANDS: &[Command] = &[
             GROUP,
             "7.0.0",
             "O(N) where N is the total number of commands",
-            "[FILTERBY MODULE module-name|ACLCAT category|PATTERN pattern]",
+            "[FILTERBY (MODULE module-name|ACLCAT category|PATTERN pattern)]",
             "Returns the names of commands.",
         ),
 ];

@@ -7,11 +7,15 @@
 pub mod access;
 pub mod args;
 mod collections;
+#[cfg(test)]
+mod differential;
 pub mod effects;
 pub mod error;
 pub mod inspect;
 pub mod introspect;
 pub mod shell;
+#[cfg(test)]
+mod storm;
 pub mod syntax;
 pub mod table;
 #[cfg(test)]
@@ -192,20 +196,6 @@ impl<'a> Cx<'a> {
         self.others.last_mut()
     }
 
-    /// A random number, good enough for choosing, not for secrets.
-    pub fn random(&mut self) -> u64 {
-        use std::hash::{BuildHasher, RandomState};
-        thread_local! {
-            static STATE: std::cell::Cell<u64> = std::cell::Cell::new(RandomState::new().hash_one(0));
-        }
-        // SplitMix64: any seed will do.
-        let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        STATE.set(state);
-        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
     /// True when a key that is to expire `at` (Unix milliseconds) had better be removed at once. Not on a
     /// replica, where only its master removes keys.
     pub fn is_past(&self, at: i64) -> bool {
@@ -272,9 +262,7 @@ pub fn run(
         out.truncate(start);
         out.error(&error.message());
     }
-    if keys.is_stale() {
-        keys.remove_stale(command.keys.positions(args).iter().map(|&i| args[i]));
-    }
+    keys.remove_stale();
     effects.hits = keys.hits.get();
     effects.misses = keys.misses.get();
     effects.expired = keys.expired.len() as u32;

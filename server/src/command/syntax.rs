@@ -1,8 +1,8 @@
 //! The notation of arguments in the command table, and the tree that COMMAND DOCS makes of it.
 //!
 //! `key value [NX|XX] [EX seconds|PX milliseconds] [field value ...]`: words in capitals stand for themselves, others
-//! for values; brackets hold what may be left out, bars separate what excludes each other, `...` repeats what stands
-//! before it in its brackets. `name:type` gives a value's type where its name does not.
+//! for values; brackets hold what may be left out, bars separate what excludes each other (as far as the next bracket or
+//! parenthesis), `...` repeats what stands before it in its brackets. `name:type` gives a value's type where its name does not.
 
 /// An argument of a command, in the terms of COMMAND DOCS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,12 +27,11 @@ pub fn parse(syntax: &'static str) -> Vec<Argument> {
     sequence(&mut rest, false).0
 }
 
-/// Arguments up to the end or, in brackets, up to a `|` or `]`; and whether `...` came last.
+/// Arguments up to the end or, in brackets, up to a bar or the closing one; and whether `...` came last.
 fn sequence(rest: &mut &'static str, in_brackets: bool) -> (Vec<Argument>, bool) {
-    let ends: &[char] = if in_brackets {
-        &[' ', '|', ']']
-    } else {
-        &[' ']
+    let ends: &[char] = match in_brackets {
+        true => &[' ', '|', ']', ')'],
+        false => &[' '],
     };
     let (mut arguments, mut repeated) = (Vec::new(), false);
     loop {
@@ -43,7 +42,10 @@ fn sequence(rest: &mut &'static str, in_brackets: bool) -> (Vec<Argument>, bool)
             *rest = after;
             let (group, again) = group(rest);
             add_optional(&mut arguments, group, again);
-        } else if rest.is_empty() || in_brackets && rest.starts_with(['|', ']']) {
+        } else if let Some(after) = rest.strip_prefix('(') {
+            *rest = after;
+            arguments.push(group(rest).0);
+        } else if rest.is_empty() || in_brackets && rest.starts_with(['|', ']', ')']) {
             return (arguments, repeated);
         } else {
             let (first, after) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
@@ -54,7 +56,7 @@ fn sequence(rest: &mut &'static str, in_brackets: bool) -> (Vec<Argument>, bool)
     }
 }
 
-/// What is between brackets, up to and with the closing one, and whether it may be repeated.
+/// What is between brackets or parentheses, up to and with the closing one, and whether it may be repeated.
 fn group(rest: &mut &'static str) -> (Argument, bool) {
     let (mut choices, mut repeated) = (Vec::new(), false);
     loop {
@@ -66,7 +68,7 @@ fn group(rest: &mut &'static str) -> (Argument, bool) {
             None => break,
         }
     }
-    *rest = rest.strip_prefix(']').unwrap_or(rest);
+    *rest = rest.strip_prefix([']', ')']).unwrap_or(rest);
     (choice(choices), repeated)
 }
 
@@ -199,6 +201,10 @@ mod tests {
             (
                 "[DB db:integer] [REPLACE]",
                 "db:integer=DB? replace:pure-token=REPLACE?",
+            ),
+            (
+                "[AGGREGATE (SUM|MIN)]",
+                "sum_min:oneof=AGGREGATE?(sum:pure-token=SUM min:pure-token=MIN)",
             ),
             (
                 "[LIMIT offset count]",

@@ -7,9 +7,12 @@ use crate::store::{Dataset, KeyListener, Limits, Object};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// Commands told to replicas, each as `db: words`.
+/// A command told to replicas: database, arguments.
+pub(crate) type ToldCommand = (usize, Vec<Vec<u8>>);
+
+/// Commands told to replicas.
 #[derive(Default)]
-pub(crate) struct Told(RefCell<Vec<String>>);
+pub(crate) struct Told(RefCell<Vec<ToldCommand>>);
 
 impl Journal for Told {
     fn active(&self) -> bool {
@@ -18,10 +21,8 @@ impl Journal for Told {
 
     fn append(&self, db: usize, commands: &[&[&[u8]]]) {
         for command in commands {
-            let words: Vec<_> = command.iter().map(|w| String::from_utf8_lossy(w)).collect();
-            self.0
-                .borrow_mut()
-                .push(format!("{db}: {}", words.join(" ")));
+            let args = command.iter().map(|arg| arg.to_vec()).collect();
+            self.0.borrow_mut().push((db, args));
         }
     }
 }
@@ -104,8 +105,17 @@ impl Bench {
     }
 
     /// What replicas were told since the last call.
-    pub(crate) fn told(&self) -> Vec<String> {
+    pub(crate) fn told_commands(&self) -> Vec<ToldCommand> {
         self.told.0.take()
+    }
+
+    /// The same as `db: words`.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let show = |(db, args): ToldCommand| {
+            let words: Vec<_> = args.iter().map(|w| String::from_utf8_lossy(w)).collect();
+            format!("{db}: {}", words.join(" "))
+        };
+        self.told_commands().into_iter().map(show).collect()
     }
 
     /// Runs each command and compares its reply.

@@ -3,6 +3,7 @@
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx, Expiry};
 use crate::store::glob;
+use crate::store::random::random;
 
 pub(super) fn keys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let (db, mut count, mark) = (cx.selected(), 0, cx.out.defer());
@@ -23,7 +24,7 @@ pub(super) fn randomkey(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
     /// A database may hold nothing but expired keys that await their removal.
     const TRIES: usize = 100;
     for _ in 0..TRIES {
-        let Some(key) = cx.selected().random_key(cx.random()) else {
+        let Some(key) = cx.selected().random_key(random()) else {
             break;
         };
         let expired = cx.expiry != Expiry::Ignore && cx.selected().is_expired(&key, cx.now_ms);

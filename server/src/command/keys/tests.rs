@@ -179,6 +179,18 @@ fn a_master_removes_expired_keys_and_says_so_first() {
 }
 
 #[test]
+fn a_value_that_takes_an_expired_ones_place_is_told_last_even_if_its_own_time_is_past() {
+    let mut bench = Bench::new();
+    bench.run("set k 5 px 10");
+    bench.now_ms += 10;
+    bench.told();
+    assert_eq!(bench.run("set k v get exat 5"), "$-1");
+    assert_eq!(bench.told(), ["0: DEL k", "0: SET k v PXAT 5000"]);
+    assert_eq!(bench.run("get k"), "$-1");
+    assert_eq!(bench.told(), ["0: DEL k"]);
+}
+
+#[test]
 fn a_replica_hides_expired_keys_and_waits_for_its_master() {
     let mut bench = Bench::new();
     bench.run("set k 5 px 10");

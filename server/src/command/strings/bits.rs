@@ -92,13 +92,16 @@ fn in_bits(arg: Option<&&[u8]>) -> Result<bool, CmdError> {
 }
 
 pub(super) fn bitcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let value = cx.db.string(args[1])?;
+    let Some(value) = cx.db.string(args[1])? else {
+        cx.out.int(0);
+        return Ok(());
+    };
     let (start, end, bits) = match args.len() {
         2 => (0, -1, false),
         4 | 5 => (integer(args[2])?, integer(args[3])?, in_bits(args.get(4))?),
         _ => return Err(CmdError::Syntax),
     };
-    let part = part(value.unwrap_or_default(), start, end, bits);
+    let part = part(value, start, end, bits);
     let count = part.map_or(0, |part| {
         part.bytes(false).0.map(|b| i64::from(b.count_ones())).sum()
     });
@@ -112,16 +115,16 @@ pub(super) fn bitpos(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         1 => true,
         _ => return Err(CmdError::text("ERR The bit argument must be 1 or 0.")),
     };
+    let Some(value) = cx.db.string(args[1])? else {
+        cx.out.int(if wanted { -1 } else { 0 });
+        return Ok(());
+    };
     if args.len() > 6 {
         return Err(CmdError::Syntax);
     }
     let start = args.get(3).map_or(Ok(0), |arg| integer(arg))?;
     let end = args.get(4).map_or(Ok(-1), |arg| integer(arg))?;
     let bits = in_bits(args.get(5))?;
-    let Some(value) = cx.db.string(args[1])? else {
-        cx.out.int(if wanted { -1 } else { 0 });
-        return Ok(());
-    };
     let found = part(value, start, end, bits).and_then(|part| {
         let (bytes, first) = part.bytes(!wanted);
         let none = if wanted { 0 } else { 0xff };

@@ -171,7 +171,6 @@ pub(super) fn getex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let key = args[1];
     let options = Options::parse(&args[2..], false)?;
     let Some(entry) = cx.db.entry(key) else {
-        options.expire(cx.now_ms, "getex")?;
         cx.out.null();
         return Ok(());
     };
