@@ -58,6 +58,11 @@ impl Dice {
         const DOUBLES: &[&str] = &["0", "1", "-1.5", "3e2", "inf", "-inf", "(2", "2"];
         const STRINGS: &[&str] = &["a", "b", "c", "12", "-7", "3.25", "", "and", "*"];
         const RANGES: &[&str] = &["-", "+", "[a", "(b", "-inf", "+inf"];
+        if self.far_times && argument.name.contains("seconds") {
+            return self
+                .pick(&["0", "-1", "9999999999", "9999999999999"])
+                .into();
+        }
         if self.below(40) == 0 {
             return self
                 .pick(&[INTEGERS, WIDE, DOUBLES, STRINGS, RANGES].concat())
@@ -65,9 +70,6 @@ impl Dice {
         }
         match argument.kind {
             "key" => self.key(),
-            "integer" | "unix-time" if self.far_times && argument.name.contains("seconds") => self
-                .pick(&["0", "-1", "5", "9999999999", "9999999999999"])
-                .into(),
             "integer" if self.below(20) == 0 => self.pick(WIDE).into(),
             "integer" => self.pick(INTEGERS).into(),
             "unix-time" => self
