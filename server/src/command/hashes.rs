@@ -260,9 +260,9 @@ fn hincrby(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let new = old
         .checked_add(by)
         .ok_or(CmdError::text("ERR increment or decrement would overflow"))?;
-    let text = itoa::Buffer::new().format(new).to_owned();
+    let mut digits = itoa::Buffer::new();
     let hash = cx.db.hash_or_new(args[1])?;
-    hash.insert(args[2], text.as_bytes(), cx.limits);
+    hash.insert(args[2], digits.format(new).as_bytes(), cx.limits);
     cx.dirty();
     cx.out.int(new);
     Ok(())
@@ -328,7 +328,7 @@ fn hrandfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     };
     let flat = with_values && !out.is_resp3();
     out.array(if flat { number * 2 } else { number });
-    let mut each = |field: &[u8], value: &[u8]| {
+    let each = |field: &[u8], value: &[u8]| {
         if with_values && !flat {
             out.array(2);
         }
@@ -339,13 +339,7 @@ fn hrandfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     };
     match picks {
         Picks::Distinct(_) => hash.pick(&distinct(number, hash.len()), each),
-        Picks::Repeated(_) => {
-            for _ in 0..number {
-                if let Some((field, value)) = hash.random(random()) {
-                    each(field, value);
-                }
-            }
-        }
+        Picks::Repeated(_) => hash.random_many(number, random, each),
     }
     Ok(())
 }

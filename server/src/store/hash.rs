@@ -161,6 +161,31 @@ impl Hash {
         self.nth((r.checked_rem(len)?) as usize)
     }
 
+    /// `count` fields with their values, each picked by a number of `random`, so that some may come again; none if the
+    /// hash is empty.
+    pub fn random_many(
+        &self,
+        count: usize,
+        mut random: impl FnMut() -> u64,
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) {
+        // A place in a pack is found by walking there: once for all of them.
+        let all: Vec<_> = match &self.0 {
+            Repr::Pack(_) => self.iter().collect(),
+            Repr::Table(_) => Vec::new(),
+        };
+        for _ in 0..count {
+            let r = random();
+            let picked = match (r as usize).checked_rem(all.len()) {
+                Some(at) => Some(all[at]),
+                None => self.random(r),
+            };
+            if let Some((field, value)) = picked {
+                each(field, value);
+            }
+        }
+    }
+
     /// The fields at these places in iteration order, which ascend, with their values.
     pub fn pick(&self, places: &[usize], mut each: impl FnMut(&[u8], &[u8])) {
         match &self.0 {

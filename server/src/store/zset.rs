@@ -240,6 +240,31 @@ impl Zset {
         }
     }
 
+    /// `count` members with their scores, each picked by a number of `random`, so that some may come again; none if the
+    /// set is empty.
+    pub fn random_many(
+        &self,
+        count: usize,
+        mut random: impl FnMut() -> u64,
+        mut each: impl FnMut(&[u8], f64),
+    ) {
+        // A place in a pack is found by walking there: once for all of them.
+        let all: Vec<_> = match &self.0 {
+            Repr::Pack(_) => self.iter().collect(),
+            Repr::Big(_) => Vec::new(),
+        };
+        for _ in 0..count {
+            let r = random();
+            let picked = match (r as usize).checked_rem(all.len()) {
+                Some(at) => Some(all[at]),
+                None => self.random(r),
+            };
+            if let Some((member, score)) = picked {
+                each(member, score);
+            }
+        }
+    }
+
     /// The members at these places, which ascend (ranks, or in a big set numbers of no meaning), with their scores.
     pub fn pick(&self, places: &[usize], mut each: impl FnMut(&[u8], f64)) {
         match &self.0 {

@@ -12,10 +12,11 @@ mod scripts;
 mod stock;
 
 use common::Server;
+use damselfly_server::command::table;
 use damselfly_server::resp::reply::Proto;
 use damselfly_server::store::Limits;
 use local::Local;
-use programs::Rng;
+use programs::{Rng, Size};
 use stock::Stock;
 
 /// Small, so that short programs see both forms of every type.
@@ -145,16 +146,23 @@ fn setting(name: &str, default: u64) -> u64 {
     value.and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
-fn random_programs(proto: Proto) {
+fn random_programs(proto: Proto, size: Size, programs: u64) {
     const COMMANDS: usize = 600;
     let server = stock_server();
     let first = setting("DAMSELFLY_SEED", 7);
-    for seed in first..first + setting("DAMSELFLY_PROGRAMS", 30) {
+    for seed in first..first + setting("DAMSELFLY_PROGRAMS", programs) {
         let mut rng = Rng(seed);
         let mut pair = Pair::new(&server, proto);
         pair.history.push(format!("seed {seed}"));
+        if size == Size::Large {
+            programs::fill(&mut rng)
+                .iter()
+                .for_each(|args| pair.run(args));
+            // Their names tell no more than the seed does.
+            pair.history.truncate(1);
+        }
         for _ in 0..COMMANDS {
-            let args = programs::command(&mut rng);
+            let args = programs::command(&mut rng, size);
             if !programs::is_random(&args) {
                 pair.run(&args);
             }
@@ -165,12 +173,17 @@ fn random_programs(proto: Proto) {
 
 #[test]
 fn random_programs_in_resp2() {
-    random_programs(Proto::Resp2);
+    random_programs(Proto::Resp2, Size::Small, 30);
 }
 
 #[test]
 fn random_programs_in_resp3() {
-    random_programs(Proto::Resp3);
+    random_programs(Proto::Resp3, Size::Small, 30);
+}
+
+#[test]
+fn random_programs_on_large_collections() {
+    random_programs(Proto::Resp2, Size::Large, 6);
 }
 
 #[test]
@@ -183,6 +196,40 @@ fn scripts_in_both_protocols() {
                 pair.run_line(line);
             }
             pair.compare_data();
+        }
+    }
+}
+
+/// Name, arity, flags, key positions and ACL categories of a command, the unordered ones sorted.
+fn entry(reply: &[u8]) -> Vec<Vec<u8>> {
+    let (_, entries) = order::split(reply);
+    let (_, fields) = order::split(entries[0]);
+    fields[..7]
+        .iter()
+        .map(|field| order::normal(field, order::Order::Any))
+        .collect()
+}
+
+#[test]
+fn the_table_says_what_the_stock_server_says() {
+    let server = stock_server();
+    let mut pair = Pair::new(&server, Proto::Resp2);
+    let groups = ["hash", "list", "set", "sorted-set"];
+    let commands: Vec<&str> = table::all()
+        .filter(|c| groups.contains(&c.group))
+        .map(|c| c.name)
+        .collect();
+    assert_eq!(commands.len(), 16 + 22 + 17 + 35);
+    for name in commands {
+        let info = ["COMMAND", "INFO", name];
+        let (ours, theirs) = (pair.local.run(&info), pair.stock.run(&info));
+        let (ours, theirs) = (entry(&ours), entry(&theirs));
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert_eq!(
+                ours.escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "{name}"
+            );
         }
     }
 }

@@ -57,7 +57,7 @@ fn sorted(reply: &[u8], group: usize) -> Vec<u8> {
 }
 
 /// The header of a reply and its elements; none if it is not an aggregate.
-fn split(reply: &[u8]) -> (Vec<u8>, Vec<&[u8]>) {
+pub fn split(reply: &[u8]) -> (Vec<u8>, Vec<&[u8]>) {
     let line = line_len(reply);
     let elements = match reply.first() {
         Some(b'*' | b'~') => number(reply).max(0),

@@ -93,7 +93,7 @@ fn pool(slot: u8, family: char) -> &'static [&'static str] {
         // Counts that are mostly good.
         (b'c', _) => &["1", "2", "3", "1", "2", "3", "10", "0", "-1", "x"],
         // Counts beyond any collection: what is picked at random is then everything.
-        (b'a', _) => &["1000", "100000"],
+        (b'a', _) => &["10000", "100000"],
         // Numbers of keys for three keys.
         (b'n', _) => &["3", "3", "3", "3", "2", "4", "0", "-1", "x"],
         // Floats.
@@ -153,7 +153,7 @@ fn pool(slot: u8, family: char) -> &'static [&'static str] {
             "-9223372036854775807",
         ],
         // Counts that show a whole collection, and bad ones.
-        (b'q', _) => &["1000", "0", "-1", "x", ""],
+        (b'q', _) => &["10000", "0", "-1", "x", ""],
         (b'p', _) => &["*", "a*", "?", "[a-c]", "*1*", "x"],
         _ => panic!("no pool for ${}", slot as char),
     }
@@ -177,8 +177,8 @@ const HASHES: &[&str] = &[
     "HINCRBY $k $e $i",
     "HINCRBYFLOAT $k $e $f",
     "HSTRLEN $k $e",
-    "HSCAN $k 0 COUNT 1000",
-    "HSCAN $k 0 MATCH $p COUNT 1000",
+    "HSCAN $k 0 COUNT 10000",
+    "HSCAN $k 0 MATCH $p COUNT 10000",
     "HSCAN missing $i",
     "HSCAN $k $p",
     "HSCAN $k 0 COUNT $q",
@@ -255,9 +255,9 @@ const SETS: &[&str] = &[
     "SUNIONSTORE $k $k $k",
     "SDIFF $k $k $k",
     "SDIFFSTORE $k $k $k",
-    "SSCAN $k 0 COUNT 1000",
-    "SSCAN $k 0 MATCH $p COUNT 1000",
-    "SSCAN $k 0 COUNT 1000 $e",
+    "SSCAN $k 0 COUNT 10000",
+    "SSCAN $k 0 MATCH $p COUNT 10000",
+    "SSCAN $k 0 COUNT 10000 $e",
     "SSCAN $k 0 COUNT $q",
 ];
 
@@ -340,8 +340,8 @@ const ZSETS: &[&str] = &[
     "ZDIFFSTORE $k 2 $u $u WEIGHTS $f $f",
     "ZINTERCARD $n $u $u $u",
     "ZINTERCARD 2 $u $u LIMIT $c",
-    "ZSCAN $k 0 COUNT 1000",
-    "ZSCAN $k 0 MATCH $p COUNT 1000",
+    "ZSCAN $k 0 COUNT 10000",
+    "ZSCAN $k 0 MATCH $p COUNT 10000",
     "ZRANDMEMBER $k $a",
     "ZRANDMEMBER $k $a WITHSCORES",
     "ZRANDMEMBER $k 0",
@@ -349,9 +349,67 @@ const ZSETS: &[&str] = &[
     "SADD s2 $e",
 ];
 
+/// How large the collections of a program are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Around the limits of the small forms.
+    Small,
+    /// Of thousands of elements.
+    Large,
+}
+
+/// Elements a large program knows.
+const NAMES: usize = 3000;
+
+impl Size {
+    /// An argument for `$slot`.
+    fn argument(self, rng: &mut Rng, slot: u8, family: char) -> Vec<u8> {
+        let large = self == Size::Large && rng.below(8) != 0;
+        let number = rng.below(NAMES) as i64;
+        match slot {
+            b'e' if large => format!("m{number}").into_bytes(),
+            b'i' if large => (number - NAMES as i64 / 2).to_string().into_bytes(),
+            b'c' if large => (number % 40).to_string().into_bytes(),
+            b'f' if large => (number % 50).to_string().into_bytes(),
+            b'b' if large => format!("{}{}", rng.pick(&["", "("]), number % 50).into_bytes(),
+            b'm' if large => format!("{}m{number}", rng.pick(&["[", "("])).into_bytes(),
+            slot => rng.pick(pool(slot, family)).as_bytes().to_vec(),
+        }
+    }
+}
+
+/// Commands that fill some keys with thousands of elements.
+pub fn fill(rng: &mut Rng) -> Vec<Vec<Vec<u8>>> {
+    let mut commands = Vec::new();
+    for (head, template) in [
+        ("HSET h1", "$e $f"),
+        ("HSET h2", "$e $e"),
+        ("RPUSH l1", "$e"),
+        ("LPUSH l2", "$e"),
+        ("SADD s1", "$e"),
+        ("SADD s2", "$e"),
+        ("ZADD z1", "$f $e"),
+        ("ZADD z2", "$f $e"),
+        ("ZADD same1", "0 $e"),
+    ] {
+        for _ in 0..8 {
+            let mut args: Vec<Vec<u8>> = head.split(' ').map(|w| w.as_bytes().to_vec()).collect();
+            for _ in 0..500 {
+                args.extend(template.split(' ').map(|word| match word {
+                    "$e" => format!("m{}", rng.below(NAMES)).into_bytes(),
+                    "$f" => rng.below(50).to_string().into_bytes(),
+                    word => word.as_bytes().to_vec(),
+                }));
+            }
+            commands.push(args);
+        }
+    }
+    commands
+}
+
 /// The next command of a program.
-pub fn command(rng: &mut Rng) -> Vec<Vec<u8>> {
-    if rng.below(40) == 0 {
+pub fn command(rng: &mut Rng, size: Size) -> Vec<Vec<u8>> {
+    if size == Size::Small && rng.below(40) == 0 {
         let key = *rng.pick(&["h1", "h2", "l1", "l2", "s1", "s2", "z1", "z2", "z3"]);
         return vec![b"DEL".to_vec(), key.into()];
     }
@@ -366,7 +424,7 @@ pub fn command(rng: &mut Rng) -> Vec<Vec<u8>> {
     let mut args: Vec<Vec<u8>> = template
         .split(' ')
         .map(|word| match word.as_bytes() {
-            [b'$', slot] => rng.pick(pool(*slot, family)).as_bytes().to_vec(),
+            [b'$', slot] => size.argument(rng, *slot, family),
             word => word.to_vec(),
         })
         .collect();
@@ -388,5 +446,5 @@ pub fn is_random(args: &[Vec<u8>]) -> bool {
     let count = args
         .get(2)
         .map(|arg| String::from_utf8_lossy(arg).parse::<i64>());
-    picks && !matches!(count, Some(Err(_) | Ok(0 | 1000..)))
+    picks && !matches!(count, Some(Err(_) | Ok(0 | 10_000..)))
 }

@@ -8,6 +8,7 @@ use super::end;
 use crate::command::collections::{counted, deadline, pop_count};
 use crate::command::{CmdError, Cx};
 use crate::store::list::End;
+use smallvec::SmallVec;
 
 type Done = Result<(), CmdError>;
 
@@ -24,7 +25,7 @@ fn shift(cx: &mut Cx<'_>, args: &[&[u8]], from: End, to: End) -> Result<bool, Cm
     let Some(list) = cx.db.list(source)? else {
         return Ok(false);
     };
-    let Some(elem) = list.peek(from).map(<[u8]>::to_vec) else {
+    let Some(elem) = list.peek(from).map(SmallVec::<[u8; 64]>::from_slice) else {
         return Ok(false);
     };
     cx.db.list(destination)?;

@@ -4,6 +4,7 @@ use crate::command::collections::{Picks, positive, scan};
 use crate::command::{CmdError, Cx};
 use crate::store::random::{distinct, random};
 use crate::store::set::Set;
+use smallvec::SmallVec;
 
 type Done = Result<(), CmdError>;
 
@@ -96,10 +97,19 @@ pub(super) fn spop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         cx.rewrite(&[b"DEL", key]);
         return Ok(());
     }
-    let places = match number {
-        1 => vec![random() as usize % set.len()],
-        _ => distinct(number, set.len()),
-    };
+    if number == 1
+        && let Some(member) = set.random(random())
+    {
+        let member: SmallVec<[u8; 64]> = SmallVec::from_slice(&member);
+        if let Some(set) = cx.db.set_mut(key)? {
+            set.remove(&member);
+            cx.db.remove_if_empty(key);
+        }
+        cx.out.bulk(&member);
+        cx.rewrite(&[b"SREM", key, &member]);
+        return Ok(());
+    }
+    let places = distinct(number, set.len());
     let members: Vec<Box<[u8]>> = set.pick(&places).map(|m| Box::from(&*m)).collect();
     if let Some(set) = cx.db.set_mut(key)? {
         for member in &members {

@@ -252,11 +252,7 @@ pub(super) fn zrandmember(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         }
         Picks::Repeated(count) => {
             let mut list = Scored::begin(cx.out, count, with_scores);
-            for _ in 0..count {
-                if let Some((member, score)) = zset.random(random()) {
-                    list.add(member, score);
-                }
-            }
+            zset.random_many(count, random, |member, score| list.add(member, score));
         }
     }
     Ok(())

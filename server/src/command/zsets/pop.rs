@@ -7,6 +7,7 @@ use super::members::Scored;
 use crate::command::args::is;
 use crate::command::collections::{counted, deadline, pop_count, positive};
 use crate::command::{CmdError, Cx};
+use crate::resp::Reply;
 
 type Done = Result<(), CmdError>;
 
@@ -44,12 +45,12 @@ fn take(
     key: &[u8],
     side: Side,
     number: usize,
-    mut each: impl FnMut(&mut Cx<'_>, &[u8], f64),
+    mut each: impl FnMut(&mut Reply, &[u8], f64),
 ) -> Done {
     if number == 0 {
         return Ok(());
     }
-    let Some(zset) = cx.db.zset(key)? else {
+    let Some(zset) = cx.db.zset_mut(key)? else {
         return Ok(());
     };
     let len = zset.len();
@@ -58,18 +59,14 @@ fn take(
         Side::Max => len - number..len,
     };
     let taken = zset.range(ranks.start, ranks.end);
-    let owned = |(member, score): (&[u8], f64)| (Box::from(member), score);
-    let taken: Vec<(Box<[u8]>, f64)> = match side {
-        Side::Min => taken.map(owned).collect(),
-        Side::Max => taken.rev().map(owned).collect(),
-    };
-    for (member, score) in taken {
-        each(cx, &member, score);
+    match side {
+        Side::Min => taken.for_each(|(member, score)| each(cx.out, member, score)),
+        Side::Max => taken
+            .rev()
+            .for_each(|(member, score)| each(cx.out, member, score)),
     }
-    if let Some(zset) = cx.db.zset_mut(key)? {
-        zset.remove_range(ranks.start, ranks.end);
-        cx.db.remove_if_empty(key);
-    }
+    zset.remove_range(ranks.start, ranks.end);
+    cx.db.remove_if_empty(key);
     Ok(())
 }
 
@@ -85,18 +82,18 @@ fn pop(cx: &mut Cx<'_>, args: &[&[u8]], side: Side) -> Done {
     if count.is_some() {
         Scored::begin(cx.out, number, true);
         let nested = cx.out.is_resp3();
-        take(cx, args[1], side, number, |cx, member, score| {
+        take(cx, args[1], side, number, |out, member, score| {
             if nested {
-                cx.out.array(2);
+                out.array(2);
             }
-            cx.out.bulk(member);
-            cx.out.double(score);
+            out.bulk(member);
+            out.double(score);
         })?;
     } else {
         cx.out.array(2 * number);
-        take(cx, args[1], side, number, |cx, member, score| {
-            cx.out.bulk(member);
-            cx.out.double(score);
+        take(cx, args[1], side, number, |out, member, score| {
+            out.bulk(member);
+            out.double(score);
         })?;
     }
     if number > 0 {
@@ -135,9 +132,9 @@ fn pop_or_wait(cx: &mut Cx<'_>, args: &[&[u8]], side: Side) -> Done {
         Some((key, _)) => {
             cx.out.array(3);
             cx.out.bulk(key);
-            take(cx, key, side, 1, |cx, member, score| {
-                cx.out.bulk(member);
-                cx.out.double(score);
+            take(cx, key, side, 1, |out, member, score| {
+                out.bulk(member);
+                out.double(score);
             })?;
             cx.rewrite(&[side.pop_word(), key]);
         }
@@ -182,10 +179,10 @@ impl<'a> Several<'a> {
         cx.out.array(2);
         cx.out.bulk(key);
         cx.out.array(number);
-        take(cx, key, self.side, number, |cx, member, score| {
-            cx.out.array(2);
-            cx.out.bulk(member);
-            cx.out.double(score);
+        take(cx, key, self.side, number, |out, member, score| {
+            out.array(2);
+            out.bulk(member);
+            out.double(score);
         })?;
         let mut digits = itoa::Buffer::new();
         let count = digits.format(number).as_bytes();
