@@ -78,20 +78,8 @@ impl Server {
             child,
             dir,
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            if let Ok(mut client) = server.client()
-                && client.call(&["PING"]).is_ok_and(|r| r == "+PONG")
-            {
-                return Ok(server);
-            }
-            ensure!(
-                Instant::now() < deadline,
-                "{} does not answer on port {port}",
-                server.name
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        await_pong(port).with_context(|| format!("{} does not start", server.name))?;
+        Ok(server)
     }
 
     /// A connection of its own.
@@ -147,12 +135,44 @@ fn cpu_of(pid: u32) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-fn free_port() -> Result<u16> {
+/// A port of 127.0.0.1 where nobody listens at the moment.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
+/// Waits until a server answers PING on `port`.
+///
+/// # Errors
+/// After ten seconds.
+pub fn await_pong(port: u16) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let pong = Client::connect(port).and_then(|mut client| client.call(&["PING"]));
+        if pong.is_ok_and(|reply| reply == "+PONG") {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "no answer on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One command as it is sent.
+pub fn request(args: &[&str]) -> Vec<u8> {
+    let mut request = format!("*{}\r\n", args.len());
+    for arg in args {
+        request.push_str(&format!("${}\r\n{arg}\r\n", arg.len()));
+    }
+    request.into_bytes()
+}
+
 /// A client that knows as much RESP as the benches need.
-pub struct Client(BufReader<TcpStream>);
+pub struct Client {
+    stream: BufReader<TcpStream>,
+    replies: Vec<u8>,
+}
 
 impl Client {
     /// Connects to 127.0.0.1.
@@ -163,7 +183,10 @@ impl Client {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self {
+            stream: BufReader::new(stream),
+            replies: Vec::new(),
+        })
     }
 
     /// Sends one command and returns the first line of the reply, or the bulk it announces.
@@ -171,17 +194,24 @@ impl Client {
     /// # Errors
     /// When the connection breaks.
     pub fn call(&mut self, args: &[&str]) -> Result<String> {
-        let mut request = format!("*{}\r\n", args.len());
-        for arg in args {
-            request.push_str(&format!("${}\r\n{arg}\r\n", arg.len()));
-        }
-        self.0.get_mut().write_all(request.as_bytes())?;
+        self.stream.get_mut().write_all(&request(args))?;
         self.reply()
+    }
+
+    /// Sends whole requests at once, small enough for the sockets' buffers, and returns the `len` bytes of their replies.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub fn exchange(&mut self, requests: &[u8], len: usize) -> Result<&[u8]> {
+        self.replies.resize(len, 0);
+        self.stream.get_mut().write_all(requests)?;
+        self.stream.read_exact(&mut self.replies)?;
+        Ok(&self.replies)
     }
 
     fn reply(&mut self) -> Result<String> {
         let mut line = String::new();
-        ensure!(self.0.read_line(&mut line)? > 0, "connection closed");
+        ensure!(self.stream.read_line(&mut line)? > 0, "connection closed");
         let line = line.trim_end().to_owned();
         let Some(len) = line.strip_prefix('$') else {
             return Ok(line);
@@ -191,7 +221,7 @@ impl Client {
             return Ok(line);
         }
         let mut bulk = vec![0; len as usize + 2];
-        self.0.read_exact(&mut bulk)?;
+        self.stream.read_exact(&mut bulk)?;
         bulk.truncate(len as usize);
         Ok(String::from_utf8_lossy(&bulk).into_owned())
     }

@@ -1,10 +1,11 @@
 //! Damselfly and the stock redis-server, interleaved in one run (A B, B A), as ratios.
 //!
-//! `cargo build --release --workspace && target/release/side_by_side [throughput|memory|sync|switch]...`
+//! `cargo build --release --workspace && target/release/side_by_side [throughput|memory|sync|switch]... [ROUNDS]`
 //!
-//! The servers are pinned to one core and the load to the other. CPU per operation is the user and
-//! system time of the server process over the operations of the load. Every figure is a median of the
-//! rounds, with the least and the greatest in brackets.
+//! For throughput and memory the servers are pinned to one core and the load to the other. CPU per
+//! operation is the user and system time of the server process over the operations of the load. Every
+//! figure is a median of the rounds, with the least and the greatest in brackets; a ratio is the median
+//! of the ratios of the rounds.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -12,29 +13,40 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use damselfly_benches::{Client, Server, Spread, Which};
 
+/// Rounds, unless the command line says otherwise.
 const ROUNDS: usize = 5;
 const KEYS: u64 = 1_000_000;
 const CLIENTS: &str = "50";
 
+/// A part of the comparison: runs that many rounds and prints a table.
+type Part = fn(usize) -> Result<()>;
+
+const PARTS: [(&str, Part); 4] = [
+    ("throughput", throughput),
+    ("memory", memory),
+    ("sync", sync),
+    ("switch", switch),
+];
+
 fn main() -> Result<()> {
-    let asked: Vec<String> = std::env::args().skip(1).collect();
-    let wants = |name: &str| asked.is_empty() || asked.iter().any(|a| a == name);
-    if wants("throughput") {
-        throughput()?;
+    let mut rounds = ROUNDS;
+    let mut asked = Vec::new();
+    for arg in std::env::args().skip(1) {
+        match (arg.parse(), PARTS.iter().find(|(name, _)| *name == arg)) {
+            (Ok(n), _) if n > 0 => rounds = n,
+            (_, Some((_, part))) => asked.push(part),
+            _ => bail!(
+                "what is {arg}? Usage: side_by_side [throughput|memory|sync|switch]... [ROUNDS]"
+            ),
+        }
     }
-    if wants("memory") {
-        memory()?;
+    if asked.is_empty() {
+        asked.extend(PARTS.iter().map(|(_, part)| part));
     }
-    if wants("sync") {
-        sync()?;
-    }
-    if wants("switch") {
-        switch()?;
-    }
-    Ok(())
+    asked.iter().try_for_each(|part| part(rounds))
 }
 
 /// A B, B A, A B, ...
@@ -45,6 +57,16 @@ fn order(round: usize) -> [Which; 2] {
     } else {
         [b, a]
     }
+}
+
+/// Where a server's figures stand in a pair of them.
+fn slot(which: Which) -> usize {
+    usize::from(which == Which::Damselfly)
+}
+
+/// Ours over theirs, round by round.
+fn ratios([theirs, ours]: &[Vec<f64>; 2]) -> Spread {
+    Spread::of(ours.iter().zip(theirs).map(|(b, a)| b / a).collect())
 }
 
 fn load(port: u16, cpu: usize, args: &[&str]) -> Result<()> {
@@ -83,7 +105,7 @@ fn fill(server: &Server, keys: u64, value: usize) -> Result<()> {
     Ok(())
 }
 
-fn throughput() -> Result<()> {
+fn throughput(rounds: usize) -> Result<()> {
     println!(
         "## CPU per operation and throughput (1 M keys of 16 + 64 bytes, {CLIENTS} clients, pinned)\n"
     );
@@ -98,49 +120,32 @@ fn throughput() -> Result<()> {
     fill(&ours, KEYS, 64)?;
     for command in ["get", "set"] {
         for (pipeline, n) in [(1u64, 300_000u64), (16, 2_000_000), (64, 4_000_000)] {
-            let mut cpu: [Vec<f64>; 2] = Default::default();
-            let mut ratios = Vec::new();
-            let mut speed = Vec::new();
-            for round in 0..ROUNDS {
-                let mut this = [(0.0, 0.0); 2];
+            let (mut cpu, mut speed): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
+            for round in 0..rounds {
                 for which in order(round) {
-                    let (slot, server) = match which {
-                        Which::Redis => (0, &redis),
-                        Which::Damselfly => (1, &ours),
-                    };
+                    let server = [&redis, &ours][slot(which)];
                     let (before, start) = (server.cpu()?, Instant::now());
-                    load(
-                        server.port,
-                        1,
-                        &[
-                            "-t",
-                            command,
-                            "-n",
-                            &n.to_string(),
-                            "-P",
-                            &pipeline.to_string(),
-                            "-c",
-                            CLIENTS,
-                            "-r",
-                            &KEYS.to_string(),
-                            "-d",
-                            "64",
-                        ],
-                    )?;
-                    let took = start.elapsed().as_secs_f64();
-                    let used = (server.cpu()? - before).as_secs_f64() * 1e6 / n as f64;
-                    cpu[slot].push(used);
-                    this[slot] = (used, n as f64 / took);
+                    let (n_text, pipeline) = (n.to_string(), pipeline.to_string());
+                    let keys = KEYS.to_string();
+                    let args = [
+                        ["-t", command],
+                        ["-n", &n_text],
+                        ["-P", &pipeline],
+                        ["-c", CLIENTS],
+                        ["-r", &keys],
+                        ["-d", "64"],
+                    ];
+                    load(server.port, 1, args.as_flattened())?;
+                    speed[slot(which)].push(n as f64 / start.elapsed().as_secs_f64());
+                    let used = (server.cpu()? - before).as_secs_f64();
+                    cpu[slot(which)].push(used * 1e6 / n as f64);
                 }
-                ratios.push(this[1].0 / this[0].0);
-                speed.push(this[1].1 / this[0].1);
             }
+            let (cost, speed) = (ratios(&cpu), ratios(&speed));
             let [a, b] = cpu.map(Spread::of);
             println!(
-                "| {} | {pipeline} | {a} | {b} | {} | {} |",
-                command.to_uppercase(),
-                Spread::of(ratios),
-                Spread::of(speed)
+                "| {} | {pipeline} | {a} | {b} | {cost} | {speed} |",
+                command.to_uppercase()
             );
         }
     }
@@ -148,87 +153,89 @@ fn throughput() -> Result<()> {
     Ok(())
 }
 
-fn memory() -> Result<()> {
+fn memory(rounds: usize) -> Result<()> {
     println!("## Memory (resident, bytes; each is the growth over what it was before)\n");
     println!("| what | redis-server | damselfly | ratio |");
     println!("|---|---|---|---|");
-    let mut per_key = Vec::new();
-    let mut per_connection = Vec::new();
-    for which in Which::BOTH {
-        let server = Server::start(which, Some(0), &["--maxclients", "6000"])?;
-        let before = server.resident()?;
-        let mut held = Vec::new();
+    let keys = |server: &Server| fill(server, KEYS, 64).map(|()| KEYS);
+    grown("per key, 1 M keys of 16 + 64 bytes", rounds, keys)?;
+    let mut held = Vec::new();
+    grown("per idle connection, 5,000 of them", rounds, |server| {
+        held.clear();
         for _ in 0..5_000 {
             let mut client = server.client()?;
             client.call(&["PING"])?;
             held.push(client);
         }
-        per_connection.push((server.resident()? - before) as f64 / 5_000.0);
-        drop(held);
-        drop(server);
-        let server = Server::start(which, Some(0), &[])?;
-        let before = server.resident()?;
-        fill(&server, KEYS, 64)?;
-        per_key.push((server.resident()? - before) as f64 / KEYS as f64);
+        Ok(held.len() as u64)
+    })?;
+    println!();
+    Ok(())
+}
+
+/// A line of the table of memory: by how much a new server grows through each of the things that `load` makes.
+fn grown(what: &str, rounds: usize, mut load: impl FnMut(&Server) -> Result<u64>) -> Result<()> {
+    let mut sizes: [Vec<f64>; 2] = Default::default();
+    for round in 0..rounds {
+        for which in order(round) {
+            let server = Server::start(which, Some(0), &["--maxclients", "6000"])?;
+            let before = server.resident()?;
+            let things = load(&server)?;
+            sizes[slot(which)].push((server.resident()? - before) as f64 / things as f64);
+        }
     }
-    for (what, of) in [
-        ("per key, 1 M keys of 16 + 64 bytes", per_key),
-        ("per idle connection, 5,000 of them", per_connection),
+    let ratios = ratios(&sizes);
+    let [a, b] = sizes.map(Spread::of);
+    println!("| {what} | {a} | {b} | {ratios} |");
+    Ok(())
+}
+
+/// How long a full sync of 1 M keys x 100 bytes from a stock master takes, from REPLICAOF to link up.
+fn sync(rounds: usize) -> Result<()> {
+    println!("## Full sync of 1 M keys x 100 bytes from a stock master, seconds\n");
+    println!("| the stock replica loads | redis-server | damselfly | ratio |");
+    println!("|---|---|---|---|");
+    let diskless = [
+        "--repl-diskless-sync",
+        "yes",
+        "--repl-diskless-sync-delay",
+        "0",
+    ];
+    let master = Server::start(Which::Redis, None, &diskless)?;
+    fill(&master, KEYS, 100)?;
+    for (case, flags) in [
+        ("through a file (its default)", &[][..]),
+        ("from the socket", &["--repl-diskless-load", "swapdb"][..]),
     ] {
-        println!(
-            "| {what} | {:.0} | {:.0} | {:.2} |",
-            of[0],
-            of[1],
-            of[1] / of[0]
-        );
+        let mut times: [Vec<f64>; 2] = Default::default();
+        for round in 0..rounds {
+            for which in order(round) {
+                let flags = match which {
+                    Which::Redis => flags,
+                    Which::Damselfly => &[],
+                };
+                let replica = Server::start(which, None, flags)?;
+                let mut client = replica.client()?;
+                let start = Instant::now();
+                client.call(&["REPLICAOF", "127.0.0.1", &master.port.to_string()])?;
+                client.wait_info("replication", "master_link_status:up")?;
+                times[slot(which)].push(start.elapsed().as_secs_f64());
+                let size = client.call(&["DBSIZE"])?;
+                ensure!(size == format!(":{KEYS}"), "{}: {size} keys", replica.name);
+            }
+        }
+        let ratios = ratios(&times);
+        let [a, b] = times.map(Spread::of);
+        println!("| {case} | {a} | {b} | {ratios} |");
     }
     println!();
     Ok(())
 }
 
-/// How long a full sync of 1 M keys x 100 bytes from a stock master takes, from REPLICAOF to link up.
-fn sync() -> Result<()> {
-    println!("## Full sync of 1 M keys x 100 bytes from a stock master, seconds\n");
-    println!("| redis-server | damselfly | ratio |");
-    println!("|---|---|---|");
-    let master = Server::start(
-        Which::Redis,
-        None,
-        &[
-            "--repl-diskless-sync",
-            "yes",
-            "--repl-diskless-sync-delay",
-            "0",
-        ],
-    )?;
-    fill(&master, KEYS, 100)?;
-    let mut times: [Vec<f64>; 2] = Default::default();
-    let mut ratios = Vec::new();
-    for round in 0..3 {
-        let mut this = [0.0; 2];
-        for which in order(round) {
-            let slot = usize::from(which == Which::Damselfly);
-            let replica = Server::start(which, None, &[])?;
-            let mut client = replica.client()?;
-            let start = Instant::now();
-            client.call(&["REPLICAOF", "127.0.0.1", &master.port.to_string()])?;
-            client.wait_info("replication", "master_link_status:up")?;
-            this[slot] = start.elapsed().as_secs_f64();
-            times[slot].push(this[slot]);
-            let size = client.call(&["DBSIZE"])?;
-            ensure!(size == format!(":{KEYS}"), "{}: {size} keys", replica.name);
-        }
-        ratios.push(this[1] / this[0]);
-    }
-    let [a, b] = times.map(Spread::of);
-    println!("| {a} | {b} | {} |\n", Spread::of(ratios));
-    Ok(())
-}
-
 /// Milliseconds in which a reader was refused while its replica changed to another master.
-fn switch() -> Result<()> {
+fn switch(rounds: usize) -> Result<()> {
     println!("## A replica of 500,000 keys changes its master, under a reader a millisecond\n");
-    println!("| server | case | refused, ms | longest stall, ms | still connected after |");
+    println!("| case | server | refused, ms | longest stall, ms | still connected after |");
     println!("|---|---|---|---|---|");
     let masters =
         [(); 2].map(|()| Server::start(Which::Redis, None, &["--repl-diskless-sync-delay", "0"]));
@@ -236,40 +243,60 @@ fn switch() -> Result<()> {
     let (first, second) = (first?, second?);
     fill(&first, 500_000, 64)?;
     fill(&second, 500_000, 64)?;
-    for which in Which::BOTH {
-        for (case, port) in [
-            ("full sync from another history", second.port),
-            ("unreachable target", 1),
-        ] {
-            let replica = Server::start(which, None, &[])?;
-            let mut client = replica.client()?;
-            client.call(&["REPLICAOF", "127.0.0.1", &first.port.to_string()])?;
-            client.wait_info("replication", "master_link_status:up")?;
-            let stop = Arc::new(AtomicBool::new(false));
-            let reader = {
-                let (stop, port) = (stop.clone(), replica.port);
-                std::thread::spawn(move || read(port, &stop))
-            };
-            std::thread::sleep(Duration::from_millis(200));
-            client.call(&["REPLICAOF", "127.0.0.1", &port.to_string()])?;
-            if port != 1 {
-                client.wait_info("replication", &format!("master_port:{port}"))?;
-                client.wait_info("replication", "master_link_status:up")?;
+    for (case, target) in [
+        ("full sync from another history", second.port),
+        ("unreachable target", 1),
+    ] {
+        let (mut refused, mut stall): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
+        let mut up = [0; 2];
+        for round in 0..rounds {
+            for which in order(round) {
+                let seen = switch_once(which, first.port, target)?;
+                refused[slot(which)].push(seen.refused);
+                stall[slot(which)].push(seen.stall);
+                up[slot(which)] += usize::from(seen.up);
             }
-            std::thread::sleep(Duration::from_millis(1500));
-            stop.store(true, Ordering::Relaxed);
-            let (refused, stall) = reader.join().expect("the reader does not panic")?;
-            let info = client.call(&["INFO", "replication"])?;
-            let up = info.contains("master_link_status:up");
-            println!(
-                "| {} | {case} | {refused:.0} | {stall:.1} | {} |",
-                which.name(),
-                if up { "yes" } else { "no" }
-            );
+        }
+        for which in Which::BOTH {
+            let at = slot(which);
+            let [refused, stall] = [&refused, &stall].map(|all| Spread::of(all[at].clone()));
+            let (name, up) = (which.name(), up[at]);
+            println!("| {case} | {name} | {refused} | {stall} | {up} of {rounds} |");
         }
     }
     println!();
     Ok(())
+}
+
+/// What a reader saw of a change of master, in milliseconds, and whether the link is up in the end.
+struct Seen {
+    refused: f64,
+    stall: f64,
+    up: bool,
+}
+
+fn switch_once(which: Which, from: u16, to: u16) -> Result<Seen> {
+    let replica = Server::start(which, None, &[])?;
+    let mut client = replica.client()?;
+    client.call(&["REPLICAOF", "127.0.0.1", &from.to_string()])?;
+    client.wait_info("replication", "master_link_status:up")?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (stop, port) = (stop.clone(), replica.port);
+        std::thread::spawn(move || read(port, &stop))
+    };
+    std::thread::sleep(Duration::from_millis(200));
+    client.call(&["REPLICAOF", "127.0.0.1", &to.to_string()])?;
+    if to != 1 {
+        client.wait_info("replication", &format!("master_port:{to}"))?;
+        client.wait_info("replication", "master_link_status:up")?;
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    stop.store(true, Ordering::Relaxed);
+    let (refused, stall) = reader.join().expect("the reader does not panic")?;
+    let info = client.call(&["INFO", "replication"])?;
+    let up = info.contains("master_link_status:up");
+    Ok(Seen { refused, stall, up })
 }
 
 /// Reads one key a millisecond; returns the time spent refused (or told the key is gone) and the
