@@ -134,6 +134,14 @@ impl ReplLog {
         self.wake_all();
     }
 
+    /// Lets every cursor go, and keeps what is held: what is appended from here on belongs to a history that
+    /// their readers do not know of, and under the name they know it must not reach them. Those who read up to
+    /// here come back and learn the new name; who changes it holds all gates.
+    pub fn let_all_go(&self) {
+        self.inner.lock().let_go_where(|_| true);
+        self.wake_all();
+    }
+
     /// `master_repl_offset`.
     #[inline]
     pub fn offset(&self) -> u64 {

@@ -136,6 +136,20 @@ fn one_huge_command_does_not_stay() {
 }
 
 #[test]
+fn after_all_were_let_go_nothing_more_is_read_and_the_backlog_is_still_there() {
+    let log = log(1 << 20, 0);
+    log.activate();
+    let mut cursor = log.cursor_at(0).unwrap();
+    log.append(0, &[b"SET", b"k", b"old"]);
+    let change = log.offset();
+    log.let_all_go();
+    log.append(0, &[b"SET", b"k", b"new"]);
+    assert_eq!(cursor.read(1 << 20, &mut Vec::new()), Err(Dropped));
+    let mut returned = log.cursor_at(change).unwrap();
+    assert!(rest(&mut returned).ends_with(b"new\r\n"));
+}
+
+#[test]
 fn reset_and_deactivate_let_cursors_go() {
     let log = log(50_000, 0);
     log.append(3, &[b"DEL", b"k"]);

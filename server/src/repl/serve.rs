@@ -279,6 +279,8 @@ impl Master {
     /// Closes the connection to every replica: our history changed its name, or is another one. They ask again.
     /// How many there were.
     pub fn drop_all_replicas(&self) -> usize {
+        // Their connections close some time later; not one byte more may be sent on them.
+        self.log.let_all_go();
         let replicas = self.replicas.lock();
         for replica in replicas.values() {
             replica.end(End::HistoryChanged);
