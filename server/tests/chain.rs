@@ -123,6 +123,11 @@ fn siblings_are_switched_between_without_loading() {
     for sibling in &siblings {
         sibling.follow(top.port);
     }
+    // A stock master sends the stream only when the replica has confirmed its snapshot, which takes up to a second.
+    top.run("SET streams 1").ok();
+    for sibling in &siblings {
+        await_caught_up(&top, sibling);
+    }
     let ours = Server::damselfly(&[]);
     ours.follow(siblings[0].port);
     let readers = Readers::start(ours.port, 4, &["m"]);
