@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Attempt, Domain, Greeted, Position, Resume};
+use crate::{Aim, Attempt, Domain, Greeted, Position, Resume};
 
 /// A fact that the shell tells the node.
 ///
@@ -93,6 +93,45 @@ pub enum Input<D: Domain> {
         /// The offset of the log.
         at: D::Offset,
     },
+    /// `FAILOVER` arrived, and there are replicas it can mean.
+    FailOver {
+        /// Whom to hand over to.
+        aim: Aim<D>,
+    },
+    /// With every gate held, this replica has confirmed every byte of our log.
+    CaughtUp {
+        /// The hand-over that watches for it.
+        ticket: D::Ticket,
+        /// The replica.
+        target: D::Host,
+        /// The offset of the log, and so of the replica.
+        at: D::Offset,
+    },
+    /// The time given to a hand-over is over.
+    Expired {
+        /// The hand-over.
+        ticket: D::Ticket,
+        /// The offset of the dataset held, read with every gate held.
+        at: D::Offset,
+    },
+    /// `FAILOVER ABORT` arrived.
+    Abort,
+    /// The peer answered the request to take over with an error.
+    Rejected {
+        /// The connection.
+        generation: D::Generation,
+        /// It said that it is a master.
+        master: bool,
+    },
+    /// `PSYNC replid offset FAILOVER` arrived: a request to take over.
+    TakeOver {
+        /// The history it is about.
+        replid: D::ReplId,
+        /// A new replication id, should it be needed.
+        fresh: D::ReplId,
+        /// The offset of the dataset held, read with every gate held.
+        at: D::Offset,
+    },
 }
 
 /// What a master says to `PSYNC`.
@@ -134,6 +173,8 @@ pub enum Output<D: Domain> {
         generation: D::Generation,
         /// What the dataset held resumes from; `None` when there is no whole dataset.
         resume: Option<Resume<D>>,
+        /// Ask the peer to take over first: `PSYNC replid from FAILOVER`.
+        failover: bool,
     },
     /// Fire [`Input::Timer`] after a back-off that the shell chooses.
     Arm(D::Generation),
@@ -159,6 +200,14 @@ pub enum Output<D: Domain> {
     /// Begin with an empty dataset, whose history begins here (`REPLICAOF NO ONE FORCE` with no
     /// whole one). As with a swap, backlog and replicas belong to the old one and go.
     Empty(Position<D>),
+    /// Tell [`Input::CaughtUp`] when a replica that `aim` admits has everything, and
+    /// [`Input::Expired`] when the time given is over.
+    Watch {
+        /// The hand-over.
+        ticket: D::Ticket,
+        /// Whom it is to.
+        aim: Aim<D>,
+    },
 }
 
 /// What a command is answered.
@@ -176,6 +225,24 @@ pub enum Reply {
     Loading,
     /// There is no whole dataset to promote; `REPLICAOF NO ONE FORCE` begins with an empty one.
     NoDataset,
+    /// `REPLICAOF` during a hand-over.
+    FailingOver,
+    /// `FAILOVER` during a hand-over.
+    AlreadyFailingOver,
+    /// `FAILOVER` on a replica.
+    NotMaster,
+    /// `FAILOVER ABORT` with no hand-over.
+    NoFailover,
+    /// `FAILOVER ABORT` when the target may be master already.
+    PromotionAsked,
+    /// A request to take over, or to sync, during a hand-over of our own.
+    CannotSync,
+    /// A request to take over, to a master.
+    NotReplica,
+    /// A request to take over a history that is not the one held.
+    OtherHistory,
+    /// The old algorithm ([`crate::v1`]) hands nothing over.
+    NoHandOver,
 }
 
 impl Reply {
@@ -195,6 +262,18 @@ impl Reply {
             Self::NoDataset => {
                 "ERR no whole dataset to promote; REPLICAOF NO ONE FORCE starts from an empty one"
             }
+            Self::FailingOver => "ERR REPLICAOF not allowed while failing over.",
+            Self::AlreadyFailingOver => "ERR FAILOVER already in progress.",
+            Self::NotMaster => "ERR FAILOVER is not valid when server is a replica.",
+            Self::NoFailover => "ERR No failover in progress.",
+            Self::PromotionAsked => {
+                "ERR the target was asked to take over and only its answer ends the failover; \
+                 REPLICAOF NO ONE FORCE gives it up, even if the target is master already"
+            }
+            Self::CannotSync => "NOMASTERLINK Can't SYNC while failing over",
+            Self::NotReplica => "ERR PSYNC FAILOVER can't be sent to a master.",
+            Self::NoHandOver => "ERR FAILOVER is not supported by experimental-replicaof-v2 no",
+            Self::OtherHistory => "ERR PSYNC FAILOVER replid must match my replid.",
         }
     }
 }

@@ -19,8 +19,9 @@
 //! # Reading order
 //!
 //! [`io`] (the vocabulary), [`attempt`] (phase one), [`node`] (the state), `step` (the transitions),
-//! [`history`] (replication ids, and the master's side of the negotiation), [`properties`] (what must
-//! hold, as executable text). [`v1`] is the algorithm this one replaces, kept for comparison.
+//! [`handover`] (`FAILOVER`), [`history`] (replication ids, and the master's side of the negotiation),
+//! [`properties`] (what must hold, as executable text). [`v1`] is the algorithm this one replaces, kept
+//! for comparison.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,7 @@ extern crate alloc;
 
 pub mod attempt;
 pub mod domain;
+pub mod handover;
 pub mod history;
 pub mod io;
 pub mod node;
@@ -42,6 +44,7 @@ pub mod v1;
 
 pub use attempt::{Attempt, Greeted};
 pub use domain::Domain;
+pub use handover::{Aim, Ceding, Failover};
 pub use history::{History, Position, Resume, Second};
 pub use io::{Answer, Input, Output, Outputs, Reply};
 pub use node::{Boot, Data, Link, Node, Place, Role};

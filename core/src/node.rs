@@ -1,6 +1,8 @@
 //! The state of a node. Enums that carry their data: what cannot be is not representable.
 
-use crate::{Domain, History, LinkStatus, Outputs, Position, Protocol, Status, io::Input};
+use crate::{
+    Aim, Ceding, Domain, History, LinkStatus, Outputs, Position, Protocol, Status, io::Input,
+};
 
 /// The replica protocol of one node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -28,14 +30,19 @@ pub struct Node<D: Domain> {
 /// Master, or whose replica.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Role<D: Domain> {
-    /// Takes writes.
-    Master,
+    /// Takes writes, unless it is handing over.
+    Master {
+        /// Whom it is handing over to: writes wait, and the rest is as before.
+        handing: Option<Aim<D>>,
+    },
     /// Follows `target`, the committed one.
     Replica {
         /// The master as typed.
         target: D::Host,
         /// How far the link to it is.
         link: Link<D>,
+        /// This was its master until now, and hands over to it: whether it has taken over is open.
+        ceding: Option<Ceding>,
     },
 }
 
@@ -137,8 +144,9 @@ impl<D: Domain> Node<D> {
                 Some(target) => Role::Replica {
                     target,
                     link: Link::Held,
+                    ceding: None,
                 },
-                None => Role::Master,
+                None => Role::Master { handing: None },
             },
             data: Data::Restoring,
             history: History::new(Position {
@@ -151,8 +159,8 @@ impl<D: Domain> Node<D> {
     /// What is published. `LOADING` is derived here and kept nowhere, so it ends with its cause.
     pub fn status(&self) -> Status<D> {
         let (master, live, instead) = match self.role {
-            Role::Master => (None, None, false),
-            Role::Replica { target, link } => {
+            Role::Master { .. } => (None, None, false),
+            Role::Replica { target, link, .. } => {
                 (Some((target, link.status())), link.live(), link.instead())
             }
         };
@@ -162,6 +170,7 @@ impl<D: Domain> Node<D> {
             whole: self.data == Data::Whole,
             history: self.history,
             live,
+            failover: self.failover(),
         }
     }
 

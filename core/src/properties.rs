@@ -7,98 +7,19 @@
 //! debug build of the server all run this text.
 //!
 //! Properties that speak of several steps of the world around a node (`every_command_answered`
-//! beyond one step, `link_converges`) or of several nodes (`prefix`, `takeover_keeps_writes`) are
-//! completed by the model, which owns that world.
+//! beyond one step, `link_converges`) or of several nodes (`prefix`, and of `takeover_keeps_writes` that
+//! the heir has what was confirmed) are completed by the model, which owns that world.
 
-use core::fmt;
+mod handover;
+mod names;
+
+pub use self::names::{Broken, Property};
 
 use crate::{
-    Answer, Data, Domain, History, Input, Link, Node, Output, Outputs, Place, Position, Protocol,
-    Reply, Role, Status,
+    Aim, Answer, Ceding, Data, Domain, History, Input, Link, Node, Output, Outputs, Place,
+    Position, Protocol, Reply, Role, Status,
     rename::{Names, Rename},
 };
-
-macro_rules! properties {
-    ($($variant:ident $name:literal $doc:literal)*) => {
-        /// A property of REPLICAOF.md.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-        pub enum Property { $(#[doc = $doc] $variant,)* }
-
-        impl Property {
-            /// Every property, in the order of REPLICAOF.md.
-            pub const ALL: &'static [Property] = &[$(Property::$variant,)*];
-
-            /// The name it has everywhere: in the model, the proofs, the tests, the documentation.
-            pub fn name(self) -> &'static str {
-                match self { $(Property::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-properties! {
-    LinearizableRole "linearizable_role" "The role behaves as a register that OKs write."
-    TicketOrder "ticket_order" "Committed tickets only grow."
-    FailedAttemptIsNoop "failed_attempt_is_noop" "An error changed nothing."
-    NoSpuriousRefusal "no_spurious_refusal" "A greeted attempt that nothing fences commits."
-    SingleLiveLink "single_live_link" "At most one link may change the dataset."
-    NoPrematureLoading "no_premature_loading" "LOADING begins with a snapshot, not before."
-    NoLeakedLoading "no_leaked_loading" "LOADING ends when its owner ends."
-    ReadsStayAvailable "reads_stay_available" "A whole dataset is served."
-    OffsetDescribesDataset "offset_describes_dataset" "Replid and offset are those of the data held."
-    Prefix "prefix" "A streaming replica holds a prefix of its master's history."
-    NoDoubleApply "no_double_apply" "No entry is applied twice or skipped."
-    NoFalseContinue "no_false_continue" "CONTINUE is not accepted by a diverged history."
-    AtomicSwap "atomic_swap" "The old dataset or the new one, never both."
-    NoSplitWrite "no_split_write" "Nothing of the old stream is applied by a master."
-    NoPartialPromotion "no_partial_promotion" "What is promoted is a whole dataset."
-    TakeoverKeepsWrites "takeover_keeps_writes" "A hand-over loses no acknowledged write."
-    EveryCommandAnswered "every_command_answered" "Every command gets exactly one reply."
-    LinkConverges "link_converges" "When failures stop, the link ends streaming."
-}
-
-impl fmt::Display for Property {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A set of properties: those that were broken.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Broken(u32);
-
-impl Broken {
-    /// Adds `property`.
-    pub fn add(&mut self, property: Property) {
-        self.0 |= 1 << property as u32;
-    }
-
-    /// Whether `property` is among them.
-    pub fn has(self, property: Property) -> bool {
-        self.0 & (1 << property as u32) != 0
-    }
-
-    /// Whether none is.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Those of both.
-    pub fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The properties, in order.
-    pub fn iter(self) -> impl Iterator<Item = Property> {
-        Property::ALL.iter().copied().filter(move |p| self.has(*p))
-    }
-
-    fn unless(&mut self, holds: bool, property: Property) {
-        if !holds {
-            self.add(property);
-        }
-    }
-}
 
 /// How far the live connection is, by the master's own words.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -140,6 +61,19 @@ pub struct Ghost<D: Domain> {
     /// The history of that dataset.
     history: History<D>,
     flush: bool,
+    /// How far a hand-over is.
+    passing: Passing<D>,
+}
+
+/// How far a hand-over is, by what the node was told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Passing<D: Domain> {
+    /// None is under way.
+    No,
+    /// A master waits for its heir.
+    Waiting(Aim<D>),
+    /// It is its heir's replica.
+    Ceding(Ceding),
 }
 
 /// What a command asked for, kept while the step runs.
@@ -155,6 +89,16 @@ enum Asked<D: Domain> {
         at: D::Offset,
     },
     NoOne {
+        force: bool,
+        fresh: D::ReplId,
+        at: D::Offset,
+    },
+    FailOver {
+        aim: Aim<D>,
+    },
+    Abort,
+    TakeOver {
+        replid: D::ReplId,
         fresh: D::ReplId,
         at: D::Offset,
     },
@@ -180,15 +124,20 @@ impl<D: Domain> Ghost<D> {
                 offset: boot.offset,
             }),
             flush: boot.flush,
+            passing: Passing::No,
         }
     }
 
     /// The account that a node of ours implies: its whole past, as far as the properties ask for it,
     /// is in its state. The proofs show that every step keeps this so.
     pub fn about(node: &Node<D>) -> Self {
-        let (register, link) = match node.role {
-            Role::Master => (None, None),
-            Role::Replica { target, link } => (Some(target), Some(link)),
+        let (register, link, passing) = match node.role {
+            Role::Master { handing } => (None, None, handing.map(Passing::Waiting)),
+            Role::Replica {
+                target,
+                link,
+                ceding,
+            } => (Some(target), Some(link), ceding.map(Passing::Ceding)),
         };
         let live = link.and_then(|link| link.live());
         let wire = match link {
@@ -220,6 +169,7 @@ impl<D: Domain> Ghost<D> {
             whole: node.data == Data::Whole,
             history: node.history,
             flush: node.flush,
+            passing: passing.unwrap_or(Passing::No),
         }
     }
 
@@ -321,7 +271,7 @@ impl<D: Domain> Ghost<D> {
                     at,
                 };
             }
-            Input::NoOne { fresh, at, .. } => return Asked::NoOne { fresh, at },
+            Input::NoOne { force, fresh, at } => return Asked::NoOne { force, fresh, at },
             Input::Configure { flush } => self.flush = flush,
             Input::HistoryBegan { fresh, at } => {
                 if self.register.is_none() && self.whole {
@@ -332,7 +282,21 @@ impl<D: Domain> Ghost<D> {
                 }
             }
             Input::Dialed { .. } | Input::Batch { .. } | Input::Timer { .. } => {}
+            Input::FailOver { aim } => return Asked::FailOver { aim },
+            Input::Abort => return Asked::Abort,
+            Input::TakeOver { replid, fresh, at } => {
+                return Asked::TakeOver { replid, fresh, at };
+            }
+            Input::CaughtUp { ticket, target, at } => self.caught_up(ticket, target, at),
+            Input::Expired { ticket, at } => self.expired(ticket, at),
+            Input::Rejected { generation, master } if self.live == Some(generation) => {
+                self.rejected(master);
+            }
             Input::Answered { generation, answer } if self.live == Some(generation) => {
+                if matches!(self.wire, Wire::Asked { .. }) {
+                    // Whatever it answers, it answers as a master.
+                    self.passing = Passing::No;
+                }
                 self.wire = match (self.wire, answer) {
                     (Wire::Asked { resumes: true }, Answer::Continue { replid }) => {
                         if let Some(replid) = replid.filter(|id| *id != self.history.at.replid) {
@@ -358,8 +322,9 @@ impl<D: Domain> Ghost<D> {
                     self.wire = Wire::Complete(at);
                 }
             }
-            Input::Lost { generation } if self.live == Some(generation) => self.unlink(),
-            Input::Answered { .. }
+            Input::Lost { generation } if self.live == Some(generation) => self.lost(),
+            Input::Rejected { .. }
+            | Input::Answered { .. }
             | Input::Began { .. }
             | Input::Loaded { .. }
             | Input::Lost { .. } => {}
@@ -388,6 +353,11 @@ impl<D: Domain> Ghost<D> {
             // A master becomes a replica: what it wrote until now counts.
             self.history.at.offset = at;
         }
+        if matches!(asked, Asked::FailOver { .. }) && deeds.contains(&Output::Reply(Reply::Ok)) {
+            // What ends it, in time, is an input that is always enabled.
+            let watched = |d: &Output<D>| matches!(d, Output::Watch { .. });
+            broken.unless(deeds.iter().any(watched), Property::EveryCommandAnswered);
+        }
         for deed in deeds {
             match deed {
                 Output::Reply(reply) => {
@@ -400,7 +370,10 @@ impl<D: Domain> Ghost<D> {
                 }
                 Output::Connect(attempt) => {
                     connects += 1;
-                    broken.unless(attempt.ticket() > self.issued, Property::TicketOrder);
+                    broken.unless(
+                        attempt.ticket() > self.issued && self.passing == Passing::No,
+                        Property::TicketOrder,
+                    );
                     self.issued = attempt.ticket();
                     if before != after || deeds.len() > 1 {
                         self.ahead = Some(attempt.ticket());
@@ -423,6 +396,16 @@ impl<D: Domain> Ghost<D> {
                 self.issued = D::next_ticket(self.issued);
                 self.committed = self.issued;
                 broken.unless(self.register == Some(target), Property::LinearizableRole);
+                broken.unless(self.passing == Passing::No, Property::TicketOrder);
+            }
+            (Asked::FailOver { aim }, reply) => self.failing_over(aim, reply, broken),
+            (Asked::Abort, reply) => self.aborted(reply, broken),
+            (Asked::TakeOver { replid, fresh, at }, reply) => {
+                self.taking_over(replid, fresh, at, reply, broken);
+            }
+            (Asked::Attempt { .. }, Reply::FailingOver)
+            | (Asked::NoOne { force: false, .. }, Reply::FailingOver) => {
+                broken.unless(self.passing != Passing::No, Property::NoSpuriousRefusal);
             }
             (Asked::Attempt { .. }, Reply::Loading) | (Asked::NoOne { .. }, Reply::Loading) => {
                 broken.unless(self.restoring, Property::NoSpuriousRefusal);
@@ -433,18 +416,12 @@ impl<D: Domain> Ghost<D> {
                 }
                 self.committing(ticket, target, reply, broken);
             }
-            (Asked::NoOne { fresh, at }, Reply::Ok) => {
-                if self.register.take().is_some() {
-                    broken.unless(self.whole, Property::NoPartialPromotion);
-                    self.history.at.offset = at;
-                    // Unless it began from an empty dataset, with a history of its own.
-                    if self.history.at.replid != fresh {
-                        self.history.shift(fresh);
-                    }
-                }
-                self.issued = D::next_ticket(self.issued);
-                self.committed = self.issued;
-                self.cancelled = self.issued;
+            (Asked::NoOne { force, fresh, at }, Reply::Ok) => {
+                broken.unless(
+                    force || self.passing == Passing::No,
+                    Property::TakeoverKeepsWrites,
+                );
+                self.promoted(fresh, at, broken);
             }
             (Asked::NoOne { .. }, Reply::NoDataset) => {
                 broken.unless(!self.whole, Property::NoSpuriousRefusal);
@@ -465,6 +442,7 @@ impl<D: Domain> Ghost<D> {
         match reply {
             Reply::Ok => {
                 broken.unless(!cancelled, Property::TicketOrder);
+                broken.unless(self.passing == Passing::No, Property::TakeoverKeepsWrites);
                 if fenced {
                     broken.unless(self.register == Some(target), Property::TicketOrder);
                 }
@@ -476,6 +454,9 @@ impl<D: Domain> Ghost<D> {
                 Property::NoSpuriousRefusal,
             ),
             Reply::Cancelled => broken.unless(cancelled, Property::NoSpuriousRefusal),
+            Reply::FailingOver => {
+                broken.unless(self.passing != Passing::No, Property::NoSpuriousRefusal);
+            }
             _ => broken.add(Property::NoSpuriousRefusal),
         }
     }
@@ -496,7 +477,12 @@ impl<D: Domain> Ghost<D> {
                 self.live = Some(generation);
                 self.wire = Wire::Quiet;
             }
-            Output::Psync { generation, resume } => {
+            Output::Psync {
+                generation,
+                resume,
+                failover,
+            } => {
+                self.asking(failover, broken);
                 broken.unless(self.live == Some(generation), Property::SingleLiveLink);
                 // Whatever has failed before: the data held is what a sync resumes from.
                 let held = self.whole.then(|| self.history.resume());
@@ -542,6 +528,10 @@ impl<D: Domain> Ghost<D> {
                 self.whole = true;
                 self.history = History::new(at);
             }
+            Output::Watch { ticket, aim } => broken.unless(
+                ticket == self.issued && self.passing == Passing::Waiting(aim),
+                Property::TakeoverKeepsWrites,
+            ),
             Output::Reply(_)
             | Output::Connect(_)
             | Output::CancelBefore(_)
@@ -561,6 +551,7 @@ impl<D: Domain> Ghost<D> {
             Property::LinearizableRole,
         );
         broken.unless(status.live == self.live, Property::SingleLiveLink);
+        self.look_at_hand_over(status, broken);
         if status.master.is_none() {
             broken.unless(self.live.is_none(), Property::NoSplitWrite);
             broken.unless(self.whole || self.restoring, Property::NoPartialPromotion);
@@ -609,6 +600,10 @@ impl<D: Domain> Rename<D> for Ghost<D> {
             },
             loader: self.loader.map(|generation| names.generation(generation)),
             history: self.history.rename(names),
+            passing: match self.passing {
+                Passing::Waiting(aim) => Passing::Waiting(aim.rename(names)),
+                passing @ (Passing::No | Passing::Ceding(_)) => passing,
+            },
             ..*self
         }
     }

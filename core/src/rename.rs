@@ -5,7 +5,7 @@
 //! that, has the same future; a search that renames every state to a representative needs to look at
 //! one of them only. The server never does this.
 
-use crate::{Attempt, Domain, History, Link, Node, Position, Resume, Role, Second};
+use crate::{Aim, Attempt, Domain, History, Link, Node, Position, Resume, Role, Second};
 
 /// One renaming. What a method is given an id of, it must name the same every time.
 pub trait Names<D: Domain> {
@@ -93,6 +93,16 @@ impl<D: Domain> Rename<D> for Attempt<D> {
     }
 }
 
+impl<D: Domain> Rename<D> for Aim<D> {
+    fn rename(&self, names: &impl Names<D>) -> Self {
+        match *self {
+            Self::Any => Self::Any,
+            Self::One(host) => Self::One(names.host(host)),
+            Self::Force(host) => Self::Force(names.host(host)),
+        }
+    }
+}
+
 impl<D: Domain> Rename<D> for Link<D> {
     fn rename(&self, names: &impl Names<D>) -> Self {
         let name = |generation| names.generation(generation);
@@ -142,10 +152,17 @@ impl<D: Domain> Rename<D> for Node<D> {
             cancelled: names.cancelled(self.cancelled),
             last: names.last(self.last),
             role: match self.role {
-                Role::Master => Role::Master,
-                Role::Replica { target, link } => Role::Replica {
+                Role::Master { handing } => Role::Master {
+                    handing: handing.map(|aim| aim.rename(names)),
+                },
+                Role::Replica {
+                    target,
+                    link,
+                    ceding,
+                } => Role::Replica {
                     target: names.host(target),
                     link: link.rename(names),
+                    ceding,
                 },
             },
             history: self.history.rename(names),

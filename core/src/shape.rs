@@ -2,7 +2,7 @@
 //!
 //! The server never forges a state; the house-rules test keeps this module out of it.
 
-use crate::{Attempt, Data, Domain, History, Link, Node, Place, Role};
+use crate::{Attempt, Ceding, Data, Domain, History, Link, Node, Place, Role};
 
 /// The parts of a [`Node`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -82,15 +82,37 @@ impl<D: Domain> Node<D> {
             self.cancelled <= self.committed && self.committed <= self.issued,
             "cancelled <= committed <= issued",
         )?;
-        let link = match self.role {
-            Role::Master => {
+        let (link, ceding) = match self.role {
+            Role::Master { handing } => {
+                clause(
+                    handing.is_none() || self.data == Data::Whole,
+                    "what is handed over is a whole dataset",
+                )?;
                 return clause(
                     self.data != Data::Missing,
                     "a master has a whole dataset, or reads its file",
                 );
             }
-            Role::Replica { link, .. } => link,
+            Role::Replica { link, ceding, .. } => (link, ceding),
         };
+        clause(
+            ceding.is_none() || self.data == Data::Whole,
+            "who was a master until now has a whole dataset",
+        )?;
+        clause(
+            match ceding {
+                None => true,
+                Some(Ceding::Unasked) => {
+                    matches!(link, Link::Waiting { .. } | Link::Dialing { .. })
+                }
+                Some(Ceding::Asked) => matches!(link, Link::Asked { .. }),
+                Some(Ceding::Unsure) => matches!(
+                    link,
+                    Link::Waiting { .. } | Link::Dialing { .. } | Link::Asked { .. }
+                ),
+            },
+            "who hands over dials, asks, and dials again, until there is an answer",
+        )?;
         clause(
             (link == Link::Held) == (self.data == Data::Restoring),
             "a link is held while the file is read, and only then",

@@ -1,6 +1,6 @@
 //! What a node says of itself.
 
-use crate::{Domain, History};
+use crate::{Domain, Failover, History};
 
 /// The state of the link as `INFO` and `ROLE` name it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -18,7 +18,7 @@ pub enum LinkStatus {
 /// What is published to every command. Made by one function from the state, never kept beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Status<D: Domain> {
-    /// The committed master, and how the link to it is. `None`: this node is a master, and writable.
+    /// The committed master, and how the link to it is. `None`: this node is a master.
     pub master: Option<(D::Host, LinkStatus)>,
     /// Answer `-LOADING` to data commands.
     pub loading: bool,
@@ -28,12 +28,19 @@ pub struct Status<D: Domain> {
     pub history: History<D>,
     /// The generation of the live connection to the master.
     pub live: Option<D::Generation>,
+    /// How far a hand-over is. While a master waits for its heir, client writes wait too.
+    pub failover: Failover,
 }
 
 impl<D: Domain> Status<D> {
     /// Whether reads are refused, whatever `replica-serve-stale-data` says.
     pub fn refuses_reads(&self) -> bool {
         self.loading || !self.whole
+    }
+
+    /// Whether clients' writes are executed: on a master that is not handing over.
+    pub fn takes_writes(&self) -> bool {
+        self.master.is_none() && self.failover == Failover::No
     }
 
     /// Whether the link streams.

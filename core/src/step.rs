@@ -1,8 +1,8 @@
 //! The transitions: one handler an input, in the order of REPLICAOF.md.
 
 use crate::{
-    Answer, Attempt, Data, Domain, Greeted, History, Input, Link, Node, Output, Outputs, Place,
-    Position, Reply, Role,
+    Answer, Attempt, Ceding, Data, Domain, Greeted, History, Input, Link, Node, Output, Outputs,
+    Place, Position, Reply, Role,
 };
 
 impl<D: Domain> Node<D> {
@@ -23,6 +23,12 @@ impl<D: Domain> Node<D> {
             Input::Timer { generation } => self.timer(generation, out),
             Input::Configure { flush } => self.flush = flush,
             Input::HistoryBegan { fresh, at } => self.history_began(fresh, at),
+            Input::FailOver { aim } => self.fail_over(aim, out),
+            Input::CaughtUp { ticket, target, at } => self.caught_up(ticket, target, at, out),
+            Input::Expired { ticket, at } => self.expired(ticket, at, out),
+            Input::Abort => self.abort(out),
+            Input::Rejected { generation, master } => self.rejected(generation, master, out),
+            Input::TakeOver { replid, fresh, at } => self.take_over(replid, fresh, at, out),
         }
     }
 
@@ -39,8 +45,8 @@ impl<D: Domain> Node<D> {
             Role::Replica { target, .. } => self.dial(target, out),
             // The file may be older than what our replicas hold: they may resume from where it
             // ends, and what we write from here on must not be taken for what we wrote before.
-            Role::Master if position.is_some() => self.history.shift(fresh),
-            Role::Master => {}
+            Role::Master { .. } if position.is_some() => self.history.shift(fresh),
+            Role::Master { .. } => {}
         }
     }
 
@@ -49,10 +55,15 @@ impl<D: Domain> Node<D> {
         if self.data == Data::Restoring {
             return out.push(Output::Reply(Reply::Loading));
         }
+        if self.fails_over() {
+            return out.push(Output::Reply(Reply::FailingOver));
+        }
         let ticket = self.take_ticket();
         match self.role {
             // "The same target again": commits and fences, and wakes a link that waits.
-            Role::Replica { target: held, link } if held == target => {
+            Role::Replica {
+                target: held, link, ..
+            } if held == target => {
                 self.committed = ticket;
                 if let Link::Waiting { .. } = link {
                     self.dial(target, out);
@@ -69,8 +80,13 @@ impl<D: Domain> Node<D> {
         if ticket < self.cancelled {
             return out.push(Output::Reply(Reply::Cancelled));
         }
+        if self.fails_over() {
+            return out.push(Output::Reply(Reply::FailingOver));
+        }
         let held = match self.role {
-            Role::Replica { target: held, link } if held == target => Some(link),
+            Role::Replica {
+                target: held, link, ..
+            } if held == target => Some(link),
             _ => None,
         };
         if ticket < self.committed {
@@ -97,25 +113,42 @@ impl<D: Domain> Node<D> {
                 let generation = self.take_generation();
                 out.push(Output::Adopt(generation));
                 let link = self.ask(generation, out);
-                self.role = Role::Replica { target, link };
+                self.role = Role::Replica {
+                    target,
+                    link,
+                    ceding: None,
+                };
             }
         }
         out.push(Output::Reply(Reply::Ok));
     }
 
     /// Promotion. Needs no connection, so it commits at once and cancels whatever is connecting.
-    fn no_one(&mut self, force: bool, fresh: D::ReplId, at: D::Offset, out: &mut Outputs<D>) {
+    pub(crate) fn no_one(
+        &mut self,
+        force: bool,
+        fresh: D::ReplId,
+        at: D::Offset,
+        out: &mut Outputs<D>,
+    ) {
         match self.data {
             Data::Restoring => return out.push(Output::Reply(Reply::Loading)),
             Data::Missing if !force => return out.push(Output::Reply(Reply::NoDataset)),
+            // An operator who forces it knows what has become of the other side.
+            Data::Whole if self.fails_over() && !force => {
+                return out.push(Output::Reply(Reply::FailingOver));
+            }
             Data::Missing | Data::Whole => {}
         }
         let ticket = self.take_ticket();
         self.committed = ticket;
         self.cancelled = ticket;
-        if let Role::Replica { .. } = self.role {
+        let replica = matches!(self.role, Role::Replica { .. });
+        if replica {
             self.stop_link(out);
-            self.role = Role::Master;
+        }
+        self.role = Role::Master { handing: None };
+        if replica {
             self.history.at.offset = at;
             if self.data == Data::Missing {
                 let begin = Position {
@@ -148,6 +181,8 @@ impl<D: Domain> Node<D> {
         let Some(link @ Link::Asked { resumes, .. }) = self.live_link(generation) else {
             return;
         };
+        // Whatever it answers, it answers as a master.
+        self.cede_no_more();
         match answer {
             // Nothing to continue from: the peer does not speak the protocol. `no_false_continue`.
             Answer::Continue { .. } if !resumes => self.break_link(link, out),
@@ -204,15 +239,16 @@ impl<D: Domain> Node<D> {
         }
     }
 
-    fn lost(&mut self, generation: D::Generation, out: &mut Outputs<D>) {
+    pub(crate) fn lost(&mut self, generation: D::Generation, out: &mut Outputs<D>) {
         if let Some(link) = self.live_link(generation) {
+            self.ceding_is(Ceding::Unsure, Ceding::Asked);
             self.forget_snapshot(link, out);
             self.wait(generation, out);
         }
     }
 
     fn timer(&mut self, generation: D::Generation, out: &mut Outputs<D>) {
-        if let Role::Replica { target, link } = self.role
+        if let Role::Replica { target, link, .. } = self.role
             && link == (Link::Waiting { generation })
         {
             self.dial(target, out);
@@ -220,7 +256,7 @@ impl<D: Domain> Node<D> {
     }
 
     fn history_began(&mut self, fresh: D::ReplId, at: D::Offset) {
-        if self.role == Role::Master && self.data == Data::Whole {
+        if matches!(self.role, Role::Master { .. }) && self.data == Data::Whole {
             self.history = History::new(Position {
                 replid: fresh,
                 offset: at,
@@ -228,25 +264,25 @@ impl<D: Domain> Node<D> {
         }
     }
 
-    fn take_ticket(&mut self) -> D::Ticket {
+    pub(crate) fn take_ticket(&mut self) -> D::Ticket {
         self.issued = D::next_ticket(self.issued);
         self.issued
     }
 
-    fn take_generation(&mut self) -> D::Generation {
+    pub(crate) fn take_generation(&mut self) -> D::Generation {
         self.last = D::next_generation(self.last);
         self.last
     }
 
     /// The link, if `generation` is its live connection; what comes from any other is stale.
-    fn live_link(&self, generation: D::Generation) -> Option<Link<D>> {
+    pub(crate) fn live_link(&self, generation: D::Generation) -> Option<Link<D>> {
         match self.role {
             Role::Replica { link, .. } if link.live() == Some(generation) => Some(link),
             _ => None,
         }
     }
 
-    fn set_link(&mut self, new: Link<D>) {
+    pub(crate) fn set_link(&mut self, new: Link<D>) {
         if let Role::Replica { link, .. } = &mut self.role {
             *link = new;
         }
@@ -258,9 +294,15 @@ impl<D: Domain> Node<D> {
         self.set_link(Link::Dialing { generation });
     }
 
-    fn ask(&mut self, generation: D::Generation, out: &mut Outputs<D>) -> Link<D> {
+    pub(crate) fn ask(&mut self, generation: D::Generation, out: &mut Outputs<D>) -> Link<D> {
         let resume = (self.data == Data::Whole).then(|| self.history.resume());
-        out.push(Output::Psync { generation, resume });
+        let failover = self.fails_over();
+        out.push(Output::Psync {
+            generation,
+            resume,
+            failover,
+        });
+        self.ceding_is(Ceding::Asked, Ceding::Unasked);
         Link::Asked {
             generation,
             resumes: resume.is_some(),
@@ -268,7 +310,7 @@ impl<D: Domain> Node<D> {
     }
 
     /// Ends the live connection, keeping what the dataset resumes from.
-    fn stop_link(&mut self, out: &mut Outputs<D>) {
+    pub(crate) fn stop_link(&mut self, out: &mut Outputs<D>) {
         if let Role::Replica { link, .. } = self.role
             && let Some(generation) = link.live()
         {

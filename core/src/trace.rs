@@ -24,7 +24,7 @@ use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::str::FromStr;
 
-use crate::{Answer, Boot, Domain, Input, Output, Outputs, Position, Reply};
+use crate::{Aim, Answer, Boot, Domain, Input, Output, Outputs, Position, Reply};
 
 /// A domain whose ids can be written and read back.
 pub trait Text:
@@ -115,6 +115,19 @@ impl Recorder {
                 Input::Timer { generation } => l.bare("timer").word(generation),
                 Input::Configure { flush } => l.bare("configure").mode(*flush),
                 Input::HistoryBegan { fresh, at } => l.bare("history-began").word(fresh).word(at),
+                Input::FailOver { aim } => l.bare("fail-over").aim(aim),
+                Input::CaughtUp { ticket, target, at } => {
+                    l.bare("caught-up").word(ticket).word(target).word(at)
+                }
+                Input::Expired { ticket, at } => l.bare("expired").word(ticket).word(at),
+                Input::Abort => l.bare("abort"),
+                Input::Rejected { generation, master } => l
+                    .bare("rejected")
+                    .word(generation)
+                    .bare(if *master { " master" } else { " other" }),
+                Input::TakeOver { replid, fresh, at } => {
+                    l.bare("take-over").word(replid).word(fresh).word(at)
+                }
             }
         });
     }
@@ -188,6 +201,14 @@ impl Line {
         self.bare(if flush { " flush" } else { " staging" })
     }
 
+    fn aim<D: Text>(&mut self, aim: &Aim<D>) -> &mut Self {
+        match aim {
+            Aim::Any => self.bare(" any"),
+            Aim::One(host) => self.bare(" one").word(host),
+            Aim::Force(host) => self.bare(" force").word(host),
+        }
+    }
+
     fn deed<D: Text>(&mut self, output: &Output<D>) -> &mut Self {
         match output {
             Output::Reply(reply) => self.bare("reply ").bare(match reply {
@@ -197,6 +218,15 @@ impl Line {
                 Reply::Cancelled => "cancelled",
                 Reply::Loading => "loading",
                 Reply::NoDataset => "no-dataset",
+                Reply::FailingOver => "failing-over",
+                Reply::AlreadyFailingOver => "already-failing-over",
+                Reply::NotMaster => "not-master",
+                Reply::NoFailover => "no-failover",
+                Reply::PromotionAsked => "promotion-asked",
+                Reply::CannotSync => "cannot-sync",
+                Reply::NotReplica => "not-replica",
+                Reply::OtherHistory => "other-history",
+                Reply::NoHandOver => "no-hand-over",
             }),
             Output::Connect(attempt) => self
                 .bare("connect")
@@ -206,12 +236,17 @@ impl Line {
             Output::Stop(generation) => self.bare("stop").word(generation),
             Output::Adopt(generation) => self.bare("adopt").word(generation),
             Output::Dial { generation, target } => self.bare("dial").word(generation).word(target),
-            Output::Psync { generation, resume } => {
+            Output::Psync {
+                generation,
+                resume,
+                failover,
+            } => {
                 self.bare("psync").word(generation);
                 match resume {
                     Some(resume) => self.word(&resume.replid).word(&resume.from),
                     None => self.bare(" -"),
-                }
+                };
+                self.bare(if *failover { " failover" } else { "" })
             }
             Output::Arm(generation) => self.bare("arm").word(generation),
             Output::Stage(generation) => self.bare("stage").word(generation),
@@ -221,6 +256,7 @@ impl Line {
             Output::Apply { generation, to } => self.bare("apply").word(generation).word(to),
             Output::DropReplicas => self.bare("drop-replicas"),
             Output::Empty(at) => self.bare("empty").position(at),
+            Output::Watch { ticket, aim } => self.bare("watch").word(ticket).aim(aim),
         }
     }
 }
@@ -527,6 +563,33 @@ fn read_fact<D: Text>(line: &str) -> Option<Fact<D>> {
             flush: words.either("flush", "staging")?,
         },
         "history-began" => Input::HistoryBegan {
+            fresh: words.value()?,
+            at: words.value()?,
+        },
+        "fail-over" => Input::FailOver {
+            aim: match words.raw()? {
+                "any" => Aim::Any,
+                "one" => Aim::One(words.value()?),
+                "force" => Aim::Force(words.value()?),
+                _ => return None,
+            },
+        },
+        "caught-up" => Input::CaughtUp {
+            ticket: words.value()?,
+            target: words.value()?,
+            at: words.value()?,
+        },
+        "expired" => Input::Expired {
+            ticket: words.value()?,
+            at: words.value()?,
+        },
+        "abort" => Input::Abort,
+        "rejected" => Input::Rejected {
+            generation: words.value()?,
+            master: words.either("master", "other")?,
+        },
+        "take-over" => Input::TakeOver {
+            replid: words.value()?,
             fresh: words.value()?,
             at: words.value()?,
         },

@@ -12,8 +12,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    Answer, Attempt, Boot, Domain, Greeted, History, Input, LinkStatus, Output, Outputs, Position,
-    Protocol, Reply, Resume, Status,
+    Answer, Attempt, Boot, Domain, Failover, Greeted, History, Input, LinkStatus, Output, Outputs,
+    Position, Protocol, Reply, Resume, Status,
     rename::{Names, Rename},
 };
 
@@ -118,13 +118,18 @@ impl<D: Domain> Node<D> {
             Some(replica) if replica.ticket == Some(greeted.ticket) => {
                 replica.link = Some((generation, Phase::Asked));
                 let resume = replica.resume.take();
-                out.push(Output::Psync { generation, resume });
+                out.push(Output::Psync {
+                    generation,
+                    resume,
+                    failover: false,
+                });
             }
             _ => {
                 self.strays.push((generation, Phase::Asked));
                 out.push(Output::Psync {
                     generation,
                     resume: None,
+                    failover: false,
                 });
             }
         }
@@ -189,7 +194,11 @@ impl<D: Domain> Node<D> {
                 if *phase == Phase::Dialing {
                     *phase = Phase::Asked;
                     let resume = self.current.as_mut().and_then(|r| r.resume.take());
-                    out.push(Output::Psync { generation, resume });
+                    out.push(Output::Psync {
+                        generation,
+                        resume,
+                        failover: false,
+                    });
                 }
             }
             Input::Answered { generation, answer } => {
@@ -288,6 +297,10 @@ impl<D: Domain> Protocol<D> for Node<D> {
             }
             // It knows one way to sync fully: drop, then load.
             Input::Configure { .. } => {}
+            // It knows no hand-over.
+            Input::FailOver { .. } => out.push(Output::Reply(Reply::NoHandOver)),
+            Input::Abort => out.push(Output::Reply(Reply::NoFailover)),
+            Input::TakeOver { .. } => out.push(Output::Reply(Reply::NoHandOver)),
             other => {
                 self.link_event(other, out);
             }
@@ -319,6 +332,7 @@ impl<D: Domain> Protocol<D> for Node<D> {
             whole: self.whole,
             history: self.history,
             live: link.and_then(|(g, phase)| (phase != Phase::Waiting).then_some(g)),
+            failover: Failover::No,
         }
     }
 }

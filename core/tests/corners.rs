@@ -29,7 +29,8 @@ fn a_master_that_is_demoted_asks_to_continue_from_what_it_wrote() {
             Adopt(1),
             Psync {
                 generation: 1,
-                resume
+                resume,
+                failover: false
             },
             OK
         ]
@@ -90,7 +91,8 @@ fn two_attempts_to_one_target_share_the_sync_of_the_first() {
             Adopt(4),
             Psync {
                 generation: 4,
-                resume
+                resume,
+                failover: false
             },
             OK
         ]
@@ -112,6 +114,7 @@ fn continue_to_one_who_has_nothing_is_nonsense() {
     let psync = Psync {
         generation: 3,
         resume: None,
+        failover: false,
     };
     let dialed = Input::Dialed {
         generation: 3,
@@ -234,6 +237,7 @@ fn restored_as_a_replica_it_resumes_from_the_file() {
     let psync = Psync {
         generation: 1,
         resume: resume(3, 8),
+        failover: false,
     };
     let dialed = Input::Dialed {
         generation: 1,

@@ -171,6 +171,7 @@ fn the_commit_stops_the_old_link_and_resumes_from_what_it_had() {
             Output::Psync {
                 generation: 2,
                 resume: from("a", 131),
+                failover: false
             },
             OK,
         ]
@@ -329,7 +330,8 @@ fn a_full_sync_that_dies_leaves_data_and_credentials() {
             node.step(Input::Dialed { generation, peer }),
             [Output::Psync {
                 generation,
-                resume: from("a", 101)
+                resume: from("a", 101),
+                failover: false
             }]
         );
     }
@@ -359,7 +361,8 @@ fn flush_mode_loads_from_the_first_byte_and_fails_to_no_dataset() {
         }),
         [Output::Psync {
             generation: 3,
-            resume: None
+            resume: None,
+            failover: false
         }]
     );
     // And one who was asked for everything cannot continue.
@@ -493,7 +496,8 @@ fn commands_wait_for_the_snapshot_file_of_the_start() {
         }),
         [Output::Psync {
             generation: 1,
-            resume: from("a", 41)
+            resume: from("a", 41),
+            failover: false
         }]
     );
 }

@@ -85,6 +85,17 @@ fn inputs() -> Vec<Input<Small>> {
             to: u64::MAX,
         },
         Input::Lost { generation: 3 },
+        Input::FailOver { aim: Aim::Any },
+        Input::Expired { ticket: 4, at: 5 },
+        Input::Abort,
+        Input::Rejected {
+            generation: 3,
+            master: true,
+        },
+        Input::Rejected {
+            generation: 3,
+            master: false,
+        },
         Input::Timer { generation: 3 },
         Input::Configure { flush: true },
         Input::Configure { flush: false },
@@ -128,6 +139,20 @@ fn inputs() -> Vec<Input<Small>> {
                 answer: Answer::FullResync(at),
             },
             Input::HistoryBegan { fresh: id, at: 5 },
+            Input::FailOver { aim: Aim::One(id) },
+            Input::FailOver {
+                aim: Aim::Force(id),
+            },
+            Input::CaughtUp {
+                ticket: 4,
+                target: id,
+                at: 5,
+            },
+            Input::TakeOver {
+                replid: id,
+                fresh: id,
+                at: 5,
+            },
         ]);
     }
     all

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use damselfly_core::Position;
+use damselfly_core::{Aim, Position};
 
 use crate::algorithm::Algorithm;
-use crate::tiny::host_name;
+use crate::tiny::{Tiny, host_name};
 use crate::world::{Client, Phase, Setting, Stage, World};
 
 /// Something that happens.
@@ -82,6 +82,30 @@ pub enum Action {
     Attach,
     /// It is gone.
     Detach,
+    /// `FAILOVER`.
+    FailOver {
+        /// Who.
+        client: u8,
+        /// To whom.
+        aim: Aim<Tiny>,
+    },
+    /// `FAILOVER ABORT`.
+    Abort {
+        /// Who.
+        client: u8,
+    },
+    /// A replica has confirmed all that was written.
+    CaughtUp {
+        /// Which.
+        host: u8,
+    },
+    /// The time of the hand-over is over.
+    Expired,
+    /// A peer asks us to take over.
+    TakeOver {
+        /// It names the history we hold.
+        ours: bool,
+    },
 }
 
 /// Why an attempt fails before it is greeted.
@@ -122,6 +146,11 @@ pub enum Event {
     Loaded,
     /// Some entries of the stream.
     Batch(u8),
+    /// An error, to the request to take over.
+    Rejected {
+        /// It says that it is a master.
+        master: bool,
+    },
     /// Closed, timed out, refused, or nonsense.
     Lost,
     /// The timer to dial again.
@@ -198,7 +227,10 @@ impl<A: Algorithm> World<A> {
                 });
             }
             if status.master.is_none() && !status.refuses_reads() {
-                all.extend([Action::Write, Action::NewHistory]);
+                if status.takes_writes() {
+                    all.push(Action::Write);
+                }
+                all.push(Action::NewHistory);
             }
             // A replica whose own link is down refuses those who want to sync with it.
             if (status.master.is_none() || status.link_up()) && !status.refuses_reads() {
@@ -207,6 +239,9 @@ impl<A: Algorithm> World<A> {
                     Some(_) => all.push(Action::Detach),
                 }
             }
+        }
+        if setting.hand_over {
+            self.hand_over(setting, all);
         }
         if setting.toggles {
             let flush = !self.ghost.flush();
@@ -221,6 +256,14 @@ impl<A: Algorithm> World<A> {
                 let hosts = (0..setting.masters).rev();
                 all.extend(hosts.map(|host| Action::Request { client, host }));
                 all.extend([false, true].map(|force| Action::NoOne { client, force }));
+                if setting.hand_over {
+                    let hosts = || 0..setting.masters;
+                    let aims = std::iter::once(Aim::Any)
+                        .chain(hosts().map(Aim::One))
+                        .chain(hosts().map(Aim::Force));
+                    all.extend(aims.map(|aim| Action::FailOver { client, aim }));
+                    all.push(Action::Abort { client });
+                }
                 if setting.reads {
                     all.push(Action::Sample { client });
                 }
@@ -345,6 +388,20 @@ impl fmt::Display for Action {
             Action::NewHistory => write!(f, "the history gets a new replid"),
             Action::Attach => write!(f, "a replica of ours attaches"),
             Action::Detach => write!(f, "the replica of ours leaves"),
+            Action::FailOver { client, aim } => match aim {
+                Aim::Any => write!(f, "{}: FAILOVER", who(client)),
+                Aim::One(host) => write!(f, "{}: FAILOVER TO {}", who(client), host_name(host)),
+                Aim::Force(host) => {
+                    write!(f, "{}: FAILOVER TO {} FORCE", who(client), host_name(host))
+                }
+            },
+            Action::Abort { client } => write!(f, "{}: FAILOVER ABORT", who(client)),
+            Action::CaughtUp { host } => write!(f, "{} has every write", host_name(host)),
+            Action::Expired => write!(f, "the time of the hand-over is over"),
+            Action::TakeOver { ours: true } => write!(f, "we are asked to take over"),
+            Action::TakeOver { ours: false } => {
+                write!(f, "we are asked to take over another history")
+            }
         }
     }
 }
@@ -371,6 +428,8 @@ impl fmt::Display for Event {
             Event::Began { empty: true } => write!(f, "the snapshot begins; no key is held"),
             Event::Loaded => write!(f, "the snapshot is in"),
             Event::Batch(entries) => write!(f, "{entries} more of the stream"),
+            Event::Rejected { master: true } => write!(f, "refused: it is a master"),
+            Event::Rejected { master: false } => write!(f, "refused"),
             Event::Lost => write!(f, "lost"),
             Event::Timer => write!(f, "time to dial again"),
         }

@@ -71,7 +71,7 @@ impl Algorithm for Node<Tiny> {
             cancelled: self.cancelled(),
             last: self.last_generation(),
             current: match self.role() {
-                Role::Master => None,
+                Role::Master { .. } => None,
                 Role::Replica { link, .. } => match link {
                     Link::Waiting { generation } => Some(generation),
                     link => link.live(),

@@ -251,6 +251,7 @@ impl<A: Algorithm> World<A> {
             name(host);
         }
         self.ghost.register().map(&mut name);
+        self.ghost.heir().map(&mut name);
         for wire in &self.wires {
             if !matches!(wire.stage, Stage::Stopped | Stage::Timer) {
                 name(wire.host);

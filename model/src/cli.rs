@@ -67,6 +67,9 @@ struct Size {
     /// Masters that they name.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=6))]
     masters: u8,
+    /// FAILOVER, and being asked to take over, may happen too.
+    #[arg(long)]
+    hand_over: bool,
 }
 
 #[derive(Args)]
@@ -144,6 +147,7 @@ fn setting(size: Size) -> Setting {
         marks: false,
         canonical: true,
         links: true,
+        hand_over: size.hand_over,
     }
 }
 

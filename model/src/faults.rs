@@ -5,6 +5,7 @@ use damselfly_core::properties::Property as Name;
 use damselfly_core::v1;
 use stateright::Property;
 
+use crate::action::{Action, Event};
 use crate::algorithm::Algorithm;
 use crate::model::InWorld;
 use crate::pr5774::Pr5774;
@@ -111,6 +112,7 @@ pub const SETTING: Setting = Setting {
     marks: true,
     canonical: true,
     links: true,
+    hand_over: false,
 };
 
 impl<A: Algorithm> Fault<A> {
@@ -128,5 +130,37 @@ impl<A: Algorithm> Fault<A> {
             time: None,
         };
         search(self.model(), limits).violations.pop().map(|v| v.1)
+    }
+}
+
+impl<A: Algorithm> World<A> {
+    /// Notes what the stories of known faults ask for.
+    pub(crate) fn remember(&mut self, action: Action) {
+        if self.node.status().refuses_reads() && self.data.held {
+            self.mark(Mark::Refused);
+        }
+        // These speak of the step that was just made.
+        let died = matches!(
+            action,
+            Action::Link {
+                event: Event::Lost,
+                ..
+            }
+        );
+        if !died {
+            self.marks &= !(Mark::SyncDied as u8);
+        }
+        if !matches!(action, Action::Fails { .. }) {
+            self.marks &= !(Mark::Interleaved as u8);
+        }
+        if !matches!(
+            action,
+            Action::Link {
+                event: Event::Continue(_),
+                ..
+            }
+        ) {
+            self.marks &= !(Mark::Needless as u8);
+        }
     }
 }

@@ -13,7 +13,9 @@
 pub mod action;
 pub mod algorithm;
 pub mod canon;
+mod code;
 pub mod faults;
+mod handover;
 pub mod linear;
 pub mod live;
 pub mod model;

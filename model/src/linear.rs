@@ -92,6 +92,7 @@ impl<A: Algorithm> Histories<A> {
                 // Clients are told apart by their histories, masters by their names.
                 canonical: false,
                 links: false,
+                hand_over: false,
             },
             algorithm: std::marker::PhantomData,
         }

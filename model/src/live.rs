@@ -153,7 +153,10 @@ fn calm<A: Algorithm>(state: &World<A>, action: Action, target: u8) -> bool {
             !nonsense
                 && !matches!(
                     event,
-                    Event::Lost | Event::Batch(_) | Event::Dialed(Peer::Myself)
+                    Event::Lost
+                        | Event::Rejected { .. }
+                        | Event::Batch(_)
+                        | Event::Dialed(Peer::Myself)
                 )
         }
         Action::Request { .. }
@@ -166,7 +169,12 @@ fn calm<A: Algorithm>(state: &World<A>, action: Action, target: u8) -> bool {
         | Action::Configure { .. }
         | Action::NewHistory
         | Action::Attach
-        | Action::Detach => false,
+        | Action::Detach
+        | Action::FailOver { .. }
+        | Action::Abort { .. }
+        | Action::CaughtUp { .. }
+        | Action::Expired
+        | Action::TakeOver { .. } => false,
     }
 }
 

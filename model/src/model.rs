@@ -11,8 +11,8 @@ use crate::story::Story;
 use crate::world::{Setting, Start, World};
 
 /// The properties that a state can break. `link_converges` is one of whole runs (`live`); `prefix`
-/// and `takeover_keeps_writes` are about several nodes.
-pub const CHECKED: [Name; 15] = [
+/// is about several nodes.
+pub const CHECKED: [Name; 16] = [
     Name::LinearizableRole,
     Name::TicketOrder,
     Name::FailedAttemptIsNoop,
@@ -27,6 +27,7 @@ pub const CHECKED: [Name; 15] = [
     Name::AtomicSwap,
     Name::NoSplitWrite,
     Name::NoPartialPromotion,
+    Name::TakeoverKeepsWrites,
     Name::EveryCommandAnswered,
 ];
 
@@ -115,7 +116,7 @@ pub fn every<A: Algorithm>() -> Vec<Property<InWorld<A>>> {
             vec![$(Property::always(CHECKED[$at].name(), unbroken::<A, $at>),)*]
         };
     }
-    all!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    all!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
 }
 
 impl<A: Algorithm> Model for InWorld<A> {

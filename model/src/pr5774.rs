@@ -8,8 +8,8 @@
 
 use damselfly_core::rename::{Names, Rename};
 use damselfly_core::{
-    Answer, Boot, Greeted, History, Input, LinkStatus, Node, Output, Outputs, Position, Protocol,
-    Reply, Resume, Status,
+    Answer, Boot, Failover, Greeted, History, Input, LinkStatus, Node, Output, Outputs, Position,
+    Protocol, Reply, Resume, Status,
 };
 
 use crate::algorithm::Algorithm;
@@ -116,6 +116,7 @@ impl Pr5774 {
             out.push(Output::Psync {
                 generation: replica.generation,
                 resume: replica.resume.take(),
+                failover: false,
             });
         }
     }
@@ -249,6 +250,7 @@ impl Protocol<Tiny> for Pr5774 {
             live: self
                 .replica
                 .and_then(|r| (r.phase != Phase::Waiting).then_some(r.generation)),
+            failover: Failover::No,
         }
     }
 }

@@ -233,6 +233,8 @@ struct World {
     connections: HashMap<u64, Life>,
     /// Replication ids that were made here: each is made once.
     made: HashSet<Name>,
+    /// Tickets of hand-overs.
+    watched: HashSet<u64>,
 }
 
 /// How far a connection is; it goes through these in order, and may be lost at any moment, once.
@@ -269,13 +271,25 @@ impl World {
         let follows = status.master.is_some();
         let held = status.history.at.offset;
         match *input {
-            Input::Commit { at, .. } | Input::NoOne { at, .. } if follows && at != held => {
+            Input::Commit { at, .. } | Input::NoOne { at, .. } | Input::TakeOver { at, .. }
+                if follows && at != held =>
+            {
                 return Err(format!("the dataset is at {held}, not at {at}"));
             }
-            Input::NoOne { fresh, .. } | Input::HistoryBegan { fresh, .. } => {
+            Input::NoOne { fresh, .. }
+            | Input::TakeOver { fresh, .. }
+            | Input::HistoryBegan { fresh, .. } => {
                 if !self.made.insert(fresh) {
                     return Err("a replication id was made twice".into());
                 }
+            }
+            Input::CaughtUp { ticket, .. } | Input::Expired { ticket, .. } => {
+                if !self.watched.contains(&ticket) {
+                    return Err(format!("no hand-over has ticket {ticket}"));
+                }
+            }
+            Input::Rejected { generation, .. } => {
+                self.moves(generation, &[Life::Asked], Life::Greeted)?;
             }
             Input::Dialed { generation, .. } => {
                 self.moves(generation, &[Life::Dialing], Life::Greeted)?;
@@ -316,6 +330,8 @@ impl World {
             Input::Commit { .. }
             | Input::Restored { .. }
             | Input::Requested { .. }
+            | Input::FailOver { .. }
+            | Input::Abort
             | Input::Configure { .. } => {}
         }
         Ok(())
@@ -350,6 +366,9 @@ impl World {
             }
             Output::Arm(generation) => {
                 self.connections.insert(generation, Life::Armed);
+            }
+            Output::Watch { ticket, .. } => {
+                self.watched.insert(ticket);
             }
             Output::Reply(_)
             | Output::CancelBefore(_)

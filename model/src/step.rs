@@ -71,6 +71,11 @@ impl<A: Algorithm> World<A> {
                 self.sub = None;
                 self.tell(Input::HistoryBegan { fresh, at }, None, witness);
             }
+            Action::FailOver { .. }
+            | Action::Abort { .. }
+            | Action::CaughtUp { .. }
+            | Action::Expired
+            | Action::TakeOver { .. } => self.hands_over(action, witness),
             Action::Attach => self.sub = Some(self.data.at.replid),
             Action::Detach => self.sub = None,
         }
@@ -103,7 +108,12 @@ impl<A: Algorithm> World<A> {
     }
 
     /// Steps the node and lets its deeds be done. A reply among them goes to `client`.
-    fn tell(&mut self, input: Input<Tiny>, client: Option<u8>, witness: &mut impl Witness) {
+    pub(crate) fn tell(
+        &mut self,
+        input: Input<Tiny>,
+        client: Option<u8>,
+        witness: &mut impl Witness,
+    ) {
         witness.input(&input);
         let mut out = Outputs::new();
         let broken = self.ghost.step(&mut self.node, input, &mut out);
@@ -140,7 +150,18 @@ impl<A: Algorithm> World<A> {
             fresh: self.fresh(),
             at: self.data.at.offset,
         };
-        let (fresh, was_replica) = (self.fresh(), self.ghost.register().is_some());
+        self.promotes(input, self.fresh(), Some(client), witness);
+    }
+
+    /// Tells the node `input`, which may make it master under the replid `fresh`.
+    pub(crate) fn promotes(
+        &mut self,
+        input: Input<Tiny>,
+        fresh: u8,
+        client: Option<u8>,
+        witness: &mut impl Witness,
+    ) {
+        let was_replica = self.ghost.register().is_some();
         witness.input(&input);
         let mut out = Outputs::new();
         let broken = self.ghost.step(&mut self.node, input, &mut out);
@@ -156,7 +177,7 @@ impl<A: Algorithm> World<A> {
                 .contains(&Output::CancelBefore(self.ghost.cancelled()));
             self.unless(told || !A::CANCELS, Property::EveryCommandAnswered);
         }
-        self.perform(&mut out, Some(client));
+        self.perform(&mut out, client);
     }
 
     fn greets(&mut self, client: u8, witness: &mut impl Witness) {
@@ -272,6 +293,10 @@ impl<A: Algorithm> World<A> {
                     to: to.offset,
                 }
             }
+            Event::Rejected { master } => {
+                stage = Stage::Greeted;
+                Input::Rejected { generation, master }
+            }
             Event::Lost => Input::Lost { generation },
             Event::Timer => Input::Timer { generation },
         };
@@ -352,7 +377,9 @@ impl<A: Algorithm> World<A> {
                 host: target,
                 stage: Stage::Dialing,
             }),
-            Output::Psync { generation, resume } => {
+            Output::Psync {
+                generation, resume, ..
+            } => {
                 if let Some(wire) = self.wire(generation) {
                     wire.stage = Stage::Asked(resume);
                 }
@@ -396,7 +423,7 @@ impl<A: Algorithm> World<A> {
                     Property::NoSpuriousRefusal,
                 );
             }
-            Output::Reply(_) | Output::Connect(_) => {}
+            Output::Reply(_) | Output::Connect(_) | Output::Watch { .. } => {}
         }
     }
 
@@ -464,36 +491,6 @@ impl<A: Algorithm> World<A> {
                     self.unless(!given || right, Property::NoFalseContinue);
                 }
             }
-        }
-    }
-
-    /// Notes what the stories of known faults ask for.
-    fn remember(&mut self, action: Action) {
-        if self.node.status().refuses_reads() && self.data.held {
-            self.mark(Mark::Refused);
-        }
-        // These speak of the step that was just made.
-        let died = matches!(
-            action,
-            Action::Link {
-                event: Event::Lost,
-                ..
-            }
-        );
-        if !died {
-            self.marks &= !(Mark::SyncDied as u8);
-        }
-        if !matches!(action, Action::Fails { .. }) {
-            self.marks &= !(Mark::Interleaved as u8);
-        }
-        if !matches!(
-            action,
-            Action::Link {
-                event: Event::Continue(_),
-                ..
-            }
-        ) {
-            self.marks &= !(Mark::Needless as u8);
         }
     }
 }

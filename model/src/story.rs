@@ -3,14 +3,14 @@
 use std::fmt::{self, Display};
 
 use damselfly_core::properties::{Broken, Property};
-use damselfly_core::rename::Rename;
-use damselfly_core::{Answer, Input, LinkStatus, Output, Outputs, Position, Reply, Status};
+use damselfly_core::{Input, LinkStatus, Output, Outputs, Position, Reply, Status};
 
 use crate::action::{Action, Failure};
 use crate::algorithm::Algorithm;
+use crate::code::{copy, rust};
 use crate::model::{InWorld, PRELUDE};
 use crate::step::Witness;
-use crate::tiny::{Same, Tiny, host_name};
+use crate::tiny::{Tiny, host_name};
 use crate::world::{Client, Setting, Start, World};
 
 /// A path of one world, told.
@@ -201,12 +201,17 @@ impl Story {
                 Column::Master(*target),
                 format!("dials {} as link #{generation}", host_name(*target)),
             ),
-            Output::Psync { generation, resume } => {
+            Output::Psync {
+                generation: g,
+                resume,
+                failover,
+            } => {
+                let asks = if *failover { " FAILOVER" } else { "" };
                 let text = match resume {
-                    Some(r) => format!("PSYNC h{} {} on link #{generation}", r.replid, r.from),
-                    None => format!("PSYNC ? -1 on link #{generation}"),
+                    Some(r) => format!("PSYNC h{} {}{asks} on link #{g}", r.replid, r.from),
+                    None => format!("PSYNC ? -1{asks} on link #{g}"),
                 };
-                (peer(*generation), text)
+                (peer(*g), text)
             }
             Output::Arm(g) => (Column::Node, format!("will dial again after link #{g}")),
             Output::Stage(g) => (
@@ -234,6 +239,7 @@ impl Story {
                 Column::Node,
                 format!("begins with an empty dataset: {}", place(at)),
             ),
+            Output::Watch { aim, .. } => (Column::Node, format!("waits for its heir: {aim:?}")),
         };
         Deed { who, text }
     }
@@ -295,8 +301,11 @@ fn concerns<A: Algorithm>(world: &World<A>, action: Action) -> Column {
     match action {
         Action::Request { client, .. }
         | Action::NoOne { client, .. }
+        | Action::FailOver { client, .. }
+        | Action::Abort { client }
         | Action::Sample { client }
         | Action::Answer { client } => Column::Client(client),
+        Action::CaughtUp { host } => Column::Master(host),
         Action::Connected { client }
         | Action::FallsMute { client }
         | Action::Greets { client }
@@ -313,7 +322,9 @@ fn concerns<A: Algorithm>(world: &World<A>, action: Action) -> Column {
         | Action::Configure { .. }
         | Action::NewHistory
         | Action::Attach
-        | Action::Detach => Column::Node,
+        | Action::Detach
+        | Action::Expired
+        | Action::TakeOver { .. } => Column::Node,
     }
 }
 
@@ -329,6 +340,8 @@ fn title<A: Algorithm>(world: &World<A>, action: Action) -> (Option<u8>, String)
     match action {
         Action::Request { client, .. }
         | Action::NoOne { client, .. }
+        | Action::FailOver { client, .. }
+        | Action::Abort { client }
         | Action::Sample { client }
         | Action::Answer { client } => (Some(client), action.to_string()),
         Action::Connected { client } => named(client, "accepts the connection"),
@@ -401,55 +414,6 @@ pub fn published(status: &Status<Tiny>) -> String {
         text += ", MASTERDOWN";
     }
     text
-}
-
-/// `input` as Rust, where core's names are in scope.
-fn rust(input: &Input<Tiny>) -> String {
-    // What `derive(Debug)` prints is Rust but for the name of the enum.
-    let text = format!("{input:?}");
-    let text = match input {
-        Input::Answered { generation, answer } => match answer {
-            Answer::Continue { replid } => format!(
-                "Answered {{ generation: {generation}, answer: Answer::Continue {{ replid: {replid:?} }} }}"
-            ),
-            Answer::FullResync(at) => {
-                format!(
-                    "Answered {{ generation: {generation}, answer: Answer::FullResync({at:?}) }}"
-                )
-            }
-        },
-        _ => text,
-    };
-    format!("Input::{text}")
-}
-
-fn copy(output: &Output<Tiny>) -> Output<Tiny> {
-    match output {
-        Output::Reply(reply) => Output::Reply(*reply),
-        Output::Connect(attempt) => Output::Connect(attempt.rename(&Same)),
-        Output::CancelBefore(ticket) => Output::CancelBefore(*ticket),
-        Output::Stop(g) => Output::Stop(*g),
-        Output::Adopt(g) => Output::Adopt(*g),
-        Output::Dial { generation, target } => Output::Dial {
-            generation: *generation,
-            target: *target,
-        },
-        Output::Psync { generation, resume } => Output::Psync {
-            generation: *generation,
-            resume: *resume,
-        },
-        Output::Arm(g) => Output::Arm(*g),
-        Output::Stage(g) => Output::Stage(*g),
-        Output::DropAndLoad(g) => Output::DropAndLoad(*g),
-        Output::Swap(g, at) => Output::Swap(*g, *at),
-        Output::Discard(g) => Output::Discard(*g),
-        Output::Apply { generation, to } => Output::Apply {
-            generation: *generation,
-            to: *to,
-        },
-        Output::DropReplicas => Output::DropReplicas,
-        Output::Empty(at) => Output::Empty(*at),
-    }
 }
 
 /// As it is displayed: the Explorer shows states by `Debug`.

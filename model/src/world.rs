@@ -31,6 +31,8 @@ pub struct Setting {
     pub canonical: bool,
     /// What happens on links; without it only commands do.
     pub links: bool,
+    /// Hand-overs happen: `FAILOVER` by clients, and requests to take over.
+    pub hand_over: bool,
 }
 
 /// Where a search begins.

@@ -23,6 +23,7 @@ const SETTING: Setting = Setting {
     marks: false,
     canonical: true,
     links: true,
+    hand_over: false,
 };
 
 #[test]
@@ -109,4 +110,39 @@ fn representatives_have_the_same_future() {
         }
     }
     assert!(seen.len() > 10_000, "{}", seen.len());
+}
+
+const HAND_OVER: Setting = Setting {
+    clients: 2,
+    toggles: false,
+    hand_over: true,
+    ..SETTING
+};
+
+/// `FAILOVER` to anybody or to one, with and without `FORCE`, `ABORT`, time-outs, lost answers, and requests to take
+/// over, with `REPLICAOF` and every fault of the network in between.
+#[test]
+fn every_state_of_a_hand_over() {
+    let setting = HAND_OVER;
+    let limits = Limits {
+        time: Some(Duration::from_secs(600)),
+        ..Limits::default()
+    };
+    let outcome = search(Ours::new(setting), limits);
+    let broken: Vec<_> = outcome.violations.iter().map(|(name, _)| *name).collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    assert!(outcome.complete, "timed out");
+    assert_eq!(
+        (outcome.unique, outcome.transitions, outcome.depth),
+        (30_752, 593_098, 18)
+    );
+}
+
+/// A hand-over that is accepted ends in a stream, too.
+#[test]
+fn the_link_converges_after_a_hand_over() {
+    let time = Some(Duration::from_secs(600));
+    let found = live::converges(&Ours::new(HAND_OVER), time).expect("timed out");
+    assert!(found.stuck.is_none(), "{:?}", found.stuck.map(|s| s.0));
+    assert_eq!(found.states, 30_752);
 }

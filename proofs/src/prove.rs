@@ -25,6 +25,7 @@ pub const CLAIMED: &[Property] = &[
     Property::AtomicSwap,
     Property::NoSplitWrite,
     Property::NoPartialPromotion,
+    Property::TakeoverKeepsWrites,
     Property::EveryCommandAnswered,
 ];
 
@@ -130,7 +131,7 @@ fn allowed<D: Domain>(node: &Node<D>, input: &Input<D>) -> bool {
                 && greeted.ticket() <= node.issued()
                 && (!replica || at == history.at.offset)
         }
-        Input::NoOne { fresh, at, .. } => {
+        Input::NoOne { fresh, at, .. } | Input::TakeOver { fresh, at, .. } => {
             fresh != history.at.replid && (!replica || at == history.at.offset)
         }
         Input::Batch { to, .. } => to > history.at.offset,
@@ -142,7 +143,12 @@ fn allowed<D: Domain>(node: &Node<D>, input: &Input<D>) -> bool {
         | Input::Lost { .. }
         | Input::Timer { .. }
         | Input::Configure { .. }
-        | Input::HistoryBegan { .. } => true,
+        | Input::HistoryBegan { .. }
+        | Input::FailOver { .. }
+        | Input::CaughtUp { .. }
+        | Input::Expired { .. }
+        | Input::Abort
+        | Input::Rejected { .. } => true,
     }
 }
 

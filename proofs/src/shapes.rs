@@ -5,7 +5,7 @@
 
 use damselfly_core::shape::Parts;
 use damselfly_core::{
-    Answer, Attempt, Data, Domain, History, Input, Link, Place, Position, Role, Second,
+    Aim, Answer, Attempt, Ceding, Data, Domain, History, Input, Link, Place, Position, Role, Second,
 };
 
 use crate::sym::{Name, Number};
@@ -90,11 +90,28 @@ pub enum LinkShape {
     Streaming,
 }
 
+/// Whom a hand-over is to, without its name; the variants are those of `Aim`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AimShape {
+    Any,
+    One,
+    Force,
+}
+
+/// Which role, without its ids; the variants are those of `Role`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleShape {
+    Master(Option<AimShape>),
+    Replica(LinkShape, Option<Ceding>),
+}
+
 /// A node without its ids.
 #[allow(missing_docs)]
 #[derive(Clone, Copy, Debug)]
 pub struct NodeShape {
-    pub link: Option<LinkShape>,
+    pub role: RoleShape,
     pub data: Data,
     pub flush: bool,
     pub second: bool,
@@ -118,7 +135,15 @@ pub enum InputShape {
     Timer,
     Configure(bool),
     HistoryBegan,
+    FailOver(AimShape),
+    CaughtUp,
+    Expired,
+    Abort,
+    Rejected(bool),
+    TakeOver,
 }
+
+const AIMS: [AimShape; 3] = [AimShape::Any, AimShape::One, AimShape::Force];
 
 const BOTH: [bool; 2] = [false, true];
 
@@ -126,24 +151,34 @@ const BOTH: [bool; 2] = [false, true];
 pub fn nodes() -> Vec<NodeShape> {
     use LinkShape::*;
     let links = [
-        None,
-        Some(Held),
-        Some(Waiting),
-        Some(Dialing),
-        Some(Asked(false)),
-        Some(Asked(true)),
-        Some(Promised),
-        Some(Loading(Place::Staging)),
-        Some(Loading(Place::Instead)),
-        Some(Streaming),
+        Held,
+        Waiting,
+        Dialing,
+        Asked(false),
+        Asked(true),
+        Promised,
+        Loading(Place::Staging),
+        Loading(Place::Instead),
+        Streaming,
     ];
-    let mut all = Vec::new();
+    let ceding = [
+        None,
+        Some(Ceding::Unasked),
+        Some(Ceding::Asked),
+        Some(Ceding::Unsure),
+    ];
+    let mut roles = vec![RoleShape::Master(None)];
+    roles.extend(AIMS.map(|aim| RoleShape::Master(Some(aim))));
     for link in links {
+        roles.extend(ceding.map(|ceding| RoleShape::Replica(link, ceding)));
+    }
+    let mut all = Vec::new();
+    for role in roles {
         for data in [Data::Restoring, Data::Whole, Data::Missing] {
             for flush in BOTH {
                 for second in BOTH {
                     all.push(NodeShape {
-                        link,
+                        role,
                         data,
                         flush,
                         second,
@@ -167,7 +202,12 @@ pub fn inputs() -> Vec<InputShape> {
         Lost,
         Timer,
         HistoryBegan,
+        CaughtUp,
+        Expired,
+        Abort,
+        TakeOver,
     ];
+    all.extend(AIMS.map(FailOver));
     for yes in BOTH {
         all.extend([
             Restored(yes),
@@ -176,6 +216,7 @@ pub fn inputs() -> Vec<InputShape> {
             Continue(yes),
             Began(yes),
             Configure(yes),
+            Rejected(yes),
         ]);
     }
     all
@@ -191,6 +232,28 @@ pub fn link_shape<D: Domain>(link: &Link<D>) -> LinkShape {
         Link::Promised { .. } => LinkShape::Promised,
         Link::Loading { place, .. } => LinkShape::Loading(*place),
         Link::Streaming { .. } => LinkShape::Streaming,
+    }
+}
+
+/// The shape of a concrete thing; fails to compile when a variant is missing above.
+pub fn aim_shape<D: Domain>(aim: &Aim<D>) -> AimShape {
+    match aim {
+        Aim::Any => AimShape::Any,
+        Aim::One(_) => AimShape::One,
+        Aim::Force(_) => AimShape::Force,
+    }
+}
+
+/// The shape of a concrete thing; fails to compile when a variant is missing above.
+pub fn role_shape<D: Domain>(role: &Role<D>) -> RoleShape {
+    match role {
+        Role::Master { handing } => RoleShape::Master(handing.as_ref().map(aim_shape)),
+        Role::Replica { link, ceding, .. } => {
+            let all = |ceding: Ceding| match ceding {
+                Ceding::Unasked | Ceding::Asked | Ceding::Unsure => ceding,
+            };
+            RoleShape::Replica(link_shape(link), ceding.map(all))
+        }
     }
 }
 
@@ -213,6 +276,12 @@ pub fn input_shape<D: Domain>(input: &Input<D>) -> InputShape {
         Input::Timer { .. } => InputShape::Timer,
         Input::Configure { flush } => InputShape::Configure(*flush),
         Input::HistoryBegan { .. } => InputShape::HistoryBegan,
+        Input::FailOver { aim } => InputShape::FailOver(aim_shape(aim)),
+        Input::CaughtUp { .. } => InputShape::CaughtUp,
+        Input::Expired { .. } => InputShape::Expired,
+        Input::Abort => InputShape::Abort,
+        Input::Rejected { master, .. } => InputShape::Rejected(*master),
+        Input::TakeOver { .. } => InputShape::TakeOver,
     }
 }
 
@@ -233,11 +302,14 @@ impl NodeShape {
             committed: D::ticket(),
             cancelled: D::ticket(),
             last: D::generation(),
-            role: match self.link {
-                None => Role::Master,
-                Some(link) => Role::Replica {
+            role: match self.role {
+                RoleShape::Master(aim) => Role::Master {
+                    handing: aim.map(AimShape::fill),
+                },
+                RoleShape::Replica(link, ceding) => Role::Replica {
                     target: D::host(),
                     link: link.fill(),
+                    ceding,
                 },
             },
             data: self.data,
@@ -248,6 +320,16 @@ impl NodeShape {
                     until: D::offset(),
                 }),
             },
+        }
+    }
+}
+
+impl AimShape {
+    fn fill<D: Fresh>(self) -> Aim<D> {
+        match self {
+            Self::Any => Aim::Any,
+            Self::One => Aim::One(D::host()),
+            Self::Force => Aim::Force(D::host()),
         }
     }
 }
@@ -323,6 +405,23 @@ impl InputShape {
             Self::Timer => Input::Timer { generation },
             Self::Configure(flush) => Input::Configure { flush },
             Self::HistoryBegan => Input::HistoryBegan {
+                fresh: D::replid(),
+                at: D::offset(),
+            },
+            Self::FailOver(aim) => Input::FailOver { aim: aim.fill() },
+            Self::CaughtUp => Input::CaughtUp {
+                ticket: D::ticket(),
+                target: D::host(),
+                at: D::offset(),
+            },
+            Self::Expired => Input::Expired {
+                ticket: D::ticket(),
+                at: D::offset(),
+            },
+            Self::Abort => Input::Abort,
+            Self::Rejected(master) => Input::Rejected { generation, master },
+            Self::TakeOver => Input::TakeOver {
+                replid: D::replid(),
                 fresh: D::replid(),
                 at: D::offset(),
             },

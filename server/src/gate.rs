@@ -12,6 +12,7 @@
 
 use crate::repl::domain::Status;
 use crate::store::dataset::Dataset;
+use damselfly_core::Failover;
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Fence {
     pub loading: bool,
     /// The dataset is whole. When it is not, data commands answer `-MASTERDOWN`, never an empty truth.
     pub whole: bool,
+    /// A hand-over waits for its heir: nothing may be written, not even that a key has expired.
+    pub handing: bool,
     /// Generation of the connection to the master; an applier of another one must stop.
     pub generation: Option<u64>,
 }
@@ -39,6 +42,7 @@ impl From<&Status> for Fence {
             link_up: status.master.is_none() || status.link_up(),
             loading: status.loading,
             whole: status.whole,
+            handing: status.failover == Failover::WaitingForSync,
             generation: status.live,
         }
     }
@@ -51,6 +55,7 @@ impl Fence {
         link_up: true,
         loading: false,
         whole: true,
+        handing: false,
         generation: None,
     };
 }

@@ -1,7 +1,8 @@
 //! Replication: the shell around `damselfly-core` on one side, the replicas of this server on the other.
 //!
 //! Following a master, in the order of a `REPLICAOF`: [`driver`] (the one caller of the core's `step`),
-//! [`attempt`] (phase one), [`greet`] (the handshake), `link` (PSYNC, snapshot, stream).
+//! [`attempt`] (phase one), [`greet`] (the handshake), `link` (PSYNC, snapshot, stream). Handing the role over:
+//! `failover`.
 //!
 //! Being followed: [`serve`] (PSYNC, the replicas and what each of them is sent), [`snapshot`] (taken
 //! without fork while writes go on, for replicas and files).
@@ -12,6 +13,7 @@ pub mod domain;
 pub mod door;
 pub mod driver;
 pub mod facts;
+mod failover;
 pub mod greet;
 pub mod link;
 pub mod load;

@@ -3,6 +3,7 @@
 use super::attempt::Verdict;
 use super::domain::{Host, Id, Wire};
 use super::driver::{Asked, Driver, Hooks, Start, World};
+use super::failover;
 use super::serve::{Hello, Master, MasterConfig, MasterHooks};
 use super::tasks::OnRuntime;
 use crate::config::Settings;
@@ -13,7 +14,7 @@ use crate::shell::replication::{
     Answer, LinkInfo, ReplicaLine, Replication, ReplicationInfo, Serve, Snapshots,
 };
 use crate::shell::server::Server;
-use damselfly_core::{LinkStatus, Position};
+use damselfly_core::{Failover, LinkStatus, Position};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -87,6 +88,24 @@ impl Door {
         self.driver.restored(position);
     }
 
+    /// `FAILOVER`.
+    fn fail_over(&self, args: &[&[u8]]) -> Result<(), &'static str> {
+        let request = match failover::parse(args)? {
+            failover::Order::Begin(request) => request,
+            failover::Order::Abort => {
+                return match self.driver.abort_hand_over() {
+                    damselfly_core::Reply::Ok => Ok(()),
+                    refused => Err(refused.text()),
+                };
+            }
+        };
+        let watch = failover::begin(&self.driver, &self.master, &request)?;
+        let (driver, master) = (Arc::clone(&self.driver), Arc::clone(&self.master));
+        self.runtime
+            .spawn(failover::watch(driver, master, watch, request.time));
+        Ok(())
+    }
+
     /// The side that follows.
     pub fn driver(&self) -> &Arc<Driver> {
         &self.driver
@@ -103,6 +122,12 @@ impl Hooks for Arc<Neighbours> {
     fn demoted(&self, view: &View) {
         if let Some(server) = self.server.upgrade() {
             server.blocking.demoted(&server, view);
+        }
+    }
+
+    fn handing_over(&self, under_way: bool) {
+        if let Some(server) = self.server.upgrade() {
+            server.pause.hand_over(under_way);
         }
     }
 
@@ -184,6 +209,12 @@ fn write(verdict: &Verdict, out: &mut Reply) {
     }
 }
 
+fn ok() -> Answer {
+    let mut out = Reply::default();
+    out.ok();
+    Answer::Now(out.take())
+}
+
 fn error(text: &str) -> Answer {
     let mut out = Reply::default();
     out.error(text);
@@ -223,8 +254,36 @@ impl Replication for Door {
     }
 
     fn hand_over(&self, args: &[&[u8]]) -> Answer {
-        let name = String::from_utf8_lossy(args.first().copied().unwrap_or_default());
-        error(&format!("ERR {} is not supported yet", name.to_uppercase()))
+        let failover = args
+            .first()
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"failover"));
+        if failover {
+            return match self.fail_over(args) {
+                Ok(()) => ok(),
+                Err(text) => error(text),
+            };
+        }
+        match failover::time_of(args) {
+            Err(text) => error(text),
+            Ok(time) => {
+                // It goes on if the client leaves.
+                let asked = failover::take_over(Arc::clone(&self.driver), time);
+                let asked = self.runtime.spawn(asked);
+                Answer::Later(Box::pin(async move {
+                    let mut out = Reply::default();
+                    match asked.await {
+                        Ok(Ok(())) => out.ok(),
+                        Ok(Err(why)) => out.error(&why),
+                        Err(_) => out.error("ERR the server is shutting down"),
+                    }
+                    out.take()
+                }))
+            }
+        }
+    }
+
+    fn take_over(&self, all: &mut AllGates<'_, View>, replid: &[u8]) -> Result<(), String> {
+        self.driver.take_over(all, replid)
     }
 
     fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String> {
@@ -269,7 +328,12 @@ impl Replication for Door {
         ReplicationInfo {
             link,
             replicas: lines.collect(),
-            failover_state: "no-failover",
+            failover_state: match status.failover {
+                Failover::No => "no-failover",
+                Failover::WaitingForSync => "waiting-for-sync",
+                Failover::InProgress => "failover-in-progress",
+            },
+            last_pause: self.driver.last_pause(),
             last_error: facts
                 .last_error()
                 .map(|e| e.to_string())
@@ -292,7 +356,10 @@ impl Replication for Door {
         count: usize,
         offset: u64,
     ) -> Pin<Box<dyn Future<Output = usize> + Send>> {
-        self.master.ask_for_acks();
+        // While a hand-over waits, nothing is added to the log.
+        if self.driver.status().failover == Failover::No {
+            self.master.ask_for_acks();
+        }
         let master = Arc::clone(&self.master);
         Box::pin(async move { master.wait_for_acks(count, offset).await })
     }

@@ -8,11 +8,13 @@
 //! Locks, in order: gates, then the driver's own, then those of shards and log.
 
 mod deeds;
+mod handover;
 mod inputs;
 mod machine;
 #[cfg(test)]
 mod tests;
 
+pub use handover::Watch;
 pub use inputs::{Asked, Begun, Follow};
 pub use machine::Start;
 
@@ -26,6 +28,7 @@ use crate::store::Dataset;
 use arc_swap::ArcSwap;
 use damselfly_core::{Attempt, Input};
 use deeds::Left;
+use handover::HandOvers;
 use machine::Machine;
 use parking_lot::Mutex;
 use std::io;
@@ -51,6 +54,8 @@ pub trait Tasks: Send + Sync {
 pub trait Hooks: Send + Sync {
     /// A master became a replica: clients that wait for writes of theirs are to be sent away.
     fn demoted(&self, view: &View);
+    /// A hand-over is under way from here on, or is over: writes of clients wait as long as one is.
+    fn handing_over(&self, under_way: bool);
     /// Our history goes on under another name or is another one: our own replicas must come anew.
     fn drop_replicas(&self);
     /// How often a client had the configuration file written.
@@ -96,6 +101,7 @@ struct Inner {
     losses: u32,
     /// Since when the link streams, if it does.
     up_since: Option<Instant>,
+    hand_overs: HandOvers,
     /// Nothing is started any more.
     closed: bool,
 }
@@ -118,6 +124,7 @@ impl Driver {
                 links: Vec::new(),
                 losses: 0,
                 up_since: None,
+                hand_overs: HandOvers::default(),
                 closed: false,
             }),
             published: ArcSwap::from_pointee(status),

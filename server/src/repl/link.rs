@@ -11,7 +11,7 @@ use super::greet::reach;
 use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, room_on_machine};
 use super::peer::{Peer, PeerError, shown};
 use crate::config::Settings;
-use damselfly_core::{Answer, Position, Resume};
+use damselfly_core::{Answer, Position};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -59,7 +59,7 @@ pub(super) async fn follow(driver: Arc<Driver>, link: Follow, peer: Peer) {
         driver: Arc::clone(&driver),
         generation,
     };
-    if let End::Lost(why) = session.run(peer, link.resume).await {
+    if let End::Lost(why) = session.run(peer, link).await {
         driver.lost(generation, &why);
     }
 }
@@ -80,8 +80,8 @@ struct Session {
 }
 
 impl Session {
-    async fn run(self, mut peer: Peer, resume: Option<Resume<Wire>>) -> End {
-        let synced = match self.negotiate(&mut peer, resume).await {
+    async fn run(self, mut peer: Peer, link: Follow) -> End {
+        let synced = match self.negotiate(&mut peer, link).await {
             Ok(Answer::Continue { .. }) => Ok(peer),
             Ok(Answer::FullResync(at)) => self.full_sync(peer, at).await,
             Err(end) => Err(end),
@@ -111,18 +111,24 @@ impl Session {
         }
     }
 
-    async fn negotiate(
-        &self,
-        peer: &mut Peer,
-        resume: Option<Resume<Wire>>,
-    ) -> Result<Answer<Wire>, End> {
-        let (replid, from) = match resume {
-            Some(resume) => (resume.replid.to_string(), resume.from.to_string()),
-            None => ("?".into(), "-1".into()),
+    async fn negotiate(&self, peer: &mut Peer, mut link: Follow) -> Result<Answer<Wire>, End> {
+        let (line, replid, from) = loop {
+            let (replid, from) = match link.resume {
+                Some(resume) => (resume.replid.to_string(), resume.from.to_string()),
+                None => ("?".into(), "-1".into()),
+            };
+            let ask: [&[u8]; 4] = [b"PSYNC", replid.as_bytes(), from.as_bytes(), b"FAILOVER"];
+            let ask = &ask[..if link.failover { 4 } else { 3 }];
+            self.in_time(peer.command(ask)).await?;
+            let line = self.line(peer).await?;
+            match line.strip_prefix(b"-") {
+                Some(said) if link.failover => {
+                    let next = self.driver.rejected(self.generation, &shown(said));
+                    link = next.ok_or(End::Stopped)?;
+                }
+                _ => break (line, replid, from),
+            }
         };
-        let ask: [&[u8]; 3] = [b"PSYNC", replid.as_bytes(), from.as_bytes()];
-        self.in_time(peer.command(&ask)).await?;
-        let line = self.line(peer).await?;
         let answer = parse_answer(&line).map_err(End::Lost)?;
         match answer {
             Answer::Continue { .. } => tracing::info!("the master continues from {replid}:{from}"),

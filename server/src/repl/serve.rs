@@ -20,8 +20,8 @@ use super::snapshot::Snapshots;
 use crate::gate::{AllGates, Gates, View};
 use crate::log::{Cursor, ReplLog};
 use arc_swap::ArcSwap;
-use damselfly_core::Resume;
 use damselfly_core::history::{Backlog, may_continue};
+use damselfly_core::{Failover, Reply, Resume};
 use parking_lot::Mutex;
 use replica::{End, Replica};
 use std::collections::BTreeMap;
@@ -145,16 +145,12 @@ impl Master {
     ) -> Result<Admission, String> {
         let wanted = match args {
             [_, replid, offset] => Some((*replid, parse_offset(offset)?)),
-            [_, _, _, failover] if failover.eq_ignore_ascii_case(b"failover") => {
-                return Err(if view.fence.replica {
-                    "ERR PSYNC FAILOVER is not supported".into()
-                } else {
-                    "ERR PSYNC FAILOVER can't be sent to a master.".into()
-                });
-            }
             [_] => None,
             _ => return Err("ERR syntax error".into()),
         };
+        if view.status.failover != Failover::No {
+            return Err(Reply::CannotSync.text().into());
+        }
         if view.fence.replica && !view.fence.link_up {
             return Err("NOMASTERLINK Can't SYNC while not connected with my master".into());
         }
@@ -259,6 +255,11 @@ impl Master {
         }
     }
 
+    /// Ready when a replica confirms something.
+    pub async fn acked(&self) {
+        self.acked.notified().await;
+    }
+
     /// Asks all replicas to say now how far they are. Called with a gate held, on a master; the caller kicks
     /// the log afterwards.
     pub fn ask_for_acks(&self) {
@@ -316,8 +317,9 @@ impl Master {
 
     fn ping(&self, slot: usize) {
         let gate = self.gates.enter(slot);
-        // A replica sends no pings of its own: its stream is its master's, byte for byte.
-        if !gate.fence.replica && self.log.active() {
+        // A replica sends no pings of its own: its stream is its master's, byte for byte. And a master that hands
+        // over waits until its log is confirmed to the end.
+        if gate.status.takes_writes() && self.log.active() {
             self.log.writer().plain(&[b"PING"]);
         }
         Gates::leave(gate);
@@ -326,7 +328,7 @@ impl Master {
 
     fn free_backlog(&self) {
         let mut all = self.gates.all();
-        if all.view().fence.replica || !self.replicas.lock().is_empty() {
+        if !all.view().status.takes_writes() || !self.replicas.lock().is_empty() {
             return;
         }
         // Who knows the history by its name must not think that it ends where we stop counting.

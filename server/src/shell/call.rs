@@ -28,6 +28,8 @@ pub(super) trait Still {
     fn replace(&mut self, view: View) -> View;
     /// REPLICAOF inside EXEC; the view that is in the gates then.
     fn replicaof(&mut self, by: &dyn Replication, args: &[&[u8]], out: &mut Reply) -> View;
+    /// `PSYNC replid offset FAILOVER`: takes over, or says why not; the view that is in the gates then.
+    fn take_over(&mut self, by: &dyn Replication, replid: &[u8]) -> (View, Result<(), String>);
 }
 
 impl Still for AllGates<'_, View> {
@@ -38,6 +40,11 @@ impl Still for AllGates<'_, View> {
     fn replicaof(&mut self, by: &dyn Replication, args: &[&[u8]], out: &mut Reply) -> View {
         by.replicaof_in_exec(self, args, out);
         self.view().clone()
+    }
+
+    fn take_over(&mut self, by: &dyn Replication, replid: &[u8]) -> (View, Result<(), String>) {
+        let taken = by.take_over(self, replid);
+        (self.view().clone(), taken)
     }
 }
 
@@ -227,7 +234,7 @@ impl Call<'_> {
 
 /// What becomes of expired keys under this view.
 pub(super) fn expiry(view: &View) -> Expiry {
-    match view.fence.replica {
+    match view.fence.replica || view.fence.handing {
         true => Expiry::Hide,
         false => Expiry::Remove,
     }

@@ -34,7 +34,11 @@ pub(super) async fn run(server: Arc<Server>) {
 fn chunk(server: &Arc<Server>, cycle: &mut ExpiryCycle) -> bool {
     let gate = server.gates.enter(server.aside());
     // On a replica the master says when a key goes.
-    if gate.fence.replica || !gate.fence.whole || !server.active_expire.load(Relaxed) {
+    if gate.fence.replica
+        || gate.fence.handing
+        || !gate.fence.whole
+        || !server.active_expire.load(Relaxed)
+    {
         return false;
     }
     let log = &server.log;

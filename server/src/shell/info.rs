@@ -401,6 +401,9 @@ fn replication(server: &Server, view: &View, lines: &mut Lines<'_>) {
         state => state,
     };
     lines.add("master_failover_state", failover);
+    if let Some(pause) = info.last_pause {
+        lines.add("master_failover_last_pause_ms", pause.as_millis());
+    }
     lines.add("master_replid", status.history.at.replid);
     match &status.history.second {
         Some(second) => {

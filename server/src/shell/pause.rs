@@ -1,8 +1,8 @@
-//! CLIENT PAUSE: commands of clients wait until a time, or until UNPAUSE.
+//! Commands of clients wait: until a time or UNPAUSE (CLIENT PAUSE), or until a hand-over is over (FAILOVER).
 
 use parking_lot::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Instant;
 use tokio::sync::Notify;
 
@@ -20,6 +20,8 @@ pub enum What {
 pub struct Pause {
     on: AtomicBool,
     now: Mutex<Option<(What, Instant)>>,
+    /// A hand-over is under way: writes wait.
+    handing_over: AtomicBool,
     over: Notify,
 }
 
@@ -41,10 +43,19 @@ impl Pause {
         self.over.notify_waiters();
     }
 
+    /// A hand-over is under way, or is over. Said with all gates held, so that what runs in a gate knows.
+    pub fn hand_over(&self, under_way: bool) {
+        self.handing_over.store(under_way, SeqCst);
+        if !under_way {
+            self.over.notify_waiters();
+        }
+    }
+
     /// True when a command has to wait; `writes` tells whether it may write.
     #[inline]
     pub fn holds(&self, writes: bool) -> bool {
-        self.on.load(Relaxed) && self.holds_now(writes)
+        (self.on.load(Relaxed) && self.holds_now(writes))
+            || (writes && self.handing_over.load(Relaxed))
     }
 
     #[cold]
@@ -67,9 +78,12 @@ impl Pause {
 
     /// Returns when the pause is over, or has changed.
     pub async fn over(&self) {
+        // Enlisted from here on: what ends after this look is heard of.
         let ended = self.over.notified();
         if let Some((_, end)) = self.current() {
             let _ = tokio::time::timeout_at(end.into(), ended).await;
+        } else if self.handing_over.load(SeqCst) {
+            ended.await;
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct ReplicationInfo {
     pub replicas: Vec<ReplicaLine>,
     /// `master_failover_state`.
     pub failover_state: &'static str,
+    /// `master_failover_last_pause_ms`: how long the last hand-over made writes wait.
+    pub last_pause: Option<std::time::Duration>,
     /// `replicaof_last_error`: why the last REPLICAOF that failed did; empty if none did.
     pub last_error: String,
     /// `sync_full`, `sync_partial_ok`, `sync_partial_err`.
@@ -93,6 +95,12 @@ pub trait Replication: Send + Sync {
     /// # Errors
     /// The error reply, without its `-`.
     fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String>;
+
+    /// `PSYNC replid offset FAILOVER`: our master asks us to take over. We have when this returns well.
+    ///
+    /// # Errors
+    /// The error reply, without its `-`.
+    fn take_over(&self, all: &mut AllGates<'_, View>, replid: &[u8]) -> Result<(), String>;
 
     /// What INFO shows.
     fn info(&self) -> ReplicationInfo;

@@ -50,6 +50,7 @@ pub fn run(config: Config) -> Result<(), String> {
         whole: false,
         history: History::new(damselfly_core::Position { replid, offset: 0 }),
         live: None,
+        failover: damselfly_core::Failover::No,
     };
     let view = View::new(Arc::new(Dataset::new(settings.databases)), Arc::new(status));
     let server = Arc::new(Server::new(config, view, log, run_id, count));

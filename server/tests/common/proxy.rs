@@ -23,6 +23,9 @@ pub enum Fault {
     TruncateAfter(u64),
     /// Each connection carries nonsense after so many bytes down it.
     GarbageAfter(u64),
+    /// What comes down a connection is lost from the moment this word went up it: what it asked for is done, and
+    /// nobody hears of it.
+    LoseAnswersTo(&'static str),
 }
 
 struct Shared {
@@ -143,15 +146,24 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let (up, down) = (Arc::clone(shared), Arc::clone(shared));
         let passed = Arc::<AtomicU64>::default();
+        let asks = Arc::<AtomicBool>::default();
+        let asked = Arc::clone(&asks);
         *lock(&shared.newest) = Arc::clone(&passed);
-        thread::spawn(move || pump(client, server, &up, None));
-        thread::spawn(move || pump(server2, client2, &down, Some(&passed)));
+        thread::spawn(move || pump(client, server, &up, None, &asks));
+        thread::spawn(move || pump(server2, client2, &down, Some(&passed), &asked));
     }
 }
 
 /// Copies until either side is closed, doing what the fault of the moment asks. `counter` is given to the
-/// pump that copies down, and counts what it has copied.
-fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, counter: Option<&AtomicU64>) {
+/// pump that copies down, and counts what it has copied. `asked` is set when the word of
+/// [`Fault::LoseAnswersTo`] goes up.
+fn pump(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    shared: &Shared,
+    counter: Option<&AtomicU64>,
+    asked: &AtomicBool,
+) {
     let down = counter.is_some();
     let _ = from.set_read_timeout(Some(TICK));
     let mut buf = vec![0; 16 << 10];
@@ -188,6 +200,13 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, counter: Option
                 let clean = limit.saturating_sub(passed) as usize;
                 for (i, byte) in portion[clean..].iter_mut().enumerate() {
                     *byte = (i as u8).wrapping_mul(37) ^ 0x5a;
+                }
+            }
+            Fault::LoseAnswersTo(_) if down && asked.load(Ordering::SeqCst) => continue,
+            Fault::LoseAnswersTo(word) if !down => {
+                let mut windows = portion.windows(word.len());
+                if windows.any(|bytes| bytes == word.as_bytes()) {
+                    asked.store(true, Ordering::SeqCst);
                 }
             }
             _ => {}

@@ -52,6 +52,7 @@ fn status(replid: Id, offset: u64) -> Status {
         whole: true,
         history: History::new(Position { replid, offset }),
         live: None,
+        failover: damselfly_core::Failover::No,
     }
 }
 

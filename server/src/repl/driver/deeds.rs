@@ -4,10 +4,10 @@ use super::super::attempt::Verdict;
 use super::super::domain::Wire;
 use super::super::load::Staged;
 use super::inputs::{Begun, Follow};
-use super::{Driver, Inner, Stop};
+use super::{Driver, Inner, Stop, Watch};
 use crate::gate::{AllGates, View};
 use crate::store::{Dataset, lazyfree};
-use damselfly_core::{Output, Reply};
+use damselfly_core::{Failover, Output, Reply};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,6 +35,8 @@ pub(super) struct Left {
     pub begun: Option<Begun>,
     /// The caller's snapshot is the dataset.
     pub swapped: bool,
+    /// The caller is to watch over a hand-over.
+    pub watch: Option<Watch>,
 }
 
 /// The shortest and the longest time between a loss and the redial, before jitter.
@@ -80,8 +82,20 @@ impl Driver {
                         inner.links.push((generation, stop));
                     }
                 }
-                Output::Psync { generation, resume } => {
-                    left.follow = Some(Follow { generation, resume });
+                Output::Psync {
+                    generation,
+                    resume,
+                    failover,
+                } => {
+                    left.follow = Some(Follow {
+                        generation,
+                        resume,
+                        failover,
+                    });
+                }
+                Output::Watch { ticket, aim } => {
+                    inner.hand_overs.ticket = Some(ticket);
+                    left.watch = Some(Watch { ticket, aim });
                 }
                 Output::Arm(generation) => {
                     forget(inner, generation);
@@ -136,7 +150,10 @@ impl Driver {
             lazyfree::free(staged);
         }
         for entry in cancelled {
-            tracing::info!("REPLICAOF {} was cancelled by NO ONE", entry.target());
+            tracing::info!(
+                "REPLICAOF {} was cancelled by a later command",
+                entry.target()
+            );
             entry.answer(Verdict::Reply(Reply::Cancelled))();
         }
         left
@@ -165,6 +182,10 @@ impl Driver {
         }
         if before.master.is_none() && after.master.is_some() {
             self.world.hooks.demoted(all.view());
+        }
+        let handing = after.failover != Failover::No;
+        if inner.hand_overs.set(handing) {
+            self.world.hooks.handing_over(handing);
         }
         tell(&before, &after);
     }

@@ -27,6 +27,8 @@ pub struct Follow {
     pub generation: u64,
     /// What the dataset held resumes from; none if there is none.
     pub resume: Option<Resume<Wire>>,
+    /// It is asked to take over first.
+    pub failover: bool,
 }
 
 /// A snapshot is to be read.
@@ -264,7 +266,7 @@ impl Driver {
     }
 
     /// A replication id that was never used.
-    fn fresh(&self) -> Result<Id, String> {
+    pub(super) fn fresh(&self) -> Result<Id, String> {
         Id::random().map_err(|error| format!("no randomness for a replication id: {error}"))
     }
 

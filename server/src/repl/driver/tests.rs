@@ -56,6 +56,10 @@ impl Hooks for Noting {
         self.0.demotions.fetch_add(1, SeqCst);
     }
 
+    fn handing_over(&self, under_way: bool) {
+        self.note(format!("handing over: {under_way}"));
+    }
+
     fn drop_replicas(&self) {
         self.0.dropped.fetch_add(1, SeqCst);
     }

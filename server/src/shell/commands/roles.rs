@@ -49,12 +49,32 @@ pub(super) fn replconf(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     Flow::Next
 }
 
-pub(super) fn psync(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+pub(super) fn psync(call: &mut Call<'_>, all: &[&[u8]]) -> Flow {
     let Some(replication) = call.server.replication() else {
         return error(call, ALONE);
     };
     let hello = call.session.hello.as_deref().cloned().unwrap_or_default();
     let ip = call.client.addr.ip().to_canonical().to_string();
+    let plain;
+    let mut args = all;
+    if let [name, replid, offset, failover] = args
+        && failover.eq_ignore_ascii_case(b"failover")
+    {
+        if let Err(text) = integer(offset) {
+            return error(call, text);
+        }
+        let World::All(still, view) = &mut call.world else {
+            return Flow::NeedAll;
+        };
+        let (now, taken) = still.take_over(&**replication, replid);
+        *view = now;
+        if let Err(text) = taken {
+            return error(call, &text);
+        }
+        // And then it is a replica of ours like any other.
+        plain = [*name, *replid, *offset];
+        args = &plain;
+    }
     match replication.psync(call.world.view(), &hello, &ip, args) {
         Ok(serve) => Flow::Park(Parked::Serve(serve)),
         Err(text) => error(call, &text),

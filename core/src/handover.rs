@@ -1,0 +1,239 @@
+//! Hand-over without loss: the master stops its writes, waits until a replica has them all, becomes
+//! that replica's replica, and asks it to take the role (`FAILOVER`, `PSYNC ... FAILOVER`).
+//!
+//! ```text
+//!  Master ──FAILOVER──▶ Master, handing ──caught up (or FORCE, late)──▶ Replica, ceding: Unasked
+//!    ▲                     │ time-out, ABORT                              │ PSYNC ... FAILOVER
+//!    ├─────────────────────┘                                              ▼
+//!    ├──── time-out, ABORT while nobody was asked ◀── Unasked           Asked ──lost──▶ Unsure ─┐
+//!    │                                                                   │  │              ▲ │  │
+//!    └──── refused: the target is not master ◀───────────────────────────┘  │ accepted     └─┘  │ accepted, or
+//!                                                                           ▼                   ▼ master already
+//!                                                                        Replica             Replica
+//! ```
+//!
+//! From the moment the target was asked until it answers, this node cannot know who is master: it
+//! stays a replica, and takes no writes (REPLICAOF.md, "two generals"). Only `REPLICAOF NO ONE FORCE`,
+//! an operator who knows better, ends that.
+
+use crate::{Data, Domain, Link, Node, Output, Outputs, Reply, Role};
+
+/// Whom a master hands over to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Aim<D: Domain> {
+    /// Whichever replica has everything first.
+    Any,
+    /// This one.
+    One(D::Host),
+    /// This one, and when the time is over even without all writes: the promise is given up.
+    Force(D::Host),
+}
+
+impl<D: Domain> Aim<D> {
+    /// Whether `target` may take over.
+    pub fn admits(&self, target: D::Host) -> bool {
+        match *self {
+            Self::Any => true,
+            Self::One(host) | Self::Force(host) => host == target,
+        }
+    }
+}
+
+/// What a master that has become the replica of its heir knows of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ceding {
+    /// It was not asked to take over yet: it cannot be master through us.
+    Unasked,
+    /// It was asked on the live connection, for the first time, and will answer there.
+    Asked,
+    /// It was asked, and the connection was lost before its answer came.
+    Unsure,
+}
+
+/// How far a hand-over is: `master_failover_state`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Failover {
+    /// None is under way.
+    No,
+    /// A master that takes no writes until a replica has them all.
+    WaitingForSync,
+    /// A replica whose target has yet to take over.
+    InProgress,
+}
+
+impl<D: Domain> Node<D> {
+    /// How far a hand-over is.
+    pub fn failover(&self) -> Failover {
+        match self.role {
+            Role::Master { handing: None } | Role::Replica { ceding: None, .. } => Failover::No,
+            Role::Master { handing: Some(_) } => Failover::WaitingForSync,
+            Role::Replica {
+                ceding: Some(_), ..
+            } => Failover::InProgress,
+        }
+    }
+
+    /// Whether a hand-over is under way: nothing else may change the role until it is over.
+    pub(crate) fn fails_over(&self) -> bool {
+        self.failover() != Failover::No
+    }
+
+    /// `FAILOVER`: from here on clients' writes wait. No other command takes a ticket until it is
+    /// over, so its own is the last one issued for as long as it lasts.
+    pub(crate) fn fail_over(&mut self, aim: Aim<D>, out: &mut Outputs<D>) {
+        if self.data == Data::Restoring {
+            return out.push(Output::Reply(Reply::Loading));
+        }
+        if self.fails_over() {
+            return out.push(Output::Reply(Reply::AlreadyFailingOver));
+        }
+        let Role::Master { handing } = &mut self.role else {
+            return out.push(Output::Reply(Reply::NotMaster));
+        };
+        *handing = Some(aim);
+        let ticket = self.take_ticket();
+        out.push(Output::Reply(Reply::Ok));
+        out.push(Output::Watch { ticket, aim });
+    }
+
+    /// `target` has every write.
+    pub(crate) fn caught_up(
+        &mut self,
+        ticket: D::Ticket,
+        target: D::Host,
+        at: D::Offset,
+        out: &mut Outputs<D>,
+    ) {
+        if let Role::Master { handing: Some(aim) } = self.role
+            && ticket == self.issued
+            && aim.admits(target)
+        {
+            self.cede(target, at, out);
+        }
+    }
+
+    /// The time of the hand-over is over.
+    pub(crate) fn expired(&mut self, ticket: D::Ticket, at: D::Offset, out: &mut Outputs<D>) {
+        if ticket != self.issued {
+            return;
+        }
+        match self.role {
+            Role::Master {
+                handing: Some(Aim::Force(target)),
+            } => self.cede(target, at, out),
+            Role::Master { handing: Some(_) }
+            | Role::Replica {
+                ceding: Some(Ceding::Unasked),
+                ..
+            } => self.put_back(out),
+            Role::Master { handing: None } | Role::Replica { .. } => {}
+        }
+    }
+
+    /// `FAILOVER ABORT`.
+    pub(crate) fn abort(&mut self, out: &mut Outputs<D>) {
+        let reply = match self.role {
+            Role::Master { handing: None } | Role::Replica { ceding: None, .. } => {
+                Reply::NoFailover
+            }
+            Role::Replica {
+                ceding: Some(Ceding::Asked | Ceding::Unsure),
+                ..
+            } => Reply::PromotionAsked,
+            Role::Master { handing: Some(_) }
+            | Role::Replica {
+                ceding: Some(Ceding::Unasked),
+                ..
+            } => {
+                self.put_back(out);
+                Reply::Ok
+            }
+        };
+        out.push(Output::Reply(reply));
+    }
+
+    /// The peer answered `PSYNC ... FAILOVER` with an error; `master` when because it is one.
+    pub(crate) fn rejected(
+        &mut self,
+        generation: D::Generation,
+        master: bool,
+        out: &mut Outputs<D>,
+    ) {
+        let ceding = match self.role {
+            Role::Replica { ceding, .. } => ceding,
+            Role::Master { .. } => None,
+        };
+        match (self.live_link(generation), ceding) {
+            // It is what it was before it was asked: so are we.
+            (Some(Link::Asked { .. }), Some(Ceding::Asked)) => self.put_back(out),
+            // It has taken over, when it was asked before: its answer was lost, not the request.
+            (Some(Link::Asked { .. }), Some(Ceding::Unsure)) if master => {
+                self.cede_no_more();
+                let link = self.ask(generation, out);
+                self.set_link(link);
+            }
+            _ => self.lost(generation, out),
+        }
+    }
+
+    /// `PSYNC replid ... FAILOVER`: our master, of whose history we are, asks us to take over.
+    pub(crate) fn take_over(
+        &mut self,
+        replid: D::ReplId,
+        fresh: D::ReplId,
+        at: D::Offset,
+        out: &mut Outputs<D>,
+    ) {
+        let refusal = match (self.data, self.role) {
+            (Data::Restoring, _) => Some(Reply::Loading),
+            _ if self.fails_over() => Some(Reply::CannotSync),
+            (_, Role::Master { .. }) => Some(Reply::NotReplica),
+            (Data::Missing, _) => Some(Reply::NoDataset),
+            (Data::Whole, _) if replid != self.history.at.replid => Some(Reply::OtherHistory),
+            (Data::Whole, _) => None,
+        };
+        match refusal {
+            Some(reply) => out.push(Output::Reply(reply)),
+            None => self.no_one(false, fresh, at, out),
+        }
+    }
+
+    /// The one step in which a hand-over takes effect here: from it on this node is the replica of its
+    /// heir, and what was connecting before it is cancelled.
+    fn cede(&mut self, target: D::Host, at: D::Offset, out: &mut Outputs<D>) {
+        self.committed = self.issued;
+        self.cancelled = self.issued;
+        self.history.at.offset = at;
+        out.push(Output::CancelBefore(self.issued));
+        let generation = self.take_generation();
+        out.push(Output::Dial { generation, target });
+        self.role = Role::Replica {
+            target,
+            link: Link::Dialing { generation },
+            ceding: Some(Ceding::Unasked),
+        };
+    }
+
+    /// The hand-over has not happened: master as before, of the same history, since nobody wrote
+    /// meanwhile.
+    fn put_back(&mut self, out: &mut Outputs<D>) {
+        self.stop_link(out);
+        self.role = Role::Master { handing: None };
+    }
+
+    /// The target is master: from here on this is a replica like any other.
+    pub(crate) fn cede_no_more(&mut self) {
+        if let Role::Replica { ceding, .. } = &mut self.role {
+            *ceding = None;
+        }
+    }
+
+    /// The request to take over is sent on this connection, or its answer was lost with it.
+    pub(crate) fn ceding_is(&mut self, next: Ceding, from: Ceding) {
+        if let Role::Replica { ceding, .. } = &mut self.role
+            && *ceding == Some(from)
+        {
+            *ceding = Some(next);
+        }
+    }
+}

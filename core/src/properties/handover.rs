@@ -1,0 +1,179 @@
+//! The part of the account that is about hand-over.
+
+use super::{Broken, Ghost, Passing, Property, Wire};
+use crate::{Aim, Ceding, Domain, Failover, Reply, Status};
+
+impl<D: Domain> Ghost<D> {
+    /// Whether a hand-over is under way.
+    pub fn fails_over(&self) -> bool {
+        self.passing != Passing::No
+    }
+
+    /// Whom a master hands over to, if it waits for one by name.
+    pub fn heir(&self) -> Option<D::Host> {
+        match self.passing {
+            Passing::Waiting(Aim::One(host) | Aim::Force(host)) => Some(host),
+            Passing::No | Passing::Waiting(Aim::Any) | Passing::Ceding(_) => None,
+        }
+    }
+
+    /// A replica has confirmed everything: if it is the one that was waited for, it is to take over.
+    pub(super) fn caught_up(&mut self, ticket: D::Ticket, target: D::Host, at: D::Offset) {
+        if let Passing::Waiting(aim) = self.passing
+            && ticket == self.issued
+            && aim.admits(target)
+        {
+            self.cede(target, at);
+        }
+    }
+
+    /// The time is over: as it was before, or without all writes, by how it was asked for.
+    pub(super) fn expired(&mut self, ticket: D::Ticket, at: D::Offset) {
+        if ticket != self.issued {
+            return;
+        }
+        match self.passing {
+            Passing::Waiting(Aim::Force(target)) => self.cede(target, at),
+            Passing::Waiting(_) | Passing::Ceding(Ceding::Unasked) => self.put_back(),
+            Passing::No | Passing::Ceding(_) => {}
+        }
+    }
+
+    fn cede(&mut self, target: D::Host, at: D::Offset) {
+        self.register = Some(target);
+        self.committed = self.issued;
+        self.cancelled = self.issued;
+        self.history.at.offset = at;
+        self.passing = Passing::Ceding(Ceding::Unasked);
+    }
+
+    fn put_back(&mut self) {
+        self.register = None;
+        self.passing = Passing::No;
+    }
+
+    /// The peer refused to take over.
+    pub(super) fn rejected(&mut self, master: bool) {
+        match (self.wire, self.passing) {
+            (Wire::Asked { .. }, Passing::Ceding(Ceding::Asked)) => self.put_back(),
+            // It was asked before, and is master: through us.
+            (Wire::Asked { .. }, Passing::Ceding(Ceding::Unsure)) if master => {
+                self.passing = Passing::No;
+                self.wire = Wire::Quiet;
+            }
+            _ => self.lost(),
+        }
+    }
+
+    /// The live connection is lost, and an answer that may have been on it.
+    pub(super) fn lost(&mut self) {
+        if self.passing == Passing::Ceding(Ceding::Asked) {
+            self.passing = Passing::Ceding(Ceding::Unsure);
+        }
+        self.unlink();
+    }
+
+    /// Who is to take over, and only he, is asked to.
+    pub(super) fn asking(&mut self, failover: bool, broken: &mut Broken) {
+        let ceding = matches!(self.passing, Passing::Ceding(_));
+        broken.unless(failover == ceding, Property::NoSplitWrite);
+        if self.passing == Passing::Ceding(Ceding::Unasked) {
+            self.passing = Passing::Ceding(Ceding::Asked);
+        }
+    }
+
+    pub(super) fn failing_over(&mut self, aim: Aim<D>, reply: Reply, broken: &mut Broken) {
+        let cause = match reply {
+            Reply::Ok => {
+                let may = self.register.is_none() && self.whole && !self.fails_over();
+                broken.unless(may, Property::TakeoverKeepsWrites);
+                self.issued = D::next_ticket(self.issued);
+                self.passing = Passing::Waiting(aim);
+                return;
+            }
+            Reply::Loading => self.restoring,
+            Reply::AlreadyFailingOver => self.fails_over(),
+            Reply::NotMaster => self.register.is_some(),
+            // The old algorithm has none.
+            Reply::NoHandOver => true,
+            _ => return broken.add(Property::EveryCommandAnswered),
+        };
+        broken.unless(cause, Property::NoSpuriousRefusal);
+    }
+
+    pub(super) fn aborted(&mut self, reply: Reply, broken: &mut Broken) {
+        let asked = matches!(
+            self.passing,
+            Passing::Ceding(Ceding::Asked | Ceding::Unsure)
+        );
+        match reply {
+            Reply::Ok => {
+                broken.unless(self.fails_over(), Property::EveryCommandAnswered);
+                // Who was asked may be master by now.
+                broken.unless(!asked, Property::NoSplitWrite);
+                self.put_back();
+            }
+            Reply::NoFailover => broken.unless(!self.fails_over(), Property::NoSpuriousRefusal),
+            Reply::PromotionAsked => broken.unless(asked, Property::NoSpuriousRefusal),
+            _ => broken.add(Property::EveryCommandAnswered),
+        }
+    }
+
+    pub(super) fn taking_over(
+        &mut self,
+        replid: D::ReplId,
+        fresh: D::ReplId,
+        at: D::Offset,
+        reply: Reply,
+        broken: &mut Broken,
+    ) {
+        let cause = match reply {
+            Reply::Ok => {
+                broken.unless(self.register.is_some(), Property::LinearizableRole);
+                broken.unless(self.whole, Property::NoPartialPromotion);
+                broken.unless(
+                    replid == self.history.at.replid,
+                    Property::TakeoverKeepsWrites,
+                );
+                broken.unless(!self.fails_over(), Property::NoSplitWrite);
+                return self.promoted(fresh, at, broken);
+            }
+            Reply::Loading => self.restoring,
+            Reply::CannotSync => self.fails_over(),
+            Reply::NotReplica => self.register.is_none(),
+            Reply::NoDataset => !self.whole,
+            Reply::OtherHistory => replid != self.history.at.replid,
+            Reply::NoHandOver => true,
+            _ => return broken.add(Property::EveryCommandAnswered),
+        };
+        broken.unless(cause, Property::NoSpuriousRefusal);
+    }
+
+    /// It is master by a command that commits at once, and cancels what came before it.
+    pub(super) fn promoted(&mut self, fresh: D::ReplId, at: D::Offset, broken: &mut Broken) {
+        if self.register.take().is_some() {
+            broken.unless(self.whole, Property::NoPartialPromotion);
+            self.history.at.offset = at;
+            // Unless it began from an empty dataset, with a history of its own.
+            if self.history.at.replid != fresh {
+                self.history.shift(fresh);
+            }
+        }
+        self.issued = D::next_ticket(self.issued);
+        self.committed = self.issued;
+        self.cancelled = self.issued;
+        self.passing = Passing::No;
+    }
+
+    /// Writes wait as long as a hand-over does; and who may have an heir takes none.
+    pub(super) fn look_at_hand_over(&self, status: Status<D>, broken: &mut Broken) {
+        let said = match self.passing {
+            Passing::No => Failover::No,
+            Passing::Waiting(_) => Failover::WaitingForSync,
+            Passing::Ceding(_) => Failover::InProgress,
+        };
+        broken.unless(status.failover == said, Property::TakeoverKeepsWrites);
+        let ceding = matches!(self.passing, Passing::Ceding(_));
+        broken.unless(!(ceding && status.takes_writes()), Property::NoSplitWrite);
+    }
+}

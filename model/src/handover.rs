@@ -1,0 +1,62 @@
+//! Hand-over in the world: `FAILOVER` at this node, and requests to it to take over.
+//!
+//! Its replica is the one the world has ([`World::sub`]), whichever master's name it is given: it has
+//! everything, or not yet, whenever that is possible.
+
+use damselfly_core::{Failover, Input};
+
+use crate::action::{Action, Event};
+use crate::algorithm::Algorithm;
+use crate::step::Witness;
+use crate::world::{Setting, Stage, World};
+
+impl<A: Algorithm> World<A> {
+    /// What a hand-over that is under way may come to, and requests to take over.
+    pub(crate) fn hand_over(&self, setting: &Setting, all: &mut Vec<Action>) {
+        let status = self.node.status();
+        if status.failover != Failover::No {
+            all.push(Action::Expired);
+        }
+        if status.failover == Failover::WaitingForSync && self.sub.is_some() {
+            all.extend((0..setting.masters).map(|host| Action::CaughtUp { host }));
+        }
+        if status.failover == Failover::InProgress
+            && let Some(generation) = status.live
+            && (self.wires.iter())
+                .any(|w| w.generation == generation && matches!(w.stage, Stage::Asked(_)))
+        {
+            all.extend([true, false].map(|master| Action::Link {
+                generation,
+                event: Event::Rejected { master },
+            }));
+        }
+        if self.ghost.started() {
+            all.extend([true, false].map(|ours| Action::TakeOver { ours }));
+        }
+    }
+
+    /// Lets one of the actions of a hand-over happen.
+    pub(crate) fn hands_over(&mut self, action: Action, witness: &mut impl Witness) {
+        let (ticket, at) = (self.ghost.issued(), self.data.at.offset);
+        match action {
+            Action::FailOver { client, aim } => {
+                self.tell(Input::FailOver { aim }, Some(client), witness);
+            }
+            Action::Abort { client } => self.tell(Input::Abort, Some(client), witness),
+            Action::CaughtUp { host: target } => {
+                self.tell(Input::CaughtUp { ticket, target, at }, None, witness);
+            }
+            Action::Expired => self.tell(Input::Expired { ticket, at }, None, witness),
+            Action::TakeOver { ours } => {
+                let replid = match ours {
+                    true => self.data.at.replid,
+                    false => self.fresh(),
+                };
+                // Two new names: the stranger's, and the one to go on under.
+                let fresh = self.fresh() + u8::from(!ours);
+                self.promotes(Input::TakeOver { replid, fresh, at }, fresh, None, witness);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! Hand-over without loss: FAILOVER and REPLTAKEOVER, between Damselfly and the stock server both ways.
+
+mod common;
+
+use common::server::free_port;
+use common::wait::check;
+use common::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A master and its replica, the replica's link up.
+fn pair(master: Kind, replica: Kind) -> (Server, Server) {
+    let (master, replica) = (Server::start(master, &[]), Server::start(replica, &[]));
+    master.run("SET before 1").ok();
+    replica.follow(master.port);
+    await_replicas(&master, 1);
+    (master, replica)
+}
+
+/// Clients that count up keys of their own at a master, noting what was acknowledged, until a write is refused.
+struct Writers {
+    stop: Arc<AtomicBool>,
+    acked: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<Ended>>,
+}
+
+/// How a writer ended.
+struct Ended {
+    key: String,
+    acked: i64,
+    refusal: Option<String>,
+    /// The longest that a write took which was executed.
+    longest: Duration,
+}
+
+impl Writers {
+    fn at(server: &Server) -> Writers {
+        let (stop, acked) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let threads = (0..4).map(|i| {
+            let (stop, acked) = (Arc::clone(&stop), Arc::clone(&acked));
+            let mut client = server.client();
+            let key = format!("count:{i}");
+            let mut n = client.run(&format!("INCR {key}")).int();
+            thread::spawn(move || {
+                let (mut longest, mut refusal) = (Duration::ZERO, None);
+                while !stop.load(SeqCst) {
+                    let asked = Instant::now();
+                    match client.run(&format!("INCR {key}")) {
+                        Value::Int(count) => {
+                            assert_eq!(count, n + 1, "{key} went back");
+                            n = count;
+                            longest = longest.max(asked.elapsed());
+                            acked.fetch_add(1, SeqCst);
+                        }
+                        other => {
+                            refusal = Some(other.error().to_owned());
+                            break;
+                        }
+                    }
+                }
+                Ended {
+                    key,
+                    acked: n,
+                    refusal,
+                    longest,
+                }
+            })
+        });
+        let threads = threads.collect();
+        Writers {
+            stop,
+            acked,
+            threads,
+        }
+    }
+
+    /// Waits until some more writes are acknowledged.
+    fn go_on(&self) {
+        let before = self.acked.load(SeqCst);
+        eventually("writes are acknowledged", || {
+            let now = self.acked.load(SeqCst);
+            check(now > before + 50, || format!("{before} -> {now}"))
+        });
+    }
+
+    fn join(self) -> Vec<Ended> {
+        let threads = self.threads.into_iter();
+        threads.map(|t| t.join().expect("a writer")).collect()
+    }
+
+    /// All were refused as by a replica, and `heir` has every write that was acknowledged.
+    fn assert_kept(self, heir: &Server) {
+        for ended in self.join() {
+            assert_eq!(
+                ended.refusal.as_deref(),
+                Some("READONLY You can't write against a read only replica.")
+            );
+            let held = heir.run(&format!("GET {}", ended.key)).text();
+            assert_eq!(held, ended.acked.to_string(), "{}", ended.key);
+        }
+    }
+
+    /// None was refused.
+    fn assert_unhurt(self, server: &Server) -> Duration {
+        self.stop.store(true, SeqCst);
+        let mut longest = Duration::ZERO;
+        for ended in self.join() {
+            assert_eq!(ended.refusal, None, "{}", ended.key);
+            let held = server.run(&format!("GET {}", ended.key)).text();
+            assert_eq!(held, ended.acked.to_string(), "{}", ended.key);
+            longest = longest.max(ended.longest);
+        }
+        longest
+    }
+}
+
+fn state(server: &Server) -> String {
+    server.info("replication").get("master_failover_state")
+}
+
+fn await_state(server: &Server, wanted: &str) {
+    eventually("the hand-over goes on", || {
+        let state = state(server);
+        check(state == wanted, || state.clone())
+    });
+}
+
+/// The roles have changed, the old master has resumed without a full sync, and both hold the same.
+fn assert_handed_over(old: &Server, new: &Server) {
+    old.await_link(new.port);
+    assert_eq!(new.info("replication").get("role"), "master");
+    await_state(old, "no-failover");
+    assert_eq!(granted(new).full, 0, "the old master did not resume");
+    new.run("SET after 1").ok();
+    await_caught_up(new, old);
+    assert_same_data(new, old);
+}
+
+/// What the Damselflies did is what the core does, and broke no property.
+fn assert_replay<const N: usize>(servers: [Server; N]) {
+    for mut server in servers {
+        if server.kind == Kind::Damselfly {
+            assert!(server.terminate().success());
+            trace::replay(&server.trace()).unwrap_or_else(|e| panic!("the replay fails: {e}"));
+        }
+    }
+}
+
+fn hands_over(master: Kind, replica: Kind) -> (Server, Server) {
+    let (old, new) = pair(master, replica);
+    let writers = Writers::at(&old);
+    writers.go_on();
+    old.run(&format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 20000", new.port))
+        .ok();
+    // Only reads the whole way.
+    assert_eq!(old.run("GET before").text(), "1");
+    assert_handed_over(&old, &new);
+    writers.assert_kept(&new);
+    (old, new)
+}
+
+#[test]
+fn damselfly_to_damselfly_and_back() {
+    let (old, new) = hands_over(Kind::Damselfly, Kind::Damselfly);
+    let pause = old.info("replication").num("master_failover_last_pause_ms");
+    assert!((0..20_000).contains(&pause), "{pause}");
+    // And back, to whichever replica there is.
+    await_replicas(&new, 1);
+    new.run("FAILOVER").ok();
+    new.await_link(old.port);
+    old.run("SET again 1").ok();
+    await_caught_up(&old, &new);
+    assert_same_data(&old, &new);
+    assert_replay([old, new]);
+}
+
+#[test]
+fn damselfly_to_a_stock_replica() {
+    assert_replay(hands_over(Kind::Damselfly, Kind::Redis).into());
+}
+
+#[test]
+fn a_stock_master_to_damselfly() {
+    assert_replay(hands_over(Kind::Redis, Kind::Damselfly).into());
+}
+
+#[test]
+fn siblings_follow_the_new_master_without_a_full_sync() {
+    let (old, new) = pair(Kind::Damselfly, Kind::Damselfly);
+    let sibling = Server::redis(&[]);
+    sibling.follow(old.port);
+    await_replicas(&old, 2);
+    old.run(&format!("FAILOVER TO 127.0.0.1 {}", new.port)).ok();
+    assert_handed_over(&old, &new);
+    sibling.await_link(old.port);
+    sibling.follow(new.port);
+    await_caught_up(&new, &sibling);
+    assert_same_data(&new, &sibling);
+    assert_eq!(granted(&new).full, 0);
+}
+
+#[test]
+fn a_frozen_replica_and_a_time_out_put_everything_back() {
+    let (master, replica) = pair(Kind::Damselfly, Kind::Redis);
+    let before = master.info("replication");
+    let writers = Writers::at(&master);
+    writers.go_on();
+    replica.freeze(true);
+    // It has not confirmed what is written from here on.
+    writers.go_on();
+    let line = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 400", replica.port);
+    master.run(&line).ok();
+    assert_eq!(state(&master), "waiting-for-sync");
+    let refused = |line: &str| master.run(line).error().to_owned();
+    let meanwhile = "ERR REPLICAOF not allowed while failing over.";
+    assert_eq!(
+        refused(&format!("REPLICAOF 127.0.0.1 {}", replica.port)),
+        meanwhile
+    );
+    assert_eq!(refused("REPLICAOF NO ONE"), meanwhile);
+    assert_eq!(refused("FAILOVER"), "ERR FAILOVER already in progress.");
+    assert_eq!(
+        refused("PSYNC ? -1"),
+        "NOMASTERLINK Can't SYNC while failing over"
+    );
+    await_state(&master, "no-failover");
+    writers.go_on();
+    replica.freeze(false);
+    let longest = writers.assert_unhurt(&master);
+    assert!(longest >= Duration::from_millis(300), "{longest:?}");
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    let after = master.info("replication");
+    assert_eq!(after.get("role"), "master");
+    for field in ["master_replid", "master_replid2"] {
+        assert_eq!(after.get(field), before.get(field));
+    }
+    assert_eq!(granted(&master).full, 1, "the replica had to come anew");
+    assert_replay([master]);
+}
+
+#[test]
+fn abort_puts_everything_back() {
+    let (master, replica) = pair(Kind::Damselfly, Kind::Redis);
+    assert_eq!(
+        master.run("FAILOVER ABORT").error(),
+        "ERR No failover in progress."
+    );
+    replica.freeze(true);
+    master.run("SET k v").ok();
+    master.run("FAILOVER").ok();
+    // A write that waits, and commands behind it on the same connection.
+    let mut client = master.client();
+    client.send_line("SET waits 1").unwrap();
+    client.send_line("PING").unwrap();
+    assert_eq!(state(&master), "waiting-for-sync");
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(master.run("GET waits"), Value::Nil);
+    master.run("FAILOVER ABORT").ok();
+    client.read().unwrap().ok();
+    assert_eq!(client.read().unwrap().text(), "PONG");
+    assert_eq!(state(&master), "no-failover");
+    replica.freeze(false);
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+}
+
+#[test]
+fn a_key_does_not_expire_into_the_log_meanwhile() {
+    let (master, replica) = pair(Kind::Damselfly, Kind::Redis);
+    replica.freeze(true);
+    master.run("SET short 1 PX 50").ok();
+    master.run("FAILOVER TIMEOUT 5000").ok();
+    let offset = || master.info("replication").num("master_repl_offset");
+    let before = offset();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(master.run("GET short"), Value::Nil);
+    assert_eq!(offset(), before);
+    replica.freeze(false);
+    master.await_link(replica.port);
+    assert_eq!(granted(&replica).full, 0);
+    assert_same_data(&replica, &master);
+}
+
+#[test]
+fn force_takes_a_replica_that_is_late() {
+    let (master, replica) = pair(Kind::Damselfly, Kind::Redis);
+    replica.freeze(true);
+    master.run("SET last 1").ok();
+    let line = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 200 FORCE", replica.port);
+    master.run(&line).ok();
+    await_state(&master, "failover-in-progress");
+    assert_eq!(
+        master.run("SET k v").error(),
+        "READONLY You can't write against a read only replica."
+    );
+    replica.freeze(false);
+    master.await_link(replica.port);
+    assert_eq!(replica.info("replication").get("role"), "master");
+    await_caught_up(&replica, &master);
+    assert_same_data(&replica, &master);
+    assert_replay([master]);
+}
+
+#[test]
+fn what_is_refused_is_refused_in_rediss_words() {
+    let servers = [Server::redis(&[]), Server::damselfly(&[])];
+    let stranger = free_port();
+    let both = |line: &str| {
+        let said: BTreeSet<String> = servers.iter().map(|s| said(s, line)).collect();
+        assert_eq!(said.len(), 1, "{line}: {said:?}");
+    };
+    for line in [
+        "FAILOVER",
+        "FAILOVER ABORT",
+        "FAILOVER ABORT TIMEOUT 1",
+        "FAILOVER TIMEOUT 0",
+        "FAILOVER TIMEOUT x",
+        "FAILOVER TO 127.0.0.1",
+        "FAILOVER TO 127.0.0.1 x",
+        "FAILOVER FORCE",
+        "FAILOVER tea",
+        "PSYNC 0123 1 FAILOVER",
+    ] {
+        both(line);
+    }
+    let replicas = [Server::redis(&[]), Server::redis(&[])];
+    for (server, replica) in servers.iter().zip(&replicas) {
+        replica.follow(server.port);
+        await_replicas(server, 1);
+    }
+    both(&format!("FAILOVER TO 127.0.0.1 {stranger}"));
+    both("FAILOVER FORCE");
+    both("FAILOVER FORCE TIMEOUT 10");
+    // As replicas.
+    let above = Server::redis(&[]);
+    for server in &servers {
+        server.follow(above.port);
+    }
+    both("FAILOVER");
+    both("FAILOVER ABORT");
+    both("PSYNC 0123456789012345678901234567890123456789 1 FAILOVER");
+}
+
+fn said(server: &Server, line: &str) -> String {
+    server.run(line).error().to_owned()
+}
+
+fn takes_over(master: Kind) {
+    let (old, new) = pair(master, Kind::Damselfly);
+    let writers = Writers::at(&old);
+    writers.go_on();
+    new.run("REPLTAKEOVER 15").ok();
+    assert_eq!(new.info("replication").get("role"), "master");
+    assert_handed_over(&old, &new);
+    writers.assert_kept(&new);
+    // Who is master has what it asked for.
+    new.run("REPLTAKEOVER 1").ok();
+}
+
+#[test]
+fn a_replica_takes_over_from_damselfly() {
+    takes_over(Kind::Damselfly);
+}
+
+#[test]
+fn a_replica_takes_over_from_a_stock_master() {
+    takes_over(Kind::Redis);
+}
+
+#[test]
+fn a_takeover_that_fails_says_why() {
+    let mut master = Server::redis(&[]);
+    let replica = Server::damselfly(&["--replicaof-timeout", "1"]);
+    replica.follow(master.port);
+    await_replicas(&master, 1);
+    for line in ["REPLTAKEOVER 0", "REPLTAKEOVER x", "REPLTAKEOVER 1 SAVE"] {
+        assert!(replica.run(line).is_error(), "{line}");
+    }
+    // A sibling's hand-over is under way.
+    let sibling = Server::redis(&[]);
+    sibling.follow(master.port);
+    await_replicas(&master, 2);
+    sibling.freeze(true);
+    master.run("SET k v").ok();
+    let line = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 60000", sibling.port);
+    master.run(&line).ok();
+    let error = said(&replica, "REPLTAKEOVER 5");
+    assert!(error.contains("FAILOVER already in progress"), "{error}");
+    master.kill();
+    let error = said(&replica, "REPLTAKEOVER 2");
+    assert!(error.contains("could not connect"), "{error}");
+    assert_eq!(replica.info("replication").get("role"), "slave");
+    sibling.freeze(false);
+}
+
+/// Two generals: the answer to the request is lost, and nobody may become master twice.
+#[test]
+fn an_answer_that_is_lost_leaves_one_master() {
+    let (old, new) = (Server::damselfly(&[]), Server::redis(&[]));
+    old.run("SET before 1").ok();
+    // What the old master says to the new one goes through a proxy.
+    let proxy = Proxy::to(new.port);
+    new.run(&format!("CONFIG SET replica-announce-port {}", proxy.port))
+        .ok();
+    new.run("CONFIG SET replica-announce-ip 127.0.0.1").ok();
+    new.follow(old.port);
+    await_replicas(&old, 1);
+    let writers = Writers::at(&old);
+    writers.go_on();
+    proxy.set(Fault::LoseAnswersTo("FAILOVER"));
+    old.run(&format!(
+        "FAILOVER TO 127.0.0.1 {} TIMEOUT 20000",
+        proxy.port
+    ))
+    .ok();
+    eventually("the heir is master", || {
+        let role = new.info("replication").get("role");
+        check(role == "master", || role.clone())
+    });
+    assert_eq!(state(&old), "failover-in-progress");
+    assert!(
+        said(&old, "FAILOVER ABORT").starts_with("ERR the target was asked"),
+        "an ABORT may make two masters"
+    );
+    assert!(old.run("SET k v").is_error());
+    proxy.cut();
+    proxy.set(Fault::None);
+    old.await_link(proxy.port);
+    await_caught_up(&new, &old);
+    assert_same_data(&new, &old);
+    writers.assert_kept(&new);
+    assert_replay([old]);
+}
