@@ -41,7 +41,9 @@ fn print(text: &str) -> Result<()> {
 }
 
 fn run(config: Config, warnings: &[String]) -> Result<()> {
-    start::log_to(&config.settings()).context("cannot open the log file")?;
+    let settings = std::sync::Arc::clone(&config.settings());
+    start::log_to(&settings)
+        .with_context(|| format!("cannot open the log file {}", settings.logfile.display()))?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

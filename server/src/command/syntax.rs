@@ -181,6 +181,32 @@ mod tests {
         arguments.iter().map(one).collect::<Vec<_>>().join(" ")
     }
 
+    /// redis-cli refuses to be helped by types it does not know.
+    #[test]
+    fn every_argument_of_the_table_has_a_known_type() {
+        const TYPES: &[&str] = &[
+            "string",
+            "integer",
+            "double",
+            "key",
+            "pattern",
+            "unix-time",
+            "pure-token",
+            "oneof",
+            "block",
+        ];
+        fn check(command: &str, arguments: &[Argument]) {
+            for argument in arguments {
+                assert!(TYPES.contains(&argument.kind), "{command}: {argument:?}");
+                check(command, &argument.arguments);
+            }
+        }
+        let commands = crate::command::table::all();
+        for command in commands.flat_map(|c| std::iter::once(c).chain(c.subcommands)) {
+            check(command.name, &parse(command.syntax));
+        }
+    }
+
     #[test]
     fn the_notation_means_what_it_looks_like() {
         for (syntax, tree) in [

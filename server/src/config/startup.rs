@@ -195,7 +195,7 @@ pub(super) fn directive(line: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// An I/O error as the system calls it, without the number.
-pub(super) fn reason(error: &std::io::Error) -> String {
+pub(crate) fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_owned()

@@ -32,14 +32,13 @@ pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
     {
         match command.subcommand(sub) {
             Some(sub) => found = sub,
-            None if matches!(command.run, Run::Container) => {
+            None => {
                 let mut text = b"ERR unknown subcommand '".to_vec();
                 text.extend_from_slice(&sub[..sub.len().min(PREVIEW)]);
                 let name = command.name.to_uppercase();
                 text.extend(format!("'. Try {name} HELP.").bytes());
                 return Err(text);
             }
-            None => {}
         }
     }
     if found.takes(args.len()) {

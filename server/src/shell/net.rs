@@ -53,7 +53,7 @@ pub fn listen(bind: &[String], port: u16, backlog: i32) -> Result<Vec<TcpListene
             Err(e) => {
                 let why = match e.kind() {
                     ErrorKind::AddrInUse => "Address already in use".to_owned(),
-                    _ => e.to_string(),
+                    _ => crate::config::startup::reason(&e),
                 };
                 return Err(format!(
                     "Could not create server TCP listening socket {name}:{port}: {why}"

@@ -4,6 +4,7 @@ use super::logging;
 use super::net;
 use super::runtime::Threads;
 use super::server::{Server, limits, now_ms};
+use crate::config::startup::reason;
 use crate::config::{Config, Settings};
 use crate::gate::View;
 use crate::log::{Limits, ReplLog};
@@ -66,7 +67,7 @@ pub fn run(config: Config) -> Result<(), String> {
         .map_err(|why| why.to_string())?;
     server.set_replication(Arc::clone(&door) as _);
     server.set_snapshots(Arc::clone(&door) as _);
-    let pidfile = Pidfile::write(&settings.pidfile)?;
+    let pidfile = Pidfile::write(&settings.pidfile);
     let loading = {
         let server = Arc::clone(&server);
         std::thread::Builder::new()
@@ -171,20 +172,24 @@ async fn end_on(mut signal: Signal, name: &str, server: &Arc<Server>) {
 struct Pidfile<'a>(&'a Path);
 
 impl Pidfile<'_> {
-    fn write(path: &Path) -> Result<Pidfile<'_>, String> {
-        if !path.as_os_str().is_empty() {
-            let text = format!("{}\n", std::process::id());
-            std::fs::write(path, text)
-                .map_err(|e| format!("cannot write the pid file {}: {e}", path.display()))?;
+    /// As in Redis, a server does without if it must: a stock configuration file names a place that only a service
+    /// manager makes.
+    fn write(path: &Path) -> Option<Pidfile<'_>> {
+        if path.as_os_str().is_empty() {
+            return None;
         }
-        Ok(Pidfile(path))
+        match std::fs::write(path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(Pidfile(path)),
+            Err(why) => {
+                tracing::warn!("no pid file {}: {}", path.display(), reason(&why));
+                None
+            }
+        }
     }
 }
 
 impl Drop for Pidfile<'_> {
     fn drop(&mut self) {
-        if !self.0.as_os_str().is_empty() {
-            let _ = std::fs::remove_file(self.0);
-        }
+        let _ = std::fs::remove_file(self.0);
     }
 }

@@ -184,7 +184,7 @@ const OF_CLIENT: &[Command] = &[
             "connection",
             "2.4.0",
             "O(1)",
-            "ip:port|option value ...",
+            "address|option value ...",
             "Closes connections.",
         ),
     Command::shell("client|list", -2, OPERATOR, S::Client)

@@ -1,0 +1,75 @@
+//! Starting as an operator does: what is wrong is said in one line, and ends the process with a failure.
+
+mod common;
+
+use common::Server;
+use std::process::{Command, Output};
+
+/// The program run with `args`, which must make it end by itself.
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_damselfly"))
+        .args(args)
+        .output()
+        .expect("run damselfly")
+}
+
+/// The one line it fails with.
+fn complaint(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(!output.status.success(), "{args:?}: {output:?}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(text.lines().count(), 1, "{args:?}: {text}");
+    text
+}
+
+#[test]
+fn what_is_wrong_is_one_line_and_a_failure() {
+    let server = Server::redis(&[]);
+    let port = server.port.to_string();
+    let taken = complaint(&["--bind", "127.0.0.1", "--port", &port]);
+    assert!(taken.contains(&format!("127.0.0.1:{port}: Address already in use")));
+    // An address of the range for documentation: no machine's own.
+    let foreign = complaint(&["--bind", "192.0.2.1", "--port", "1"]);
+    assert!(
+        foreign.ends_with("192.0.2.1:1: Cannot assign requested address\n"),
+        "{foreign}"
+    );
+    assert!(complaint(&["--nonsense", "1"]).contains("--nonsense"));
+    assert!(complaint(&["/nonexistent.conf"]).contains("/nonexistent.conf"));
+    let log = complaint(&["--logfile", "/nonexistent/log"]);
+    assert!(log.contains("/nonexistent/log"), "{log}");
+}
+
+#[test]
+fn help_names_every_flag_and_succeeds() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout);
+    for flag in [
+        "port",
+        "bind",
+        "dir",
+        "dbfilename",
+        "requirepass",
+        "masterauth",
+        "replicaof",
+        "save",
+    ] {
+        assert!(text.contains(&format!("\n  --{flag} ")), "{flag}");
+    }
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_is_no_reason_to_fail() {
+    let server = Server::damselfly(&["--pidfile", "/nonexistent/pid", "--appendonly", "yes"]);
+    assert!(
+        server
+            .log()
+            .contains("no pid file /nonexistent/pid: No such file or directory")
+    );
+    assert!(
+        server
+            .log()
+            .contains("appendonly is not served yet: it has no effect")
+    );
+}
