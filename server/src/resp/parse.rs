@@ -104,13 +104,14 @@ impl ArgList {
         self.unescaped.shrink_to(KEEP);
     }
 
-    /// Drops the arguments from `index` on: those of a request that is to be kept elsewhere.
-    pub fn split_off(&mut self, index: usize) -> ArgList {
-        ArgList {
-            spans: self.spans.split_off(index),
-            // Only whole inline requests have escapes, and those are never split.
-            unescaped: Vec::new(),
+    /// Forgets the first `count` arguments: those of requests that are done with.
+    pub fn forget(&mut self, count: usize) {
+        if count >= self.spans.len() {
+            return self.clear();
         }
+        self.spans.drain(..count);
+        // What is left begins a request that is not whole, and only whole ones have escapes.
+        self.unescaped.clear();
     }
 
     fn note(&mut self, start: usize, len: usize) {

@@ -138,24 +138,25 @@ fn an_announced_length_allocates_nothing() {
 }
 
 #[test]
-fn an_incomplete_request_can_move_to_a_list_of_its_own() {
-    let bytes = [encode(&[b"a".to_vec()]), b"*2\r\n$1\r\nb\r\n$1".to_vec()].concat();
+fn requests_parsed_ahead_are_forgotten_and_the_one_behind_them_goes_on() {
+    let bytes = [&b"say \"a\\n\"\r\n"[..], b"*2\r\n$1\r\nb\r\n$1"].concat();
     let (mut parser, mut args) = (Parser::default(), ArgList::default());
     let Ok(Parsed::Request { len }) = parser.parse(&bytes, &LIMITS, &mut args) else {
         panic!("the first request is whole");
     };
-    let mark = args.len();
     let parsed = parser.parse(&bytes[len..], &LIMITS, &mut args);
     assert_eq!(parsed, Ok(Parsed::Incomplete { need: 1 }));
-    let mut own = args.split_off(mark);
+    assert_eq!((args.get(&bytes, 1), args.len()), (&b"a\n"[..], 3));
+    args.forget(2);
     let rest = [&bytes[len..], b"\r\nc\r\n"].concat();
-    let parsed = parser.parse(&rest, &LIMITS, &mut own);
+    let parsed = parser.parse(&rest, &LIMITS, &mut args);
     assert_eq!(parsed, Ok(Parsed::Request { len: rest.len() }));
-    assert_eq!(args.get(&bytes, 0), b"a");
     assert_eq!(
-        (own.get(&rest, 0), own.get(&rest, 1)),
+        (args.get(&rest, 0), args.get(&rest, 1)),
         (&b"b"[..], &b"c"[..])
     );
+    args.forget(2);
+    assert!(args.is_empty());
 }
 
 fn request() -> impl Strategy<Value = Vec<Vec<u8>>> {

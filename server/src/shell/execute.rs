@@ -7,12 +7,14 @@ use super::conn::Parked;
 use super::replication::Answer;
 use super::server::{Server, now_ms};
 use super::session::Session;
-use crate::command::{Command, Effects};
+use crate::command::table::KeySpec;
+use crate::command::{self, Command, Effects};
 use crate::config::Settings;
 use crate::gate::{Entered, Gates, View};
-use crate::resp::{ArgList, ParseLimits, Parsed, Parser, Reply};
+use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError, Reply};
 use smallvec::SmallVec;
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,6 +26,8 @@ const REPLY_HIGH: usize = 256 << 10;
 pub(super) const REPLY_KEPT: usize = 2 * REPLY_HIGH;
 /// Commands after which a batch ends, so that whoever waits for all gates gets them.
 const BATCH: usize = 512;
+/// Requests parsed before the first of them runs, so that what they will look at is fetched for all of them at once.
+const AHEAD: usize = 32;
 
 /// Which thread of the server this is: its gate and its counters.
 #[derive(Clone, Copy, Debug)]
@@ -168,57 +172,75 @@ impl Batch<'_> {
         };
         let mut commands = 0;
         let mut gate = None;
-        while line.reply.len() < REPLY_HIGH && commands < BATCH {
-            let request = &self.bytes[ran.consumed..];
+        while let Next::Again = ran.next
+            && line.reply.len() < REPLY_HIGH
+            && commands < BATCH
+        {
+            let bytes = &self.bytes[ran.consumed..];
+            let authenticated = line.is_authenticated();
             let limits = ParseLimits {
                 max_bulk: settings.max_bulk,
-                authenticated: line.session.authenticated || settings.requirepass.is_empty(),
+                authenticated,
             };
-            let len = match self.parser.parse(request, &limits, args) {
-                Ok(Parsed::Request { len }) => len,
-                Ok(Parsed::Incomplete { .. }) => {
-                    (ran.starved, ran.next) = (true, Next::Starved);
+            // What comes after AUTH is read under other limits, and so is what comes after RESET.
+            let most = if authenticated { AHEAD } else { 1 };
+            let ahead = Ahead::parse(bytes, self.parser, &limits, args, most);
+            if ahead.requests.len() > 1 {
+                line.prefetch(bytes, &ahead.requests, args, &mut gate);
+            }
+            let mut done = 0;
+            for request in &ahead.requests {
+                if request.args.is_empty() {
+                    done = request.bytes.end;
+                    continue;
+                }
+                let argv: SmallVec<[&[u8]; 8]> = request.args(bytes, args).collect();
+                let start = line.reply.len();
+                let flow = line.command(&argv, &mut gate);
+                commands += 1;
+                if let Flow::Paused = flow {
+                    let server = Arc::clone(self.server);
+                    let over = Box::pin(async move { server.pause.over().await });
+                    ran.next = Next::Park(Parked::Paused(over));
                     break;
                 }
-                Err(error) => {
+                done = request.bytes.end;
+                if line.reply.is_error_at(start) {
+                    self.server.stats[worker.slot].errors.add(1);
+                }
+                match flow {
+                    Flow::Close => ran.next = Next::Close,
+                    Flow::Park(parked) => {
+                        ran.next = Next::Park(parked);
+                        break;
+                    }
+                    _ => {}
+                }
+                line.session.mute(line.reply, start);
+                if matches!(ran.next, Next::Close)
+                    || line.reply.len() >= REPLY_HIGH
+                    || line.is_authenticated() != authenticated
+                {
+                    break;
+                }
+            }
+            ran.consumed += done;
+            if done < ahead.end() || line.is_authenticated() != authenticated {
+                // What follows is parsed again when its time comes.
+                *self.parser = Parser::default();
+                args.clear();
+                continue;
+            }
+            args.forget(ahead.args());
+            match ahead.then {
+                Then::More => {}
+                _ if !matches!(ran.next, Next::Again) => {}
+                Then::Starved => (ran.starved, ran.next) = (true, Next::Starved),
+                Then::Broken(error) => {
                     tracing::info!("client {} at {}: {error}", self.client.id, self.client.addr);
                     line.reply.error(&format!("ERR {error}"));
                     ran.next = Next::Close;
-                    break;
                 }
-            };
-            if args.is_empty() {
-                ran.consumed += len;
-                continue;
-            }
-            let argv: SmallVec<[&[u8]; 8]> =
-                (0..args.len()).map(|i| args.get(request, i)).collect();
-            let start = line.reply.len();
-            let flow = line.command(&argv, &mut gate);
-            drop(argv);
-            args.clear();
-            commands += 1;
-            if let Flow::Paused = flow {
-                let server = Arc::clone(self.server);
-                let over = Box::pin(async move { server.pause.over().await });
-                ran.next = Next::Park(Parked::Paused(over));
-                break;
-            }
-            ran.consumed += len;
-            if line.reply.is_error_at(start) {
-                self.server.stats[worker.slot].errors.add(1);
-            }
-            match flow {
-                Flow::Close => {
-                    line.session.mute(line.reply, start);
-                    ran.next = Next::Close;
-                    break;
-                }
-                Flow::Park(parked) => {
-                    ran.next = Next::Park(parked);
-                    break;
-                }
-                _ => line.session.mute(line.reply, start),
             }
         }
         if let Some(gate) = gate {
@@ -231,6 +253,86 @@ impl Batch<'_> {
         let last = line.last;
         self.client.active(started, last);
         ran
+    }
+}
+
+/// A request parsed ahead.
+struct Request {
+    /// Where it lies in the bytes that were parsed.
+    bytes: Range<usize>,
+    /// Its arguments in the list.
+    args: Range<usize>,
+}
+
+impl Request {
+    /// Its arguments, where `bytes` is what was parsed and `args` the list they were noted in.
+    fn args<'a>(
+        &self,
+        bytes: &'a [u8],
+        args: &'a ArgList,
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let request = &bytes[self.bytes.start..];
+        self.args.clone().map(|i| args.get(request, i))
+    }
+}
+
+/// What comes after the requests parsed ahead.
+enum Then {
+    /// More of them, perhaps.
+    More,
+    /// No whole request.
+    Starved,
+    /// What is no request.
+    Broken(ProtocolError),
+}
+
+/// Requests parsed ahead.
+struct Ahead {
+    requests: SmallVec<[Request; AHEAD]>,
+    then: Then,
+}
+
+impl Ahead {
+    /// Parses up to `most` requests from the start of `bytes`.
+    fn parse(
+        bytes: &[u8],
+        parser: &mut Parser,
+        limits: &ParseLimits,
+        args: &mut ArgList,
+        most: usize,
+    ) -> Ahead {
+        let mut ahead = Ahead {
+            requests: SmallVec::new(),
+            then: Then::More,
+        };
+        while ahead.requests.len() < most {
+            let (start, first) = (ahead.end(), ahead.args());
+            match parser.parse(&bytes[start..], limits, args) {
+                Ok(Parsed::Request { len }) => ahead.requests.push(Request {
+                    bytes: start..start + len,
+                    args: first..args.len(),
+                }),
+                Ok(Parsed::Incomplete { .. }) => {
+                    ahead.then = Then::Starved;
+                    break;
+                }
+                Err(error) => {
+                    ahead.then = Then::Broken(error);
+                    break;
+                }
+            }
+        }
+        ahead
+    }
+
+    /// Where the last request ends.
+    fn end(&self) -> usize {
+        self.requests.last().map_or(0, |r| r.bytes.end)
+    }
+
+    /// How many arguments they have.
+    fn args(&self) -> usize {
+        self.requests.last().map_or(0, |r| r.args.end)
     }
 }
 
@@ -249,6 +351,35 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// The client gave the password, or need not.
+    fn is_authenticated(&self) -> bool {
+        self.session.authenticated || self.settings.requirepass.is_empty()
+    }
+
+    /// Has the memory fetched that the first keys of `requests` are in. Enters the gate if need be.
+    fn prefetch<'g>(
+        &self,
+        bytes: &[u8],
+        requests: &[Request],
+        args: &ArgList,
+        gate: &mut Option<Entered<'g, View>>,
+    ) where
+        Self: 'g,
+    {
+        let view = gate.get_or_insert_with(|| self.server.gates.enter(self.slot));
+        let Some(db) = view.dataset.db(self.session.db as usize) else {
+            return;
+        };
+        let first_key = |request: &Request| {
+            let mut args = request.args(bytes, args);
+            let command = command::find(args.next()?)?;
+            let keyed = matches!(command.keys, KeySpec::Range { first: 1, .. });
+            args.next().filter(|_| keyed).map(|key| db.hash(key))
+        };
+        let hashes: SmallVec<[u64; AHEAD]> = requests.iter().filter_map(first_key).collect();
+        db.prefetch(&hashes);
+    }
+
     /// Runs one command, in the gate if that is enough; enters it if need be, and may leave it.
     fn command<'g>(&mut self, args: &[&[u8]], gate: &mut Option<Entered<'g, View>>) -> Flow
     where

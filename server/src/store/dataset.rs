@@ -51,6 +51,22 @@ impl Db {
         (self.lock(shard_of(hash)), hash)
     }
 
+    /// Has the memory fetched into the caches that commands on keys of these hashes will look at: all at once, where the
+    /// commands would wait for one miss after the other. The caller holds no shard; one that is locked is left out.
+    pub fn prefetch(&self, hashes: &[u64]) {
+        let shard = |hash| self.shards[shard_of(hash)].0.try_lock();
+        for &hash in hashes {
+            if let Some(shard) = shard(hash) {
+                shard.prefetch_bucket(hash);
+            }
+        }
+        for &hash in hashes {
+            if let Some(shard) = shard(hash) {
+                shard.prefetch_entry(hash);
+            }
+        }
+    }
+
     /// Number of keys, counted shard by shard.
     pub fn len(&self) -> usize {
         (0..SHARDS).map(|i| self.lock(i).len()).sum()

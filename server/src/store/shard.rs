@@ -83,6 +83,18 @@ impl Shard {
         self.table.get(hash, key)
     }
 
+    /// Has the memory fetched that a command on a key of this hash looks at first. Nothing waits for it.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        self.table.prefetch_bucket(hash);
+    }
+
+    /// Has the entry of a key of this hash fetched; waits for what [`Shard::prefetch_bucket`] fetches.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.table.prefetch_entry(hash);
+    }
+
     /// The entry of `key`, for changing its value: the snapshots get the old one first. Its expiry and key must not be
     /// changed through this; see [`Shard::set_expire`].
     #[inline]
@@ -249,7 +261,7 @@ impl Shard {
         };
         self.swept += 1;
         let mut keys: Vec<Box<[u8]>> = Vec::new();
-        for entry in segment {
+        for entry in segment.iter() {
             match entry.expire() {
                 Some(at) if at <= now_ms => keys.push(entry.key().into()),
                 Some(at) => self.next_due = self.next_due.min(at),

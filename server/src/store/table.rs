@@ -1,18 +1,20 @@
 //! The hash table of one shard: an extendible hash of small tables.
 //!
 //! A table that doubles in one go stalls everyone who waits for its lock, the longer the larger it is. So
-//! a shard's table is a directory of *segments*, hash tables of at most [`SEGMENT_MAX`] entries: a full
+//! a shard's table is a directory of *segments*, hash tables of at most [`segment::SEGMENT_MAX`] entries: a full
 //! segment splits in two, which takes some microseconds whatever the size of the keyspace.
 //!
 //! # Places
 //! The lower [`PLACE_BITS`] bits of a key's hash are its *place*. The upper bits of the place choose the
 //! shard, the next ones the segment, so that shards and segments are ranges of places. A key keeps its
 //! place as long as the process lives, wherever splits move it: that is what the cursors of `SCAN` and of
-//! snapshots count in. The bits above the place are the ones `hashbrown` tags entries with, the lowest
-//! ones choose a bucket in a segment: neither is constant within a segment.
+//! snapshots count in. The bits above the place are the tags of entries, the lowest ones choose a bucket in a segment: neither
+//! is constant within a segment.
+
+mod segment;
 
 use super::entry::Entry;
-use hashbrown::HashTable;
+use segment::{SEGMENT_MAX, Segment};
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -31,8 +33,6 @@ pub const SHARDS: usize = 1 << SHARD_BITS;
 /// Bits of a place that lie below the shard's.
 const LOCAL_BITS: u32 = PLACE_BITS - SHARD_BITS;
 
-/// Entries of a full segment: what 512 buckets of a `hashbrown` table hold.
-const SEGMENT_MAX: usize = 448;
 /// A directory never gets deeper; a segment that cannot split grows instead. Out of reach unless hashes
 /// are equal in all these bits.
 const MAX_DEPTH: u32 = 30;
@@ -74,12 +74,6 @@ pub fn shard_of(hash: u64) -> usize {
 pub fn places_of(shard: usize) -> Range<Place> {
     let first = (shard as u64) << LOCAL_BITS;
     first..first + (1 << LOCAL_BITS)
-}
-
-struct Segment {
-    entries: HashTable<Entry>,
-    /// Upper bits of the local place that all entries share.
-    depth: u32,
 }
 
 /// The entries of one shard.
@@ -129,50 +123,51 @@ impl Table {
 
     #[inline]
     pub(super) fn get(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
-        self.segment(hash)?.entries.find(hash, |e| e.key() == key)
+        self.segment(hash)?.get(hash, key)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut Entry> {
-        let entries = &mut self.segment_mut(hash)?.entries;
-        entries.find_mut(hash, |e| e.key() == key)
+        self.segment_mut(hash)?.get_mut(hash, key)
     }
 
-    /// Inserts an entry whose key is not in the table, and returns it.
-    pub(super) fn insert(&mut self, hash: u64, entry: Entry) -> &mut Entry {
+    /// Has the memory fetched that a lookup of this hash looks at first. Nothing waits for it.
+    #[inline]
+    pub(super) fn prefetch_bucket(&self, hash: u64) {
+        if let Some(segment) = self.segment(hash) {
+            segment.prefetch_home(hash);
+        }
+    }
+
+    /// Has the entry of this hash fetched; waits for what [`Table::prefetch_bucket`] fetches.
+    #[inline]
+    pub(super) fn prefetch_entry(&self, hash: u64) {
+        if let Some(segment) = self.segment(hash) {
+            segment.prefetch_entries(hash);
+        }
+    }
+
+    /// Inserts an entry whose key is not in the table.
+    pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
         if self.directory.is_empty() {
             self.directory.push(0);
-            self.segments.push(Segment {
-                entries: HashTable::new(),
-                depth: 0,
-            });
+            self.segments.push(Segment::default());
         }
         let mut index = self.directory[self.index(hash)] as usize;
-        while self.segments[index].entries.len() >= SEGMENT_MAX
-            && self.segments[index].depth < MAX_DEPTH
-        {
+        while self.segments[index].len() >= SEGMENT_MAX && self.segments[index].depth < MAX_DEPTH {
             self.split(hash);
             index = self.directory[self.index(hash)] as usize;
         }
         self.len += 1;
         let hasher = &self.hasher;
-        self.segments[index]
-            .entries
-            .insert_unique(hash, entry, |e| hasher.hash(e.key()))
-            .into_mut()
+        self.segments[index].insert(hash, entry, |e| hasher.hash(e.key()));
     }
 
     pub(super) fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
-        let hasher = self.hasher.clone();
-        let segment = &mut self.segment_mut(hash)?.entries;
-        let entry = segment
-            .find_entry(hash, |e| e.key() == key)
-            .ok()?
-            .remove()
-            .0;
-        if segment.len() * 8 < segment.capacity() {
-            segment.shrink_to(segment.len() * 2, |e| hasher.hash(e.key()));
-        }
+        let index = *self.directory.get(self.index(hash))?;
+        let hasher = &self.hasher;
+        let segment = self.segments.get_mut(index as usize)?;
+        let entry = segment.remove(hash, key, |e| hasher.hash(e.key()))?;
         self.len -= 1;
         Some(entry)
     }
@@ -185,27 +180,22 @@ impl Table {
             self.directory = self.directory.iter().flat_map(|&i| [i, i]).collect();
             self.depth += 1;
         }
-        let half = SEGMENT_MAX / 2;
-        let mut halves = [
-            HashTable::with_capacity(half),
-            HashTable::with_capacity(half),
-        ];
-        for entry in std::mem::take(&mut self.segments[index].entries) {
+        let mut halves: [Vec<(u64, Entry)>; 2] = Default::default();
+        for entry in std::mem::take(&mut self.segments[index]).into_entries() {
             let hash = self.hasher.hash(entry.key());
             let upper = hash >> (LOCAL_BITS - depth) & 1;
-            halves[upper as usize]
-                .insert_unique(hash, entry, |e: &Entry| self.hasher.hash(e.key()));
+            halves[upper as usize].push((hash, entry));
         }
-        let [lower, upper] = halves;
-        self.segments[index] = Segment {
-            entries: lower,
-            depth,
-        };
-        let new = self.segments.len() as u32;
-        self.segments.push(Segment {
-            entries: upper,
-            depth,
+        let [lower, upper] = halves.map(|half| {
+            let mut segment = Segment::with_room(half.len(), depth);
+            for (hash, entry) in half {
+                segment.place(hash, entry);
+            }
+            segment
         });
+        self.segments[index] = lower;
+        let new = self.segments.len() as u32;
+        self.segments.push(upper);
         // The segment's slots in the directory are adjacent; the upper half of them gets the new one.
         let slots = 1usize << (self.depth - depth);
         let first = self.index(hash) & !(2 * slots - 1);
@@ -219,7 +209,7 @@ impl Table {
     pub(super) fn segment_at(&self, place: Place) -> (impl Iterator<Item = &Entry>, Place) {
         let segment = self.segment(place);
         let span = 1 << (LOCAL_BITS - segment.map_or(0, |s| s.depth));
-        let entries = segment.into_iter().flat_map(|s| s.entries.iter());
+        let entries = segment.into_iter().flat_map(Segment::iter);
         (entries, (place & !(span - 1)) + span)
     }
 
@@ -228,21 +218,17 @@ impl Table {
     }
 
     /// The `index`th segment, by no particular order; `None` behind the last.
-    pub(super) fn nth_segment(&self, index: usize) -> Option<&HashTable<Entry>> {
-        self.segments.get(index).map(|s| &s.entries)
+    pub(super) fn nth_segment(&self, index: usize) -> Option<&Segment> {
+        self.segments.get(index)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.segments.iter().flat_map(|s| s.entries.iter())
+        self.segments.iter().flat_map(Segment::iter)
     }
 
     /// Bytes of heap that the table itself takes, without its entries.
     pub(super) fn heap_size(&self) -> usize {
-        let tables: usize = self
-            .segments
-            .iter()
-            .map(|s| s.entries.allocation_size())
-            .sum();
+        let tables: usize = self.segments.iter().map(Segment::heap_size).sum();
         tables
             + self.segments.capacity() * size_of::<Segment>()
             + self.directory.capacity() * size_of::<u32>()

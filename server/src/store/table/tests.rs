@@ -26,7 +26,7 @@ fn everything_is_found_however_often_segments_split() {
         }
         let none = hasher.hash(b"none");
         assert!(table.get(none, b"none").is_none() && table.get_mut(none, b"none").is_none());
-        let largest = table.segments.iter().map(|s| s.entries.len()).max();
+        let largest = table.segments.iter().map(|s| s.len()).max();
         assert!(largest.unwrap_or(0) <= SEGMENT_MAX);
         for i in 0..keys {
             let key = i.to_string();
