@@ -5,6 +5,9 @@
 //! is in [`step`]. States that differ in names only have one representative ([`canon`]), so that
 //! clients may issue commands, and networks fail, without limit, and the search still ends.
 //!
+//! [`nodes`] is another world: two and three full nodes, and the wires between them, for what one node
+//! cannot show.
+//!
 //! [`model`] gives it to stateright; [`search`] runs searches and says what they found, [`live`] is
 //! about what must happen in the end, [`linear`] has the histories that clients see judged by
 //! stateright's own tester. [`faults`] are what is known to be wrong with the algorithms ours is
@@ -19,6 +22,7 @@ mod handover;
 pub mod linear;
 pub mod live;
 pub mod model;
+pub mod nodes;
 pub mod pr5774;
 pub mod replay;
 pub mod search;

@@ -11,7 +11,7 @@ use crate::story::Story;
 use crate::world::{Setting, Start, World};
 
 /// The properties that a state can break. `link_converges` is one of whole runs (`live`); `prefix`
-/// is about several nodes.
+/// is about several nodes, and so is the other half of `takeover_keeps_writes` (`nodes`).
 pub const CHECKED: [Name; 16] = [
     Name::LinearizableRole,
     Name::TicketOrder,
