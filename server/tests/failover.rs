@@ -256,12 +256,29 @@ fn abort_puts_everything_back() {
     let mut client = master.client();
     client.send_line("SET waits 1").unwrap();
     client.send_line("PING").unwrap();
+    // So do a transaction that writes, and a message, which goes to replicas too; one that only reads does not.
+    let mut transaction = master.client();
+    for line in ["MULTI", "INCR count", "GET k"] {
+        transaction.run(line);
+    }
+    transaction.send_line("EXEC").unwrap();
+    let mut publisher = master.client();
+    publisher.send_line("PUBLISH news now").unwrap();
+    let mut reader = master.client();
+    for line in ["MULTI", "GET k"] {
+        reader.run(line);
+    }
+    assert_eq!(reader.run("EXEC").list()[0].text(), "v");
     assert_eq!(state(&master), "waiting-for-sync");
     thread::sleep(Duration::from_millis(100));
-    assert_eq!(master.run("GET waits"), Value::Nil);
+    for key in ["waits", "count"] {
+        assert_eq!(master.run(&format!("GET {key}")), Value::Nil);
+    }
     master.run("FAILOVER ABORT").ok();
     client.read().unwrap().ok();
     assert_eq!(client.read().unwrap().text(), "PONG");
+    assert_eq!(transaction.read().unwrap().list()[0], Value::Int(1));
+    assert_eq!(publisher.read().unwrap(), Value::Int(0));
     assert_eq!(state(&master), "no-failover");
     replica.freeze(false);
     await_caught_up(&master, &replica);
