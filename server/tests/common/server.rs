@@ -84,6 +84,16 @@ impl Server {
     /// # Panics
     /// If it does not come up.
     pub fn restart(&mut self) {
+        let args = self.args.clone();
+        self.restart_with(&args);
+    }
+
+    /// [`restart`](Server::restart) with other arguments.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub fn restart_with<S: AsRef<str>>(&mut self, args: &[S]) {
+        self.args = args.iter().map(|a| a.as_ref().to_owned()).collect();
         self.kill();
         self.child = spawn(self.kind, self.port, &self.dir.0, &self.args);
         if let Err(reason) = self.await_ready() {
@@ -345,7 +355,8 @@ impl Info {
         Info::parse(client.cmd(&["INFO", section]).bytes())
     }
 
-    fn parse(text: &[u8]) -> Info {
+    /// Reads what INFO answered.
+    pub fn parse(text: &[u8]) -> Info {
         Info(
             String::from_utf8_lossy(text)
                 .lines()
