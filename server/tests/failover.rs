@@ -2,14 +2,13 @@
 
 mod common;
 
+use common::counters::Writers;
 use common::server::free_port;
 use common::wait::check;
 use common::*;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 /// A master and its replica, the replica's link up.
 fn pair(master: Kind, replica: Kind) -> (Server, Server) {
@@ -18,103 +17,6 @@ fn pair(master: Kind, replica: Kind) -> (Server, Server) {
     replica.follow(master.port);
     await_replicas(&master, 1);
     (master, replica)
-}
-
-/// Clients that count up keys of their own at a master, noting what was acknowledged, until a write is refused.
-struct Writers {
-    stop: Arc<AtomicBool>,
-    acked: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<Ended>>,
-}
-
-/// How a writer ended.
-struct Ended {
-    key: String,
-    acked: i64,
-    refusal: Option<String>,
-    /// The longest that a write took which was executed.
-    longest: Duration,
-}
-
-impl Writers {
-    fn at(server: &Server) -> Writers {
-        let (stop, acked) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let threads = (0..4).map(|i| {
-            let (stop, acked) = (Arc::clone(&stop), Arc::clone(&acked));
-            let mut client = server.client();
-            let key = format!("count:{i}");
-            let mut n = client.run(&format!("INCR {key}")).int();
-            thread::spawn(move || {
-                let (mut longest, mut refusal) = (Duration::ZERO, None);
-                while !stop.load(SeqCst) {
-                    let asked = Instant::now();
-                    match client.run(&format!("INCR {key}")) {
-                        Value::Int(count) => {
-                            assert_eq!(count, n + 1, "{key} went back");
-                            n = count;
-                            longest = longest.max(asked.elapsed());
-                            acked.fetch_add(1, SeqCst);
-                        }
-                        other => {
-                            refusal = Some(other.error().to_owned());
-                            break;
-                        }
-                    }
-                }
-                Ended {
-                    key,
-                    acked: n,
-                    refusal,
-                    longest,
-                }
-            })
-        });
-        let threads = threads.collect();
-        Writers {
-            stop,
-            acked,
-            threads,
-        }
-    }
-
-    /// Waits until some more writes are acknowledged.
-    fn go_on(&self) {
-        let before = self.acked.load(SeqCst);
-        eventually("writes are acknowledged", || {
-            let now = self.acked.load(SeqCst);
-            check(now > before + 50, || format!("{before} -> {now}"))
-        });
-    }
-
-    fn join(self) -> Vec<Ended> {
-        let threads = self.threads.into_iter();
-        threads.map(|t| t.join().expect("a writer")).collect()
-    }
-
-    /// All were refused as by a replica, and `heir` has every write that was acknowledged.
-    fn assert_kept(self, heir: &Server) {
-        for ended in self.join() {
-            assert_eq!(
-                ended.refusal.as_deref(),
-                Some("READONLY You can't write against a read only replica.")
-            );
-            let held = heir.run(&format!("GET {}", ended.key)).text();
-            assert_eq!(held, ended.acked.to_string(), "{}", ended.key);
-        }
-    }
-
-    /// None was refused.
-    fn assert_unhurt(self, server: &Server) -> Duration {
-        self.stop.store(true, SeqCst);
-        let mut longest = Duration::ZERO;
-        for ended in self.join() {
-            assert_eq!(ended.refusal, None, "{}", ended.key);
-            let held = server.run(&format!("GET {}", ended.key)).text();
-            assert_eq!(held, ended.acked.to_string(), "{}", ended.key);
-            longest = longest.max(ended.longest);
-        }
-        longest
-    }
 }
 
 fn state(server: &Server) -> String {
@@ -451,4 +353,64 @@ fn an_answer_that_is_lost_leaves_one_master() {
     assert_same_data(&new, &old);
     writers.assert_kept(&new);
     assert_replay([old]);
+}
+
+/// A stock replica of a Damselfly, which says that it listens at `port`.
+fn announced_at(port: u16) -> (Server, Server) {
+    let (master, replica) = (Server::damselfly(&[]), Server::redis(&[]));
+    replica
+        .run(&format!("CONFIG SET replica-announce-port {port}"))
+        .ok();
+    replica.follow(master.port);
+    await_replicas(&master, 1);
+    (master, replica)
+}
+
+#[test]
+fn a_target_that_cannot_be_reached_costs_the_time_given() {
+    let (master, replica) = announced_at(free_port());
+    let before = master.info("replication");
+    let writers = Writers::at(&master);
+    writers.go_on();
+    master.run("FAILOVER TIMEOUT 3000").ok();
+    await_state(&master, "failover-in-progress");
+    await_state(&master, "no-failover");
+    writers.go_on();
+    // And what an operator ends by hand, if no time was given.
+    master.run("FAILOVER").ok();
+    await_state(&master, "failover-in-progress");
+    master.run("FAILOVER ABORT").ok();
+    writers.go_on();
+    for ended in writers.join_all() {
+        // A write that comes while the target is being dialled meets a replica.
+        let refusal = ended.refusal.as_deref().unwrap_or("READONLY");
+        assert!(refusal.starts_with("READONLY"), "{refusal}");
+    }
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    let after = master.info("replication");
+    assert_eq!(after.get("master_replid"), before.get("master_replid"));
+    assert_eq!(granted(&master).full, 1, "the replica had to come anew");
+    assert_replay([master]);
+}
+
+#[test]
+fn a_target_that_refuses_leaves_everything_as_it_was() {
+    let stranger = Server::redis(&[]);
+    let (master, replica) = announced_at(stranger.port);
+    let writers = Writers::at(&master);
+    writers.go_on();
+    master.run("FAILOVER").ok();
+    eventually("it is refused", || {
+        let log = master.log();
+        check(log.contains("can't be sent to a master"), || log)
+    });
+    await_state(&master, "no-failover");
+    assert_eq!(master.info("replication").get("role"), "master");
+    writers.go_on();
+    drop(writers.join_all());
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    assert_eq!(stranger.run("DBSIZE").int(), 0);
+    assert_replay([master]);
 }

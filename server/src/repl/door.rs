@@ -266,15 +266,13 @@ impl Replication for Door {
         match failover::time_of(args) {
             Err(text) => error(text),
             Ok(time) => {
-                // It goes on if the client leaves.
+                // It ends with its client; what the master was asked by then goes on.
                 let asked = failover::take_over(Arc::clone(&self.driver), time);
-                let asked = self.runtime.spawn(asked);
                 Answer::Later(Box::pin(async move {
                     let mut out = Reply::default();
                     match asked.await {
-                        Ok(Ok(())) => out.ok(),
-                        Ok(Err(why)) => out.error(&why),
-                        Err(_) => out.error("ERR the server is shutting down"),
+                        Ok(()) => out.ok(),
+                        Err(why) => out.error(&why),
                     }
                     out.take()
                 }))

@@ -7,6 +7,7 @@
     reason = "each file of tests is a program of its own and uses a part of this"
 )]
 
+pub mod counters;
 pub mod data;
 pub mod dump;
 pub mod following;
