@@ -310,13 +310,13 @@ fn propagate(
     if effects.is_dirty() {
         match &rewrites {
             None => commands.push(args),
-            Some(several) if several.len() > 1 && !env.in_transaction => {
-                commands.push(&[b"MULTI"]);
-                commands.extend(several.iter().map(|c| &c[..]));
-                commands.push(&[b"EXEC"]);
-            }
-            Some(few) => commands.extend(few.iter().map(|c| &c[..])),
+            Some(rewrites) => commands.extend(rewrites.iter().map(|c| &c[..])),
         }
+    }
+    // What one command did is seen by replicas at once, too.
+    if commands.len() > 1 && !env.in_transaction {
+        commands.insert(0, &[b"MULTI"]);
+        commands.push(&[b"EXEC"]);
     }
     if !commands.is_empty() {
         journal.append(env.db, &commands);

@@ -164,9 +164,21 @@ fn a_master_removes_expired_keys_and_says_so_first() {
         ("exists k", ":0", &["0: DEL k"]),
         ("ttl k", ":-2", &["0: DEL k"]),
         ("del k", ":0", &["0: DEL k"]),
-        ("incr k", ":1", &["0: DEL k", "0: incr k"]),
-        ("append k x", ":1", &["0: DEL k", "0: append k x"]),
-        ("set k w nx", "+OK", &["0: DEL k", "0: set k w nx"]),
+        (
+            "incr k",
+            ":1",
+            &["0: MULTI", "0: DEL k", "0: incr k", "0: EXEC"],
+        ),
+        (
+            "append k x",
+            ":1",
+            &["0: MULTI", "0: DEL k", "0: append k x", "0: EXEC"],
+        ),
+        (
+            "set k w nx",
+            "+OK",
+            &["0: MULTI", "0: DEL k", "0: set k w nx", "0: EXEC"],
+        ),
         ("rename k l", "-ERR no such key", &["0: DEL k"]),
     ] {
         let mut bench = Bench::new();
@@ -185,7 +197,10 @@ fn a_value_that_takes_an_expired_ones_place_is_told_last_even_if_its_own_time_is
     bench.now_ms += 10;
     bench.told();
     assert_eq!(bench.run("set k v get exat 5"), "$-1");
-    assert_eq!(bench.told(), ["0: DEL k", "0: SET k v PXAT 5000"]);
+    assert_eq!(
+        bench.told(),
+        ["0: MULTI", "0: DEL k", "0: SET k v PXAT 5000", "0: EXEC"]
+    );
     assert_eq!(bench.run("get k"), "$-1");
     assert_eq!(bench.told(), ["0: DEL k"]);
 }

@@ -33,10 +33,13 @@ pub(super) fn setbit(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let old_len = old_value.map_or(0, <[u8]>::len);
     let (index, shift) = (offset / 8, 7 - offset % 8);
     let value = cx.db.resize_string(args[1], old_len.max(index + 1))?;
-    let byte = &mut value[index];
+    let (grown, byte) = (value.len() > old_len, &mut value[index]);
     let old = *byte >> shift & 1;
     *byte = *byte & !(1 << shift) | on << shift;
-    cx.dirty();
+    // Replicas need not hear of what changed nothing.
+    if grown || old != on {
+        cx.dirty();
+    }
     cx.out.int(i64::from(old));
     Ok(())
 }

@@ -1,0 +1,282 @@
+//! What is run on both masters, a command a line.
+
+/// `DUMP` stands for the dump of a string.
+pub const RESTORES: &[&str] = &[
+    "RESTORE a 0 DUMP",
+    "RESTORE a 0 DUMP",
+    "RESTORE a 100000 DUMP REPLACE",
+    "RESTORE b 100000 DUMP",
+    "RESTORE c 4102444800000 DUMP ABSTTL",
+    "RESTORE c 1 DUMP ABSTTL REPLACE",
+    "RESTORE d 1 DUMP ABSTTL",
+];
+
+/// A command that waits, and what serves it.
+pub const WAITS: &[(&str, &[&str])] = &[
+    ("BLPOP l m 0", &["RPUSH l a b"]),
+    ("BRPOP m l 0", &["MULTI", "LPUSH l a", "SET x 1", "EXEC"]),
+    ("BLMPOP 0 2 l m RIGHT COUNT 2", &["RPUSH m a b c"]),
+    ("BLMOVE l m LEFT RIGHT 0", &["LPUSH l a"]),
+    ("BRPOPLPUSH l m 0", &["LPUSH l a"]),
+    ("BZPOPMIN z 0", &["ZADD z 1 a 2 b"]),
+    ("BZPOPMAX y z 0", &["ZADD z 1 a"]),
+    ("BZMPOP 0 1 z MAX COUNT 5", &["ZADD z 1 a 2 b"]),
+    ("BLPOP l 0", &["LPUSH other 1 2", "RENAME other l"]),
+    (
+        "BLPOP l 0",
+        &["SELECT 3", "RPUSH l a", "SELECT 0", "RPUSH l b"],
+    ),
+];
+
+/// Keys whose time comes while it `sleep`s.
+pub const EXPIRING: &str = "
+    SET a 1 PX 1
+    SET b 1 PX 1
+    SET c 1 PX 1
+    SET d 1 PX 1
+    SET e 1 PX 1
+    SET f 1 PX 1
+    RPUSH l a
+    PEXPIRE l 1
+    SADD s a b
+    PEXPIRE s 1
+    sleep
+    GET a
+    INCR b
+    EXISTS c nokey c
+    DEL d
+    SETNX e 2
+    EXPIRE f 100
+    LPUSHX l b
+    SADD s c
+    TTL a
+    MSET m1 a m2 b
+    PEXPIRE m1 1
+    PEXPIRE m2 1
+    sleep
+    MGET m1 m2
+    SET x 1 PX 1
+    SET y 1 PX 1
+    sleep
+    MULTI
+    GET x
+    SET z 1
+    INCR y
+    EXEC
+    SET k 1 PX 1
+    SET k2 1
+    sleep
+    RENAME k2 k
+    SET k3 1 PX 1
+    sleep
+    GETEX k3 EX 100
+    SINTERSTORE dst s nokey
+    FLUSHALL
+";
+
+/// Every command that writes, in the forms that are told otherwise than they were given.
+pub const PROGRAM: &str = "
+    SET k v
+    SET k v EX 100
+    SET k v PX 100000
+    SET k v EXAT 4102444800
+    SET k v PXAT 4102444800000
+    SET k v KEEPTTL
+    SET k v NX
+    SET k v XX GET
+    SET new v NX EX 100
+    SET k w GET EX 50
+    SETEX k 100 v
+    PSETEX k 100000 v
+    SETNX k v
+    SETNX k2 v
+    GETSET k w
+    GETEX k
+    GETEX k EX 100
+    GETEX k PX 100000
+    GETEX k EXAT 4102444800
+    GETEX k PERSIST
+    GETEX k PERSIST
+    GETEX k EXAT 1
+    GETDEL k
+    GETDEL k
+    INCR n
+    INCRBY n 5
+    DECRBY n 2
+    INCRBYFLOAT n 0.5
+    INCRBYFLOAT n 1e5
+    APPEND k a
+    APPEND k \\x00\\xff
+    SETRANGE k 3 abc
+    SETRANGE nokey 0 
+    SETBIT bits 7 1
+    SETBIT bits 7 1
+    BITOP NOT dst bits
+    BITOP AND gone nokey nokey2
+    MSET a 1 b 2
+    MSETNX a 1 c 2
+    MSETNX c 1 d 2
+    DEL nokey
+    DEL a nokey b
+    UNLINK c d
+    SET k v
+    EXPIRE k 100
+    PEXPIRE k 100000
+    EXPIREAT k 4102444800
+    PEXPIREAT k 4102444800000
+    EXPIRE k 100 NX
+    EXPIRE k 5 GT
+    EXPIRE k 5 LT
+    PERSIST k
+    PERSIST k
+    EXPIRE nokey 100
+    EXPIRE k -1
+    SET k v
+    EXPIREAT k 1
+    SET k v
+    SET k v EXAT 1
+    HSET h f v g w
+    HSET h f v
+    HSETNX h f v
+    HMSET h a 1 b 2
+    HINCRBY h a 5
+    HINCRBYFLOAT h a 0.1
+    HINCRBYFLOAT h new 1.5
+    HDEL h f nofield
+    HDEL h nofield
+    EXPIRE h 100
+    SADD s a b c
+    SADD s a
+    SREM s a x
+    SREM s x
+    SMOVE s t b
+    SMOVE s t nomember
+    SPOP t
+    SPOP t
+    SADD p any1 any2 any3 any4 any5 any6
+    SPOP p
+    SPOP p 2
+    SPOP p 0
+    SPOP p 10
+    SPOP p 10
+    SADD p 1 2 3
+    SPOP p 3
+    SADD s1 a b c
+    SADD s2 b c d
+    SINTERSTORE d s1 s2
+    SUNIONSTORE d s1 s2
+    SDIFFSTORE d s1 s1
+    SDIFFSTORE d s1 s1
+    RPUSH l a b c d e
+    LPUSH l x
+    LPUSHX l y
+    LPUSHX nolist y
+    LPOP l
+    RPOP l 2
+    LPOP nolist
+    LPOP l 0
+    LSET l 0 z
+    LINSERT l BEFORE z q
+    LINSERT l BEFORE nope q
+    LREM l 0 nope
+    LREM l 0 z
+    LTRIM l 0 1
+    LTRIM l 5 6
+    RPUSH l a b c d e f
+    BLPOP l 0
+    BRPOP nolist l 0
+    LMOVE l m LEFT RIGHT
+    BLMOVE l m LEFT RIGHT 0
+    RPOPLPUSH l m
+    BRPOPLPUSH l m 0
+    LMPOP 2 l m LEFT
+    BLMPOP 0 2 l m RIGHT COUNT 2
+    BLPOP nolist 0.01
+    ZADD z 1 a 2 b 3 c
+    ZADD z 1 a
+    ZADD z XX 1 nomember
+    ZADD z NX 5 a 6 new
+    ZADD z GT CH 5 a
+    ZADD z INCR 1.5 a
+    ZADD z NX INCR 1.5 a
+    ZINCRBY z 0.1 a
+    ZREM z nomember
+    ZREM z new
+    ZPOPMIN z
+    ZPOPMAX z 2
+    ZPOPMIN nozset
+    ZADD z 1 a 2 b 3 c 4 d 5 e
+    BZPOPMIN z 0
+    BZPOPMAX nozset z 0
+    ZMPOP 1 z MIN COUNT 1
+    BZMPOP 0 1 z MAX
+    ZADD z 1 a 2 b 3 c
+    ZRANGESTORE d z 0 1
+    ZRANGESTORE d nozset 0 1
+    ZUNIONSTORE d 1 z WEIGHTS 2
+    ZINTERSTORE d 2 z z
+    ZDIFFSTORE d 2 z z
+    ZREMRANGEBYRANK z 0 0
+    ZREMRANGEBYSCORE z 100 200
+    ZREMRANGEBYSCORE z 0 2
+    ZREMRANGEBYLEX z [x [y
+    SET k v EX 100
+    COPY k copy
+    COPY k copy
+    COPY k copy REPLACE
+    COPY k copy DB 4
+    RENAME k k3
+    RENAMENX k3 copy
+    RENAMENX k3 k4
+    MOVE k4 5
+    MOVE nokey 5
+    TOUCH copy
+    SELECT 5
+    SET in5 1
+    SELECT 0
+    SET in0 1
+    MULTI
+    EXEC
+    MULTI
+    GET k
+    EXEC
+    MULTI
+    SET a 1
+    EXEC
+    MULTI
+    SET a 1
+    INCR n
+    GET a
+    SELECT 2
+    SET b 2
+    DEL nokey
+    EXPIRE a 100
+    EXEC
+    SELECT 0
+    MULTI
+    SET a 1
+    LPUSH a wrong-type
+    SET b 1
+    EXEC
+    MULTI
+    PUBLISH c m
+    SADD p any1 any2 any3
+    SPOP p
+    EXEC
+    WATCH a
+    SET a 2
+    MULTI
+    SET a 3
+    EXEC
+    PUBLISH channel message
+    SPUBLISH channel message
+    SWAPDB 0 3
+    SET after-swap 1
+    SELECT 7
+    SET x 1
+    FLUSHDB
+    FLUSHDB
+    FLUSHALL ASYNC
+    SET x 1
+    FLUSHALL SYNC
+";
