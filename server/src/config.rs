@@ -24,6 +24,8 @@ pub struct Config {
     /// One value per row of the table.
     values: Mutex<Vec<Vec<u8>>>,
     settings: ArcSwap<Settings>,
+    /// Held while the configuration file is written.
+    writing: Mutex<()>,
     /// The configuration file the server was started with.
     file: Option<PathBuf>,
 }
@@ -77,6 +79,7 @@ impl Config {
         Config {
             settings: ArcSwap::from_pointee(Settings::new(&values)),
             values: Mutex::new(values),
+            writing: Mutex::new(()),
             file,
         }
     }

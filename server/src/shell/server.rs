@@ -212,12 +212,11 @@ impl Server {
     /// Why that is not possible, for people.
     pub fn rewrite_config(&self) -> Result<(), String> {
         self.rewrites.fetch_add(1, Relaxed);
-        let status = Arc::clone(&self.gates.enter(self.aside()).status);
-        let master = status
-            .master
-            .as_ref()
-            .map(|(host, _)| (host.name(), host.port()));
-        self.config.rewrite(master)
+        self.config.rewrite(|| {
+            let status = Arc::clone(&self.gates.enter(self.aside()).status);
+            let master = status.master.as_ref();
+            master.map(|(host, _)| (host.name().to_owned(), host.port()))
+        })
     }
 
     /// Whether a client at `addr` may use what `allowed` guards.

@@ -26,6 +26,9 @@ pub enum Kind {
 /// step broke (the build under test watches them).
 const FAULTS: &[&str] = &["panicked at", "bug: the replica protocol broke"];
 
+/// The configuration file of a server that has one.
+const FILE: &str = "redis.conf";
+
 /// A running server.
 pub struct Server {
     /// Which program it is.
@@ -46,6 +49,12 @@ impl Server {
     /// A Damselfly with these further arguments, recording its trace.
     pub fn damselfly(args: &[&str]) -> Server {
         Server::start(Kind::Damselfly, args)
+    }
+
+    /// A server with a configuration file, which CONFIG REWRITE writes and [`Server::restart`] reads.
+    pub fn with_file(kind: Kind, args: &[&str]) -> Server {
+        let args: Vec<&str> = std::iter::once(FILE).chain(args.iter().copied()).collect();
+        Server::start(kind, &args)
     }
 
     /// A server of the given kind with these further arguments.
@@ -286,6 +295,18 @@ fn spawn(kind: Kind, port: u16, dir: &Path, args: &[String]) -> Child {
             .unwrap_or_else(|_| env!("CARGO_BIN_EXE_damselfly").into()),
     };
     let mut command = Command::new(&program);
+    let args = match args.split_first() {
+        Some((file, args)) if file == FILE => {
+            let made = File::options()
+                .create(true)
+                .append(true)
+                .open(dir.join(FILE));
+            made.expect("make the configuration file");
+            command.arg(dir.join(FILE));
+            args
+        }
+        _ => args,
+    };
     command
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--dir"])
