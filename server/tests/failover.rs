@@ -414,3 +414,20 @@ fn a_target_that_refuses_leaves_everything_as_it_was() {
     assert_eq!(stranger.run("DBSIZE").int(), 0);
     assert_replay([master]);
 }
+
+#[test]
+fn who_waits_for_replicas_is_sent_away_when_the_role_goes() {
+    let (master, replica) = pair(Kind::Damselfly, Kind::Damselfly);
+    let mut client = master.client();
+    // For more replicas than there are, for ever.
+    client.send_line("WAIT 5 0").unwrap();
+    eventually("it waits", || {
+        let list = master.run("CLIENT LIST").text();
+        check(list.contains("cmd=wait"), || list.clone())
+    });
+    master.run("FAILOVER TIMEOUT 20000").ok();
+    let said = client.read().unwrap();
+    assert!(said.error().starts_with("UNBLOCKED"), "{said:?}");
+    assert_eq!(client.read_to_end().unwrap(), b"");
+    master.await_link(replica.port);
+}

@@ -16,9 +16,11 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Weak};
+use tokio::sync::watch;
 
 /// A blocking command of one client, waiting for one of its keys.
 pub struct Waiter {
@@ -139,7 +141,13 @@ impl Waiter {
 pub struct Blocking {
     /// By the client's number.
     waiting: Mutex<BTreeMap<u64, Arc<Waiter>>>,
+    /// Counts how often we became a replica.
+    demotions: watch::Sender<u64>,
 }
+
+/// What a client is told whose wait a demotion ends.
+const DEMOTED: &str =
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
 
 impl Blocking {
     pub(super) fn add(&self, waiter: &Arc<Waiter>) {
@@ -217,17 +225,36 @@ impl Blocking {
     /// We became a replica: nothing that would write may wait on. To be called with all gates held, whose view
     /// is `view`.
     pub fn demoted(&self, server: &Server, view: &View) {
+        self.demotions.send_modify(|n| *n += 1);
         let all: Vec<_> = self.waiting.lock().values().cloned().collect();
         for waiter in all {
             let ended = self.end(server, view, &waiter, |out| {
-                out.error(
-                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-                );
+                out.error(DEMOTED);
                 true
             });
             if ended {
                 waiter.client.close();
             }
+        }
+    }
+
+    /// Ends `client`'s wait for something else than keys when we become a replica: never ready, since the client is
+    /// answered and closed. To be called in a gate; what is returned is polled without.
+    pub(super) fn until_demoted(
+        &self,
+        server: &Server,
+        client: &Arc<Client>,
+    ) -> impl Future<Output = Infallible> + Send + use<> {
+        let limit = server.config.settings().buffer_limits[0];
+        let (mut demotions, client) = (self.demotions.subscribe(), Arc::clone(client));
+        async move {
+            if demotions.changed().await.is_ok() {
+                let mut out = Reply::default();
+                out.error(DEMOTED);
+                client.send(out.as_bytes(), &limit);
+                client.close();
+            }
+            std::future::pending().await
         }
     }
 

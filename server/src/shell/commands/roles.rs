@@ -155,13 +155,21 @@ pub(super) fn wait(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     }
     let acks = replication.wait_for_acks(wanted, offset);
     let replication = Arc::clone(replication);
+    let demoted = call.server.blocking.until_demoted(call.server, call.client);
     Flow::Park(Parked::Later(Box::pin(async move {
-        let acked = match millis {
-            0 => acks.await,
-            _ => match tokio::time::timeout(Duration::from_millis(millis), acks).await {
-                Ok(acked) => acked,
-                Err(_) => replication.acked_by(offset),
-            },
+        let waited = async {
+            match millis {
+                0 => acks.await,
+                _ => match tokio::time::timeout(Duration::from_millis(millis), acks).await {
+                    Ok(acked) => acked,
+                    Err(_) => replication.acked_by(offset),
+                },
+            }
+        };
+        let acked = tokio::select! {
+            biased;
+            acked = waited => acked,
+            never = demoted => match never {},
         };
         let mut reply = Reply::default();
         reply.int(acked as i64);
