@@ -7,14 +7,14 @@
 //! figure is a median of the rounds, with the least and the greatest in brackets; a ratio is the median
 //! of the ratios of the rounds.
 
+mod switch;
+
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use damselfly_benches::{Client, Server, Spread, Which};
+use damselfly_benches::{Server, Spread, Which};
 
 /// Rounds, unless the command line says otherwise.
 const ROUNDS: usize = 5;
@@ -28,7 +28,7 @@ const PARTS: [(&str, Part); 4] = [
     ("throughput", throughput),
     ("memory", memory),
     ("sync", sync),
-    ("switch", switch),
+    ("switch", switch::switch),
 ];
 
 fn main() -> Result<()> {
@@ -230,90 +230,4 @@ fn sync(rounds: usize) -> Result<()> {
     }
     println!();
     Ok(())
-}
-
-/// Milliseconds in which a reader was refused while its replica changed to another master.
-fn switch(rounds: usize) -> Result<()> {
-    println!("## A replica of 500,000 keys changes its master, under a reader a millisecond\n");
-    println!("| case | server | refused, ms | longest stall, ms | still connected after |");
-    println!("|---|---|---|---|---|");
-    let masters =
-        [(); 2].map(|()| Server::start(Which::Redis, None, &["--repl-diskless-sync-delay", "0"]));
-    let [first, second] = masters;
-    let (first, second) = (first?, second?);
-    fill(&first, 500_000, 64)?;
-    fill(&second, 500_000, 64)?;
-    for (case, target) in [
-        ("full sync from another history", second.port),
-        ("unreachable target", 1),
-    ] {
-        let (mut refused, mut stall): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
-        let mut up = [0; 2];
-        for round in 0..rounds {
-            for which in order(round) {
-                let seen = switch_once(which, first.port, target)?;
-                refused[slot(which)].push(seen.refused);
-                stall[slot(which)].push(seen.stall);
-                up[slot(which)] += usize::from(seen.up);
-            }
-        }
-        for which in Which::BOTH {
-            let at = slot(which);
-            let [refused, stall] = [&refused, &stall].map(|all| Spread::of(all[at].clone()));
-            let (name, up) = (which.name(), up[at]);
-            println!("| {case} | {name} | {refused} | {stall} | {up} of {rounds} |");
-        }
-    }
-    println!();
-    Ok(())
-}
-
-/// What a reader saw of a change of master, in milliseconds, and whether the link is up in the end.
-struct Seen {
-    refused: f64,
-    stall: f64,
-    up: bool,
-}
-
-fn switch_once(which: Which, from: u16, to: u16) -> Result<Seen> {
-    let replica = Server::start(which, None, &[])?;
-    let mut client = replica.client()?;
-    client.call(&["REPLICAOF", "127.0.0.1", &from.to_string()])?;
-    client.wait_info("replication", "master_link_status:up")?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let reader = {
-        let (stop, port) = (stop.clone(), replica.port);
-        std::thread::spawn(move || read(port, &stop))
-    };
-    std::thread::sleep(Duration::from_millis(200));
-    client.call(&["REPLICAOF", "127.0.0.1", &to.to_string()])?;
-    if to != 1 {
-        client.wait_info("replication", &format!("master_port:{to}"))?;
-        client.wait_info("replication", "master_link_status:up")?;
-    }
-    std::thread::sleep(Duration::from_millis(1500));
-    stop.store(true, Ordering::Relaxed);
-    let (refused, stall) = reader.join().expect("the reader does not panic")?;
-    let info = client.call(&["INFO", "replication"])?;
-    let up = info.contains("master_link_status:up");
-    Ok(Seen { refused, stall, up })
-}
-
-/// Reads one key a millisecond; returns the time spent refused (or told the key is gone) and the
-/// longest time one read took, both in milliseconds.
-fn read(port: u16, stop: &AtomicBool) -> Result<(f64, f64)> {
-    let mut client = Client::connect(port)?;
-    let (mut refused, mut stall) = (0.0f64, 0.0f64);
-    let mut last = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
-        let start = Instant::now();
-        let reply = client.call(&["GET", "key:000000000001"])?;
-        stall = stall.max(start.elapsed().as_secs_f64() * 1e3);
-        if reply.len() != 64 {
-            refused += last.elapsed().as_secs_f64() * 1e3;
-        }
-        last = Instant::now();
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok((refused, stall))
 }
