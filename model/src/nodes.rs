@@ -41,8 +41,10 @@ pub struct Size {
 /// Ways to do it wrong, each of which the search has to find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 pub enum Fault {
-    /// Any refusal makes the old master a master again, also when an earlier answer was lost. So does Redis.
-    RefusalIsRefusal,
+    /// A connection that is lost after the heir was asked is taken for its refusal. So does Redis.
+    LossIsRefusal,
+    /// Any refusal makes the old master a master again, also when an earlier answer was lost.
+    AnyRefusal,
     /// `FAILOVER ABORT` makes it a master again whatever the heir was asked. So does Redis.
     AbortAlways,
     /// Writes are executed until the heir has answered.
@@ -233,7 +235,23 @@ impl Nodes {
                     wire.stage = Stage::Streaming(offset);
                 }
             }
-            What::Cut => self.tell(at, Input::Lost { generation }, &mut broken),
+            What::Cut => {
+                let asked = matches!(
+                    member.node.role(),
+                    Role::Replica {
+                        ceding: Some(Ceding::Asked),
+                        ..
+                    }
+                );
+                let input = match asked && size.fault == Some(Fault::LossIsRefusal) {
+                    true => Input::Rejected {
+                        generation,
+                        master: false,
+                    },
+                    false => Input::Lost { generation },
+                };
+                self.tell(at, input, &mut broken);
+            }
         }
         self.look(&mut broken);
         broken
@@ -306,7 +324,7 @@ impl Nodes {
                 Input::Answered { generation, answer }
             }
             Said::Refused { master } if failover => {
-                if size.fault == Some(Fault::RefusalIsRefusal) {
+                if size.fault == Some(Fault::AnyRefusal) {
                     member.knows(Ceding::Asked);
                 }
                 Input::Rejected { generation, master }

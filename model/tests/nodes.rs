@@ -52,7 +52,8 @@ fn three_nodes() {
 fn every_fault_is_found() {
     use Property::{NoSplitWrite, TakeoverKeepsWrites};
     for (fault, property, steps) in [
-        (Fault::RefusalIsRefusal, NoSplitWrite, 9),
+        (Fault::LossIsRefusal, NoSplitWrite, 5),
+        (Fault::AnyRefusal, NoSplitWrite, 9),
         (Fault::AbortAlways, NoSplitWrite, 5),
         (Fault::WritesGoOn, TakeoverKeepsWrites, 5),
         (Fault::NobodyAsks, TakeoverKeepsWrites, 5),

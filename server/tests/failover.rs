@@ -316,10 +316,9 @@ fn a_takeover_that_fails_says_why() {
     sibling.freeze(false);
 }
 
-/// Two generals: the answer to the request is lost, and nobody may become master twice.
-#[test]
-fn an_answer_that_is_lost_leaves_one_master() {
-    let (old, new) = (Server::damselfly(&[]), Server::redis(&[]));
+/// Two generals: the answer to the request is lost, and nobody may become master twice. (A stock master does.)
+fn loses_the_answer_of(new: Kind) {
+    let (old, new) = (Server::damselfly(&[]), Server::start(new, &[]));
     old.run("SET before 1").ok();
     // What the old master says to the new one goes through a proxy.
     let proxy = Proxy::to(new.port);
@@ -352,7 +351,17 @@ fn an_answer_that_is_lost_leaves_one_master() {
     await_caught_up(&new, &old);
     assert_same_data(&new, &old);
     writers.assert_kept(&new);
-    assert_replay([old]);
+    assert_replay([old, new]);
+}
+
+#[test]
+fn the_answer_of_a_stock_heir_is_lost() {
+    loses_the_answer_of(Kind::Redis);
+}
+
+#[test]
+fn the_answer_of_a_damselfly_is_lost() {
+    loses_the_answer_of(Kind::Damselfly);
 }
 
 /// A stock replica of a Damselfly, which says that it listens at `port`.
