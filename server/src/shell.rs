@@ -30,6 +30,7 @@ pub mod start;
 pub mod stats;
 #[cfg(test)]
 mod testing;
+mod waits;
 
 /// The version of Redis whose behaviour is served; clients and Sentinel look at it.
 pub const REDIS_VERSION: &str = "7.0.15";

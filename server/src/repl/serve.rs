@@ -66,6 +66,8 @@ pub struct Master {
     partial_ok: AtomicU64,
     partial_err: AtomicU64,
     acked: Notify,
+    /// The offset after the last GETACK.
+    asked: AtomicU64,
 }
 
 /// A replica that was let in; [`Admission::run`] serves it. Dropping it shows it out.
@@ -110,6 +112,7 @@ impl Master {
             partial_ok: AtomicU64::new(0),
             partial_err: AtomicU64::new(0),
             acked: Notify::new(),
+            asked: AtomicU64::new(0),
         })
     }
 
@@ -263,8 +266,14 @@ impl Master {
     /// Asks all replicas to say now how far they are. Called with a gate held, on a master; the caller kicks
     /// the log afterwards.
     pub fn ask_for_acks(&self) {
-        if self.log.active() {
-            self.log.writer().plain(&[b"REPLCONF", b"GETACK", b"*"]);
+        if !self.log.active() {
+            return;
+        }
+        let mut log = self.log.writer();
+        // Many may ask at once; one answer, to the question that stands last in the log, is for all of them.
+        if log.offset() != self.asked.load(Relaxed) {
+            log.plain(&[b"REPLCONF", b"GETACK", b"*"]);
+            self.asked.store(log.offset(), Relaxed);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Clients that wait for keys: BLPOP and its kin.
+//! Clients that wait: for keys (BLPOP and its kin) here, for replicas in [`super::waits`].
 //!
 //! Whoever changes a key that somebody waits for runs the waiting commands itself, right after its own one and
 //! in the order they came, as Redis does. So the first to wait is the first to be served, and nothing comes between a
@@ -7,6 +7,7 @@
 use super::call::{count, expiry};
 use super::client::Client;
 use super::server::{Server, now_ms};
+use super::waits::Waits;
 use crate::command::{self, Command, Effects, Env, Origin, Outcome};
 use crate::gate::View;
 use crate::resp::Reply;
@@ -16,11 +17,9 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Weak};
-use tokio::sync::watch;
 
 /// A blocking command of one client, waiting for one of its keys.
 pub struct Waiter {
@@ -136,18 +135,19 @@ impl Waiter {
     }
 }
 
-/// All clients that wait for keys.
+/// All clients that wait for keys, or for replicas.
 #[derive(Default)]
 pub struct Blocking {
     /// By the client's number.
     waiting: Mutex<BTreeMap<u64, Arc<Waiter>>>,
-    /// Counts how often we became a replica.
-    demotions: watch::Sender<u64>,
+    pub(super) for_replicas: Waits,
 }
 
-/// What a client is told whose wait a demotion ends.
+/// What a client that waits is told when it waits at a replica from here on.
 const DEMOTED: &str =
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+/// What it is told on CLIENT UNBLOCK ERROR.
+pub(super) const UNBLOCKED: &str = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
 
 impl Blocking {
     pub(super) fn add(&self, waiter: &Arc<Waiter>) {
@@ -161,7 +161,7 @@ impl Blocking {
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.waiting.lock().len()
+        self.waiting.lock().len() + self.for_replicas.len()
     }
 
     /// True when nobody waits.
@@ -210,11 +210,14 @@ impl Blocking {
 
     /// CLIENT UNBLOCK; false if that client does not wait.
     pub(super) fn unblock(&self, server: &Server, view: &View, id: u64, with_error: bool) -> bool {
+        if self.for_replicas.unblock(id, with_error) {
+            return true;
+        }
         let waiter = self.waiting.lock().get(&id).cloned();
         waiter.is_some_and(|waiter| {
             self.end(server, view, &waiter, |out| {
                 if with_error {
-                    out.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                    out.error(UNBLOCKED);
                     return true;
                 }
                 waiter.run(server, view, false, server.aside(), out)
@@ -225,7 +228,10 @@ impl Blocking {
     /// We became a replica: nothing that would write may wait on. To be called with all gates held, whose view
     /// is `view`.
     pub fn demoted(&self, server: &Server, view: &View) {
-        self.demotions.send_modify(|n| *n += 1);
+        let mut reply = Reply::default();
+        reply.error(DEMOTED);
+        let limit = server.config.settings().buffer_limits[0];
+        self.for_replicas.demoted(reply.as_bytes(), &limit);
         let all: Vec<_> = self.waiting.lock().values().cloned().collect();
         for waiter in all {
             let ended = self.end(server, view, &waiter, |out| {
@@ -235,26 +241,6 @@ impl Blocking {
             if ended {
                 waiter.client.close();
             }
-        }
-    }
-
-    /// Ends `client`'s wait for something else than keys when we become a replica: never ready, since the client is
-    /// answered and closed. To be called in a gate; what is returned is polled without.
-    pub(super) fn until_demoted(
-        &self,
-        server: &Server,
-        client: &Arc<Client>,
-    ) -> impl Future<Output = Infallible> + Send + use<> {
-        let limit = server.config.settings().buffer_limits[0];
-        let (mut demotions, client) = (self.demotions.subscribe(), Arc::clone(client));
-        async move {
-            if demotions.changed().await.is_ok() {
-                let mut out = Reply::default();
-                out.error(DEMOTED);
-                client.send(out.as_bytes(), &limit);
-                client.close();
-            }
-            std::future::pending().await
         }
     }
 

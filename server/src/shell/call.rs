@@ -163,6 +163,16 @@ impl Call<'_> {
 
     /// Runs a command that has been admitted.
     pub fn perform(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
+        let flow = self.carry_out(command, args);
+        if command.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0
+            || is(command, ShellCommand::Exec)
+        {
+            self.session.written = self.server.log.offset();
+        }
+        flow
+    }
+
+    fn carry_out(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         match command.run {
             Run::Shell(which) => commands::run(self, which, command, args),
             Run::Data { lock, .. } => self.data(command, lock, args),

@@ -230,6 +230,8 @@ impl Conn {
                     let waiter = Arc::clone(waiter);
                     worker.time_out(&self.server, &waiter);
                 }
+                // What it waited for may have been written by another client.
+                self.session.written = self.server.log.offset();
                 // Whoever ended the wait has put the reply into the mailbox.
                 self.client.take_mail(&mut self.output);
             }

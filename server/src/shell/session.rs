@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub queue: Option<Box<Queue>>,
     /// The keys it watches.
     pub watching: Option<Box<Watching>>,
+    /// Where the log was after its last write: what WAIT waits for.
+    pub written: u64,
     /// The channels it listens to.
     pub subscriptions: Option<Box<Subscriptions>>,
     /// What it said of itself by REPLCONF.

@@ -3,9 +3,11 @@
 use super::{error, integer};
 use crate::repl::serve;
 use crate::resp::Reply;
+use crate::shell::blocking::UNBLOCKED;
 use crate::shell::call::{Call, World};
 use crate::shell::conn::Parked;
 use crate::shell::execute::Flow;
+use crate::shell::waits::{Ended, Waits};
 use damselfly_core::LinkStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,37 +144,29 @@ pub(super) fn wait(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let Ok(millis) = u64::try_from(millis) else {
         return error(call, "ERR timeout is negative");
     };
-    let offset = call.server.log.offset();
     let Some(replication) = call.server.replication() else {
         call.out.int(0);
         return Flow::Next;
     };
+    // A history that was swapped in meanwhile may be a shorter one.
+    let offset = call.session.written.min(call.server.log.offset());
     let now = replication.acked_by(offset);
     let wanted = usize::try_from(count).unwrap_or(0);
     if now >= wanted || call.transaction.is_some() {
         call.out.int(now as i64);
         return Flow::Next;
     }
+    let limit = (millis > 0).then(|| Duration::from_millis(millis));
     let acks = replication.wait_for_acks(wanted, offset);
+    let waited = Waits::enlist(call.server, call.client).wait(acks, limit);
     let replication = Arc::clone(replication);
-    let demoted = call.server.blocking.until_demoted(call.server, call.client);
     Flow::Park(Parked::Later(Box::pin(async move {
-        let waited = async {
-            match millis {
-                0 => acks.await,
-                _ => match tokio::time::timeout(Duration::from_millis(millis), acks).await {
-                    Ok(acked) => acked,
-                    Err(_) => replication.acked_by(offset),
-                },
-            }
-        };
-        let acked = tokio::select! {
-            biased;
-            acked = waited => acked,
-            never = demoted => match never {},
-        };
         let mut reply = Reply::default();
-        reply.int(acked as i64);
+        match waited.await {
+            Ended::Acked(acked) => reply.int(acked as i64),
+            Ended::TimedOut => reply.int(replication.acked_by(offset) as i64),
+            Ended::Unblocked => reply.error(UNBLOCKED),
+        }
         reply.take()
     })))
 }
