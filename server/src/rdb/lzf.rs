@@ -68,11 +68,11 @@ pub fn decompress(input: &[u8], plain: usize, out: &mut Vec<u8>) -> Result<(), F
 
 /// Appends `len` bytes from `distance` back; they may overlap what is being appended.
 fn copy_back(out: &mut Vec<u8>, distance: usize, len: usize) {
+    let start = out.len() - distance;
     let mut left = len;
     while left > 0 {
-        // What has been appended repeats with the same period, so it can be copied in growing steps.
-        let start = out.len() - distance;
-        let step = left.min(distance);
+        // All from `start` on repeats with one period, so it can be copied in steps that double.
+        let step = left.min(out.len() - start);
         out.extend_from_within(start..start + step);
         left -= step;
     }
