@@ -105,6 +105,12 @@ impl Sink for Loader<'_> {
         Ok(())
     }
 
+    fn key_comes(&mut self, db: u32, key: &[u8]) {
+        if let Ok(db) = self.db(db) {
+            db.prefetch_bucket(db.hash(key));
+        }
+    }
+
     fn key(
         &mut self,
         db: u32,

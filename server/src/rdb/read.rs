@@ -20,6 +20,9 @@ pub trait Sink {
         Ok(())
     }
 
+    /// The key whose value is read next: time to have memory fetched. It may still come to nothing.
+    fn key_comes(&mut self, _db: u32, _key: &[u8]) {}
+
     /// A key with its value and expiry (milliseconds since 1970; it may have passed).
     fn key(
         &mut self,
@@ -261,6 +264,7 @@ impl<R: Read> Reader<R> {
         self.at.key.clear();
         self.at.key.extend_from_slice(key.as_slice());
         self.at.key_known = true;
+        sink.key_comes(self.at.db, &self.at.key);
         let value = if kind == Kind::String {
             match self.source.string(&mut self.scratch)? {
                 Text::Built(long) if long.len() > value::SCRATCH_KEPT => {

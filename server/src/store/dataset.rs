@@ -54,16 +54,21 @@ impl Db {
     /// Has the memory fetched into the caches that commands on keys of these hashes will look at: all at once, where the
     /// commands would wait for one miss after the other. The caller holds no shard; one that is locked is left out.
     pub fn prefetch(&self, hashes: &[u64]) {
-        let shard = |hash| self.shards[shard_of(hash)].0.try_lock();
         for &hash in hashes {
-            if let Some(shard) = shard(hash) {
-                shard.prefetch_bucket(hash);
-            }
+            self.prefetch_bucket(hash);
         }
         for &hash in hashes {
-            if let Some(shard) = shard(hash) {
+            if let Some(shard) = self.shards[shard_of(hash)].0.try_lock() {
                 shard.prefetch_entry(hash);
             }
+        }
+    }
+
+    /// Has the memory fetched that a command on a key of this hash will look at first; see [`Db::prefetch`].
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        if let Some(shard) = self.shards[shard_of(hash)].0.try_lock() {
+            shard.prefetch_bucket(hash);
         }
     }
 

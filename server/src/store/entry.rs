@@ -368,13 +368,18 @@ impl Entry {
         *object
     }
 
+    /// Has the header and a short key fetched into the caches.
+    #[inline]
+    pub(super) fn prefetch_key(&self) {
+        prefetch(self.0.as_ptr());
+    }
+
     /// Has the block fetched into the caches: as much of it as small entries have.
     #[inline]
     pub(super) fn prefetch(&self) {
-        let block = self.0.as_ptr().cast_const().cast::<[u8; CACHE_LINE]>();
-        prefetch(block);
-        // Unless it ends there, which only reading it would tell.
-        prefetch(block.wrapping_add(1));
+        self.prefetch_key();
+        // Unless it ends before that line, which only reading it would tell.
+        prefetch(self.0.as_ptr().cast::<u8>().wrapping_add(CACHE_LINE));
     }
 
     /// The access clock: 24 bits, of whatever unit the caller chose.

@@ -224,8 +224,9 @@ impl Segment {
         *self = new;
     }
 
-    /// Its entries.
+    /// Its entries, whose keys will be looked at, and are fetched for all at once.
     pub(super) fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.iter().for_each(Entry::prefetch_key);
         self.buckets
             .into_iter()
             .flat_map(|b| b.slots.into_iter().flatten())
