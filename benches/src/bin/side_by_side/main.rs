@@ -82,17 +82,36 @@ fn load(port: u16, cpu: usize, args: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// A value of `len` bytes, the same for every key, as redis-benchmark writes them.
+fn plain(len: usize) -> impl Fn(u64) -> String {
+    let value = "x".repeat(len);
+    move |_| value.clone()
+}
+
+/// A value of 100 bytes that does not compress, another one for every key.
+fn noise(n: u64) -> String {
+    let mut state = n + 1;
+    let mut letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'!' + (state >> 33) as u8 % 90)
+    };
+    (0..100).map(|_| letter()).collect()
+}
+
 /// Writes each of `keys` keys (16 bytes) once: a random load would miss some.
-fn fill(server: &Server, keys: u64, value: usize) -> Result<()> {
+fn fill(server: &Server, keys: u64, value: impl Fn(u64) -> String) -> Result<()> {
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port))?;
-    let body = "x".repeat(value);
     let mut sink = vec![0; 5 * 10_000];
     for chunk in 0..keys.div_ceil(10_000) {
         let mut request = String::new();
         let mut sent = 0;
         for i in chunk * 10_000..((chunk + 1) * 10_000).min(keys) {
+            let value = value(i);
+            let len = value.len();
             request.push_str(&format!(
-                "*3\r\n$3\r\nSET\r\n$16\r\nkey:{i:012}\r\n${value}\r\n{body}\r\n"
+                "*3\r\n$3\r\nSET\r\n$16\r\nkey:{i:012}\r\n${len}\r\n{value}\r\n"
             ));
             sent += 1;
         }
@@ -116,8 +135,8 @@ fn throughput(rounds: usize) -> Result<()> {
     let servers = Which::BOTH.map(|which| Server::start(which, Some(0), &[]));
     let [redis, ours] = servers;
     let (redis, ours) = (redis?, ours?);
-    fill(&redis, KEYS, 64)?;
-    fill(&ours, KEYS, 64)?;
+    fill(&redis, KEYS, plain(64))?;
+    fill(&ours, KEYS, plain(64))?;
     for command in ["get", "set"] {
         for (pipeline, n) in [(1u64, 300_000u64), (16, 2_000_000), (64, 4_000_000)] {
             let (mut cpu, mut speed): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
@@ -157,7 +176,7 @@ fn memory(rounds: usize) -> Result<()> {
     println!("## Memory (resident, bytes; each is the growth over what it was before)\n");
     println!("| what | redis-server | damselfly | ratio |");
     println!("|---|---|---|---|");
-    let keys = |server: &Server| fill(server, KEYS, 64).map(|()| KEYS);
+    let keys = |server: &Server| fill(server, KEYS, plain(64)).map(|()| KEYS);
     grown("per key, 1 M keys of 16 + 64 bytes", rounds, keys)?;
     let mut held = Vec::new();
     grown("per idle connection, 5,000 of them", rounds, |server| {
@@ -193,41 +212,51 @@ fn grown(what: &str, rounds: usize, mut load: impl FnMut(&Server) -> Result<u64>
 /// How long a full sync of 1 M keys x 100 bytes from a stock master takes, from REPLICAOF to link up.
 fn sync(rounds: usize) -> Result<()> {
     println!("## Full sync of 1 M keys x 100 bytes from a stock master, seconds\n");
-    println!("| the stock replica loads | redis-server | damselfly | ratio |");
-    println!("|---|---|---|---|");
+    println!("| values | the stock replica loads | redis-server | damselfly | ratio |");
+    println!("|---|---|---|---|---|");
     let diskless = [
         "--repl-diskless-sync",
         "yes",
         "--repl-diskless-sync-delay",
         "0",
     ];
-    let master = Server::start(Which::Redis, None, &diskless)?;
-    fill(&master, KEYS, 100)?;
-    for (case, flags) in [
-        ("through a file (its default)", &[][..]),
-        ("from the socket", &["--repl-diskless-load", "swapdb"][..]),
-    ] {
-        let mut times: [Vec<f64>; 2] = Default::default();
-        for round in 0..rounds {
-            for which in order(round) {
-                let flags = match which {
-                    Which::Redis => flags,
-                    Which::Damselfly => &[],
-                };
-                let replica = Server::start(which, None, flags)?;
-                let mut client = replica.client()?;
-                let start = Instant::now();
-                client.call(&["REPLICAOF", "127.0.0.1", &master.port.to_string()])?;
-                client.wait_info("replication", "master_link_status:up")?;
-                times[slot(which)].push(start.elapsed().as_secs_f64());
-                let size = client.call(&["DBSIZE"])?;
-                ensure!(size == format!(":{KEYS}"), "{}: {size} keys", replica.name);
+    for compress in [true, false] {
+        let master = Server::start(Which::Redis, None, &diskless)?;
+        let values = match compress {
+            true => fill(&master, KEYS, plain(100)).map(|()| "all the same"),
+            false => fill(&master, KEYS, noise).map(|()| "noise"),
+        }?;
+        for (case, flags) in [
+            ("through a file, its default", &[][..]),
+            ("from the socket", &["--repl-diskless-load", "swapdb"][..]),
+        ] {
+            let mut times: [Vec<f64>; 2] = Default::default();
+            for round in 0..rounds {
+                for which in order(round) {
+                    let flags = match which {
+                        Which::Redis => flags,
+                        Which::Damselfly => &[],
+                    };
+                    times[slot(which)].push(sync_once(which, flags, master.port)?);
+                }
             }
+            let ratios = ratios(&times);
+            let [a, b] = times.map(Spread::of);
+            println!("| {values} | {case} | {a} | {b} | {ratios} |");
         }
-        let ratios = ratios(&times);
-        let [a, b] = times.map(Spread::of);
-        println!("| {case} | {a} | {b} | {ratios} |");
     }
     println!();
     Ok(())
+}
+
+fn sync_once(which: Which, flags: &[&str], master: u16) -> Result<f64> {
+    let replica = Server::start(which, None, flags)?;
+    let mut client = replica.client()?;
+    let start = Instant::now();
+    client.call(&["REPLICAOF", "127.0.0.1", &master.to_string()])?;
+    client.wait_info("replication", "master_link_status:up")?;
+    let took = start.elapsed().as_secs_f64();
+    let size = client.call(&["DBSIZE"])?;
+    ensure!(size == format!(":{KEYS}"), "{}: {size} keys", replica.name);
+    Ok(took)
 }

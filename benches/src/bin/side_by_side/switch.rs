@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use damselfly_benches::{Client, Server, Spread, Which, free_port};
 
-use crate::{fill, order, slot};
+use crate::{fill, order, plain, slot};
 
 const KEYS: u64 = 500_000;
 const VALUE: usize = 64;
@@ -69,8 +69,8 @@ pub fn switch(rounds: usize) -> Result<()> {
         sibling: start()?,
         other: start()?,
     };
-    fill(&masters.old, KEYS, VALUE)?;
-    fill(&masters.other, KEYS, VALUE)?;
+    fill(&masters.old, KEYS, plain(VALUE))?;
+    fill(&masters.other, KEYS, plain(VALUE))?;
     follow(&masters.sibling, masters.old.port)?;
     for (case, end) in CASES {
         let mut seen: [Vec<Seen>; 2] = Default::default();
