@@ -92,9 +92,14 @@ impl Session {
         }
     }
 
+    /// `repl-timeout` as it is now: CONFIG SET reaches a link that is up.
+    fn patience(&self) -> Duration {
+        self.driver.config().settings().repl_timeout
+    }
+
     /// `what` must come before the link's time-out.
     async fn in_time<T>(&self, what: impl Future<Output = Result<T, PeerError>>) -> Result<T, End> {
-        match timeout(self.settings.repl_timeout, what).await {
+        match timeout(self.patience(), what).await {
             Ok(done) => Ok(done?),
             Err(_) => Err(End::Lost("it fell silent (repl-timeout)".into())),
         }
@@ -266,7 +271,7 @@ impl Session {
                 }
                 _ = ticks.tick() => {
                     came = false;
-                    if last_heard.elapsed() >= self.settings.repl_timeout {
+                    if last_heard.elapsed() >= self.patience() {
                         return Err(End::Lost("it fell silent (repl-timeout)".into()));
                     }
                     self.ack(peer).await?;
