@@ -2,6 +2,8 @@
 
 use super::find;
 use super::value::read_buffer_limits;
+use crate::rdb::read::Options;
+use crate::store::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +49,29 @@ macro_rules! settings {
         #[cfg(test)]
         pub(super) const READ: &[&str] = &[$($name),+];
     };
+}
+
+impl Settings {
+    /// When collections leave their compact forms.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            hash_max_listpack_entries: self.hash_max_entries,
+            hash_max_listpack_value: self.hash_max_value,
+            set_max_intset_entries: self.set_max_intset,
+            zset_max_listpack_entries: self.zset_max_entries,
+            zset_max_listpack_value: self.zset_max_value,
+            list_max_listpack_size: self.list_max_size,
+        }
+    }
+
+    /// How snapshots are read, from a file or from a master.
+    pub fn reading(&self) -> Options {
+        Options {
+            limits: self.limits(),
+            checksum: self.rdb_checksum,
+            ..Options::default()
+        }
+    }
 }
 
 settings! {

@@ -101,7 +101,7 @@ impl Applier {
         Applier {
             driver: Arc::clone(driver),
             generation,
-            limits: limits(settings),
+            limits: settings.limits(),
             databases: settings.databases,
             db: driver.log().forget_selected() as usize,
             batch: Batch::default(),
@@ -117,7 +117,7 @@ impl Applier {
     /// Why the stream cannot be followed. What came before was applied, nothing of the rest.
     pub fn apply(&mut self, peer: &mut Peer) -> Result<Applied, String> {
         let unread = peer.unread();
-        let Some(kind) = self.collect(unread)? else {
+        let Some(kind) = self.batch.collect(unread, self.databases)? else {
             return Ok(Applied::Idle);
         };
         let len = self.batch.len;
@@ -127,79 +127,6 @@ impl Applier {
             peer.take(len);
         }
         Ok(applied)
-    }
-
-    /// Parses until a batch is whole. None: more bytes are needed.
-    fn collect(&mut self, unread: &[u8]) -> Result<Option<Kind>, String> {
-        let batch = &mut self.batch;
-        let parse = ParseLimits {
-            max_bulk: UNIT_MAX as u64,
-            authenticated: true,
-        };
-        while batch.in_transaction || (batch.items.len() < COMMANDS_MAX && batch.len < BYTES_MAX) {
-            let first = batch.items.last().map_or(0, |item| item.first + item.args);
-            let parsed = batch
-                .parser
-                .parse(&unread[batch.len..], &parse, &mut batch.args);
-            let len = match parsed {
-                Ok(Parsed::Request { len }) => len,
-                Ok(Parsed::Incomplete { .. }) if unread.len() - batch.len > UNIT_MAX => {
-                    return Err("it sent a transaction that is too long".into());
-                }
-                Ok(Parsed::Incomplete { .. }) if batch.in_transaction => return Ok(None),
-                Ok(Parsed::Incomplete { .. }) => return Ok(batch.plain()),
-                // What is whole goes first; then we come here again.
-                Err(error) => match batch.plain() {
-                    Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
-                    _ => return Err(format!("its stream breaks the protocol: {error}")),
-                },
-            };
-            let request = &unread[batch.len..batch.len + len];
-            let (what, args) = {
-                let args = arguments(&batch.args, request, first..batch.args.len());
-                let what = match is_sound(&args, request) {
-                    true => classify(&args, self.databases),
-                    false => Err(format!(
-                        "its stream breaks the protocol: \"{}\"",
-                        shown(request)
-                    )),
-                };
-                (what, args.len())
-            };
-            let what = match what {
-                Ok(what) => what,
-                Err(why) => match batch.plain() {
-                    Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
-                    _ => return Err(why),
-                },
-            };
-            let alone = match what {
-                What::Multi if batch.in_transaction => {
-                    return Err("it sent MULTI inside MULTI".into());
-                }
-                What::Multi => true,
-                What::Exec if batch.in_transaction => {
-                    batch.push(what, first, args, len);
-                    return Ok(Some(Kind::Alone));
-                }
-                What::Exec if batch.items.is_empty() => {
-                    return Err("it sent EXEC without MULTI".into());
-                }
-                What::Exec => true,
-                What::Run(command) => is_exclusive(command) && !batch.in_transaction,
-                _ => false,
-            };
-            // It begins a batch of its own, after this one.
-            if alone && let Some(kind) = batch.plain() {
-                return Ok(Some(kind));
-            }
-            batch.push(what, first, args, len);
-            batch.in_transaction |= matches!(what, What::Multi);
-            if alone && !batch.in_transaction {
-                return Ok(Some(Kind::Alone));
-            }
-        }
-        Ok(batch.plain())
     }
 
     fn run(&mut self, kind: Kind, bytes: &[u8]) -> Applied {
@@ -294,6 +221,79 @@ fn arguments<'a>(
 }
 
 impl Batch {
+    /// Parses until a batch is whole. None: more bytes are needed.
+    fn collect(&mut self, unread: &[u8], databases: usize) -> Result<Option<Kind>, String> {
+        let batch = self;
+        let parse = ParseLimits {
+            max_bulk: UNIT_MAX as u64,
+            authenticated: true,
+        };
+        while batch.in_transaction || (batch.items.len() < COMMANDS_MAX && batch.len < BYTES_MAX) {
+            let first = batch.items.last().map_or(0, |item| item.first + item.args);
+            let parsed = batch
+                .parser
+                .parse(&unread[batch.len..], &parse, &mut batch.args);
+            let len = match parsed {
+                Ok(Parsed::Request { len }) => len,
+                Ok(Parsed::Incomplete { .. }) if unread.len() - batch.len > UNIT_MAX => {
+                    return Err("it sent a transaction that is too long".into());
+                }
+                Ok(Parsed::Incomplete { .. }) if batch.in_transaction => return Ok(None),
+                Ok(Parsed::Incomplete { .. }) => return Ok(batch.plain()),
+                // What is whole goes first; then we come here again.
+                Err(error) => match batch.plain() {
+                    Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
+                    _ => return Err(format!("its stream breaks the protocol: {error}")),
+                },
+            };
+            let request = &unread[batch.len..batch.len + len];
+            let (what, args) = {
+                let args = arguments(&batch.args, request, first..batch.args.len());
+                let what = match is_sound(&args, request) {
+                    true => classify(&args, databases),
+                    false => Err(format!(
+                        "its stream breaks the protocol: \"{}\"",
+                        shown(request)
+                    )),
+                };
+                (what, args.len())
+            };
+            let what = match what {
+                Ok(what) => what,
+                Err(why) => match batch.plain() {
+                    Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
+                    _ => return Err(why),
+                },
+            };
+            let alone = match what {
+                What::Multi if batch.in_transaction => {
+                    return Err("it sent MULTI inside MULTI".into());
+                }
+                What::Multi => true,
+                What::Exec if batch.in_transaction => {
+                    batch.push(what, first, args, len);
+                    return Ok(Some(Kind::Alone));
+                }
+                What::Exec if batch.items.is_empty() => {
+                    return Err("it sent EXEC without MULTI".into());
+                }
+                What::Exec => true,
+                What::Run(command) => is_exclusive(command) && !batch.in_transaction,
+                _ => false,
+            };
+            // It begins a batch of its own, after this one.
+            if alone && let Some(kind) = batch.plain() {
+                return Ok(Some(kind));
+            }
+            batch.push(what, first, args, len);
+            batch.in_transaction |= matches!(what, What::Multi);
+            if alone && !batch.in_transaction {
+                return Ok(Some(Kind::Alone));
+            }
+        }
+        Ok(batch.plain())
+    }
+
     /// What is whole so far, as a batch.
     fn plain(&self) -> Option<Kind> {
         (!self.items.is_empty()).then_some(Kind::Plain)
@@ -422,14 +422,5 @@ fn now_ms() -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
-/// When collections leave their compact forms, as configured.
-fn limits(settings: &Settings) -> Limits {
-    Limits {
-        hash_max_listpack_entries: settings.hash_max_entries,
-        hash_max_listpack_value: settings.hash_max_value,
-        set_max_intset_entries: settings.set_max_intset,
-        zset_max_listpack_entries: settings.zset_max_entries,
-        zset_max_listpack_value: settings.zset_max_value,
-        list_max_listpack_size: settings.list_max_size,
-    }
-}
+#[cfg(test)]
+mod tests;

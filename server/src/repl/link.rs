@@ -180,6 +180,7 @@ impl Session {
                 bytes => bytes,
             },
             databases: self.settings.databases,
+            reading: self.settings.reading(),
             room,
             dropped: begun.dropped,
         };

@@ -126,6 +126,8 @@ pub struct Order {
     pub limit: u64,
     /// Number of databases.
     pub databases: usize,
+    /// How it is read.
+    pub reading: Options,
     /// The right to hold it in memory.
     pub room: OwnedSemaphorePermit,
     /// A dataset to be freed first.
@@ -209,6 +211,7 @@ fn load(order: Order, facts: &Facts) -> Result<Loaded, LoadError> {
         timeout,
         limit,
         databases,
+        reading,
         room,
         dropped,
     } = order;
@@ -232,7 +235,7 @@ fn load(order: Order, facts: &Facts) -> Result<Loaded, LoadError> {
             false => Ok(()),
         }
     });
-    let mut reader = Reader::new(&mut incoming, Options::default());
+    let mut reader = Reader::new(&mut incoming, reading);
     let summary = reader.read(&mut loader)?;
     facts.sync_at(summary.bytes);
     let stream_db = loader.stream_db();

@@ -8,7 +8,7 @@ use super::replication::{Replication, Snapshots};
 use super::shutdown::Shutdown;
 use super::slowlog::SlowLog;
 use super::stats::{Stats, Totals};
-use crate::config::{Allowed, Config, Settings};
+use crate::config::{Allowed, Config};
 use crate::gate::{Gates, View};
 use crate::log::ReplLog;
 use crate::persist::Saves;
@@ -91,7 +91,7 @@ impl Server {
         threads: usize,
     ) -> Server {
         let settings = config.settings();
-        let limits = ArcSwap::from_pointee(limits(&settings));
+        let limits = ArcSwap::from_pointee(settings.limits());
         let pubsub = PubSub::new(&settings);
         drop(settings);
         Server {
@@ -164,7 +164,7 @@ impl Server {
             tracing::warn!("{name} is not served yet: it has no effect");
         }
         let settings = self.config.settings();
-        self.limits.store(Arc::new(limits(&settings)));
+        self.limits.store(Arc::new(settings.limits()));
         self.pubsub.configure(&settings);
         if let Some(replication) = self.replication() {
             replication.configure(&settings);
@@ -257,18 +257,6 @@ fn pubsub_kind(sharded: bool) -> super::pubsub::Kind {
     match sharded {
         true => super::pubsub::Kind::Shard,
         false => super::pubsub::Kind::Channel,
-    }
-}
-
-/// When collections leave their compact forms, by these settings.
-pub(super) fn limits(settings: &Settings) -> Limits {
-    Limits {
-        hash_max_listpack_entries: settings.hash_max_entries,
-        hash_max_listpack_value: settings.hash_max_value,
-        set_max_intset_entries: settings.set_max_intset,
-        zset_max_listpack_entries: settings.zset_max_entries,
-        zset_max_listpack_value: settings.zset_max_value,
-        list_max_listpack_size: settings.list_max_size,
     }
 }
 

@@ -3,14 +3,14 @@
 use super::logging;
 use super::net;
 use super::runtime::Threads;
-use super::server::{Server, limits, now_ms};
+use super::server::{Server, now_ms};
 use crate::config::startup::reason;
 use crate::config::{Config, Settings};
 use crate::gate::View;
 use crate::log::{Limits, ReplLog};
 use crate::persist;
 use crate::rdb::load::Expired;
-use crate::rdb::read::{Options, Refusal};
+use crate::rdb::read::Refusal;
 use crate::repl::domain::{History, Id, Status};
 use crate::repl::door::Door;
 use crate::store::Dataset;
@@ -103,11 +103,7 @@ fn restore(server: &Server, door: &Door) -> Result<(), String> {
     let restored = persist::restore(
         &path,
         settings.databases,
-        Options {
-            limits: limits(&settings),
-            checksum: settings.rdb_checksum,
-            ..Options::default()
-        },
+        settings.reading(),
         match settings.replicaof {
             Some(_) => Expired::Keep,
             None => Expired::DropBy(now_ms()),

@@ -47,6 +47,7 @@ async fn load_from(bytes: Vec<u8>, piece: usize, extent: Extent) -> Result<Loade
         timeout: Duration::from_secs(5),
         limit: u64::MAX,
         databases: 16,
+        reading: Options::default(),
         room: Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap(),
         dropped: None,
     };
@@ -124,6 +125,7 @@ async fn a_load_ends_when_it_is_dropped() {
         timeout: Duration::from_secs(3600),
         limit: u64::MAX,
         databases: 16,
+        reading: Options::default(),
         room: Arc::clone(&room).acquire_owned().await.unwrap(),
         dropped: None,
     };
