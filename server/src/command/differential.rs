@@ -37,7 +37,8 @@ impl Stock {
         let socket = dir.join("socket");
         let mut command = std::process::Command::new("redis-server");
         command
-            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .args(["--port", "0", "--save", "", "--enable-debug-command", "yes"])
+            .arg("--unixsocket")
             .arg(&socket)
             .current_dir(&dir)
             .stdout(Stdio::null());
@@ -49,11 +50,14 @@ impl Stock {
         };
         let stream = (0..500).find_map(|_| connect());
         let stream = BufReader::new(stream.expect("redis-server does not listen"));
-        Stock {
+        let mut stock = Stock {
             _process,
             dir,
             stream,
-        }
+        };
+        // As here, what expired goes when it is met: a sweep between two commands would show in DBSIZE.
+        stock.run(&[b"debug", b"set-active-expire", b"0"]);
+        stock
     }
 
     fn run(&mut self, args: &[&[u8]]) -> Vec<u8> {

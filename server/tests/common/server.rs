@@ -191,9 +191,13 @@ impl Server {
         self.client().run(line)
     }
 
-    /// A section of INFO.
+    /// A section of INFO. Asked again on a fresh connection if the first is closed under it: a Sentinel that
+    /// reconfigures a node kills the node's clients.
     pub fn info(&self, section: &str) -> Info {
-        Info::of(&mut self.client(), section)
+        match self.client().try_cmd(&["INFO", section]) {
+            Ok(text) => Info::parse(text.bytes()),
+            Err(_) => Info::of(&mut self.client(), section),
+        }
     }
 
     /// Tells this server to follow `port`, and waits until the link streams.
