@@ -346,3 +346,52 @@ fn promoted_in_the_middle_of_a_sync_it_keeps_the_old_data() {
     ours.run("SET mine 1").ok();
     assert_eq!(ours.run("GET g:0").text(), OLD);
 }
+
+/// Waits until INFO tells `reason` of the link that is down, and checks that `held` is still served.
+fn refused_for(ours: &Server, reason: &str, held: &Dump) {
+    eventually("the sync is refused", || {
+        let info = ours.info("replication");
+        let told = info.get("master_link_last_error");
+        check(told.contains(reason), || format!("{told} {}", info.short()))
+    });
+    assert_eq!(ours.info("replication").get("master_link_status"), "down");
+    assert_eq!(ours.info("persistence").get("loading"), "0");
+    assert_eq!(&Dump::of(ours), held);
+}
+
+#[test]
+fn a_dataset_larger_than_its_room_is_not_staged() {
+    let master = stocked(&[]);
+    master.run("DEBUG POPULATE 20000 filler 1000").ok();
+    let (ours, held) = holding(&["--replica-staging-maxmemory", "4mb"]);
+    follow(&ours, master.port);
+    refused_for(&ours, "replica-staging-maxmemory", &held);
+    // With room for it, it comes.
+    ours.run("CONFIG SET replica-staging-maxmemory 256mb").ok();
+    ours.await_link(master.port);
+    await_caught_up(&master, &ours);
+    assert_same_data(&master, &ours);
+}
+
+#[test]
+fn an_empty_master_is_refused_where_that_was_asked_for() {
+    let master = Server::redis(&[]);
+    let (ours, held) = holding(&["--replica-refuse-empty-master", "yes"]);
+    follow(&ours, master.port);
+    refused_for(&ours, "replica-refuse-empty-master", &held);
+    // As soon as it holds something, it is followed; one key is enough.
+    master.run("SET one 1").ok();
+    ours.await_link(master.port);
+    await_caught_up(&master, &ours);
+    assert_same_data(&master, &ours);
+    // And one that holds nothing itself follows an empty master.
+    let empty = Server::redis(&[]);
+    let fresh = Server::damselfly(&["--replica-refuse-empty-master", "yes"]);
+    follow(&fresh, empty.port);
+    fresh.await_link(empty.port);
+    // Without the setting an empty master empties its replica, as in Redis.
+    ours.run("CONFIG SET replica-refuse-empty-master no").ok();
+    follow(&ours, empty.port);
+    ours.await_link(empty.port);
+    assert_eq!(ours.run("DBSIZE").int(), 0);
+}

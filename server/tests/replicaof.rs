@@ -23,6 +23,46 @@ fn to_a_closed_port() {
 }
 
 #[test]
+fn to_a_name_that_nobody_knows() {
+    let it = Following::new();
+    let error = it.refuses_at("no.such.host.invalid", 6379);
+    assert!(
+        error.starts_with("ERR ") && error.contains("no.such.host.invalid"),
+        "{error}"
+    );
+    let told = it.ours.info("replication").get("replicaof_last_error");
+    assert!(told.contains("no.such.host.invalid"), "{told}");
+    it.finish();
+}
+
+#[test]
+fn to_an_ipv6_address() {
+    let it = Following::new();
+    let error = it.refuses_at("::1", server::free_port());
+    assert!(error.starts_with("ERR "), "{error}");
+    let master = Server::redis(&["--bind", "127.0.0.1", "::1"]);
+    stamp(&mut master.client(), "old", u64::MAX / 2);
+    it.ours.run(&format!("REPLICAOF ::1 {}", master.port)).ok();
+    eventually("it follows the master at ::1", || {
+        let info = it.ours.info("replication");
+        assert_eq!(info.get("master_host"), "::1");
+        check(info.get("master_link_status") == "up", || info.short())
+    });
+    await_caught_up(&master, &it.ours);
+    assert_same_data(&master, &it.ours);
+    // It answers at its own as well, and is known to its master by it.
+    let ours = Server::damselfly(&["--bind", "127.0.0.1", "::1"]);
+    let reply = it.ours.run(&format!("REPLICAOF ::1 {}", ours.port));
+    assert!(reply.text().starts_with("OK"), "{reply:?}");
+    eventually("the master lists it", || {
+        let info = ours.info("replication");
+        let slave = info.get("slave0");
+        let line = format!("ip=::1,port={},state=online", it.ours.port);
+        check(slave.starts_with(&line), || slave)
+    });
+}
+
+#[test]
 fn to_a_peer_that_stays_mute() {
     let it = Following::new();
     let peer = Peer::mute();

@@ -310,6 +310,10 @@ impl Replication for Door {
             down_since_seconds: seconds(facts.down_seconds()),
             read_offset: self.driver.log().offset(),
             staging_bytes: facts.staging_memory(),
+            last_error: facts
+                .link_error()
+                .map(|e| e.to_string())
+                .unwrap_or_default(),
         });
         let lines = self
             .master

@@ -24,6 +24,7 @@ pub struct Facts {
     full_syncs: AtomicU64,
     partial_syncs: AtomicU64,
     last_error: ArcSwapOption<String>,
+    link_error: ArcSwapOption<String>,
 }
 
 /// How far a snapshot under way has come.
@@ -51,6 +52,7 @@ impl Facts {
             full_syncs: AtomicU64::new(0),
             partial_syncs: AtomicU64::new(0),
             last_error: ArcSwapOption::empty(),
+            link_error: ArcSwapOption::empty(),
         }
     }
 
@@ -104,6 +106,11 @@ impl Facts {
         self.last_error.load_full()
     }
 
+    /// `master_link_last_error`: why the link was lost last, or could not be made, until it is up again.
+    pub fn link_error(&self) -> Option<Arc<String>> {
+        self.link_error.load_full()
+    }
+
     pub(super) fn heard(&self) {
         self.last_io.store(self.now(), Relaxed);
     }
@@ -111,6 +118,9 @@ impl Facts {
     pub(super) fn link_is_up(&self, up: bool) {
         self.down_since
             .store(if up { -1 } else { self.now() }, Relaxed);
+        if up {
+            self.link_error.store(None);
+        }
     }
 
     pub(super) fn sync_begins(&self) {
@@ -146,6 +156,10 @@ impl Facts {
             &self.partial_syncs
         };
         count.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn link_failed(&self, why: &str) {
+        self.link_error.store(Some(Arc::new(why.into())));
     }
 
     pub(super) fn failed(&self, why: Option<&str>) {

@@ -377,6 +377,10 @@ fn replication(server: &Server, view: &View, lines: &mut Lines<'_>) {
             }
             if !up {
                 lines.add("master_link_down_since_seconds", details.down_since_seconds);
+                if !details.last_error.is_empty() {
+                    let error = details.last_error.replace(['\r', '\n'], " ");
+                    lines.add("master_link_last_error", error);
+                }
             }
             lines.add("slave_priority", settings.replica_priority);
             lines.add("slave_read_only", u8::from(settings.replica_read_only));

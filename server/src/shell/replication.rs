@@ -57,6 +57,8 @@ pub struct LinkInfo {
     pub read_offset: u64,
     /// Bytes a staging dataset takes; 0 without one.
     pub staging_bytes: u64,
+    /// `master_link_last_error`: why the link was lost, while it is down; empty if it was not.
+    pub last_error: String,
 }
 
 /// What replication knows that INFO shows, but for the status in the view.

@@ -58,6 +58,11 @@ impl Following {
     /// Sends `REPLICAOF` to `port` and checks that it is answered by an error in time, that role, link,
     /// data and INFO are what they were, and that the old master's updates came and come. The error.
     pub fn refuses(&self, port: u16) -> String {
+        self.refuses_at("127.0.0.1", port)
+    }
+
+    /// [`refuses`](Following::refuses) for a peer at another address, or at none.
+    pub fn refuses_at(&self, host: &str, port: u16) -> String {
         let before = self.ours.info("replication");
         let role = self.ours.run("ROLE");
         let full = granted(&self.old);
@@ -65,7 +70,7 @@ impl Following {
         let asked = Instant::now();
         let error = self
             .ours
-            .run(&format!("REPLICAOF 127.0.0.1 {port}"))
+            .run(&format!("REPLICAOF {host} {port}"))
             .error()
             .to_owned();
         assert!(

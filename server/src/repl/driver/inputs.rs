@@ -225,6 +225,7 @@ impl Driver {
         let was_live = self.status().live == Some(generation);
         if was_live {
             tracing::warn!("the link to the master is lost: {why}");
+            self.facts.link_failed(why);
         }
         self.link(Cargo::default(), Input::Lost { generation });
         // One that was not live armed nothing, and is forgotten here.
