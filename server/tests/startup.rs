@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::Server;
-use std::process::{Command, Output};
+use common::server::{self, TempDir};
+use common::{Client, Server, eventually};
+use std::process::{Command, Output, Stdio};
 
 /// The program run with `args`, which must make it end by itself.
 fn run(args: &[&str]) -> Output {
@@ -72,4 +73,32 @@ fn a_pid_file_that_cannot_be_is_no_reason_to_fail() {
             .log()
             .contains("appendonly is not served yet: it has no effect")
     );
+}
+
+#[test]
+fn nobody_need_read_what_it_says() {
+    let dir = TempDir::new();
+    let port = server::free_port();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_damselfly"))
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
+        .arg(&dir.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("run damselfly");
+    // From here on no line of its log can be written.
+    drop((child.stdout.take(), child.stderr.take()));
+    let mut client = eventually("it accepts", || {
+        Client::connect(port).map_err(|e| e.to_string())
+    });
+    client.run("SET a 1").ok();
+    client.run("REPLICAOF NO ONE").ok();
+    let sent = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(sent.expect("run kill").success());
+    let status = eventually("it ends", || {
+        let ended = child.try_wait().map_err(|e| e.to_string())?;
+        ended.ok_or("it runs".into())
+    });
+    assert!(status.success(), "{status}");
+    assert!(dir.0.join("dump.rdb").exists());
 }

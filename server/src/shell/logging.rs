@@ -25,6 +25,8 @@ pub fn log_to(path: &Path, loglevel: &str) -> io::Result<()> {
     };
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
+        // It would tell of a line it cannot write on stderr, and panic where that is closed as well.
+        .log_internal_errors(false)
         .event_format(Line);
     let _ = if path.as_os_str().is_empty() {
         builder.try_init()

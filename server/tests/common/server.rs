@@ -345,10 +345,11 @@ pub fn free_port() -> u16 {
 }
 
 /// A directory that goes with its owner. `DAMSELFLY_KEEP=1` keeps them all.
-struct TempDir(PathBuf);
+pub struct TempDir(pub PathBuf);
 
 impl TempDir {
-    fn new() -> TempDir {
+    #[allow(clippy::new_without_default, reason = "it makes a directory")]
+    pub fn new() -> TempDir {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "damselfly-{}-{}",
