@@ -142,7 +142,8 @@ pub fn restore(
     let dataset = Dataset::new(databases);
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     load.total.store(size, Relaxed);
-    let mut loader = Loader::new(&dataset, expired).watched_by(|read| {
+    let loader = Loader::new(&dataset, expired).accessed(options.limits.accesses);
+    let mut loader = loader.watched_by(|read| {
         load.read.store(read, Relaxed);
         going_on()
     });

@@ -12,6 +12,7 @@ pub mod client;
 mod commands;
 mod conn;
 pub mod cron;
+mod evict;
 mod execute;
 mod expire;
 pub mod info;

@@ -1,6 +1,7 @@
 //! How commands reach the keys they work on.
 
 use super::CmdError;
+use crate::store::clock::Clock;
 use crate::store::entry::{Entry, KEY_MAX};
 use crate::store::hash::Hash;
 use crate::store::list::List;
@@ -32,7 +33,8 @@ pub enum Expiry {
 pub struct Keys<'a> {
     db: &'a Db,
     number: usize,
-    now_ms: i64,
+    /// The time, and what is noted of accesses.
+    clock: Clock,
     expiry: Expiry,
     /// The locked shards in ascending order, and their indices.
     shards: SmallVec<[(u16, MutexGuard<'a, Shard>); 1]>,
@@ -48,18 +50,13 @@ pub struct Keys<'a> {
     pub(super) misses: Cell<u32>,
 }
 
-/// What LRU clocks count: seconds.
-fn clock(now_ms: i64) -> u32 {
-    (now_ms / 1000) as u32
-}
-
 impl<'a> Keys<'a> {
     /// No keys at all: for commands that lock what they need themselves.
-    pub fn none(db: &'a Db, number: usize, now_ms: i64, expiry: Expiry) -> Keys<'a> {
+    pub fn none(db: &'a Db, number: usize, clock: Clock, expiry: Expiry) -> Keys<'a> {
         Keys {
             db,
             number,
-            now_ms,
+            clock,
             expiry,
             shards: SmallVec::new(),
             hashes: SmallVec::new(),
@@ -145,7 +142,7 @@ impl<'a> Keys<'a> {
         let entry = self.peek(key);
         match entry {
             Some(entry) => {
-                entry.set_clock(clock(self.now_ms));
+                self.clock.touch(entry);
                 self.hits.set(self.hits.get() + 1);
             }
             None => self.misses.set(self.misses.get() + 1),
@@ -159,7 +156,7 @@ impl<'a> Keys<'a> {
         let hash = self.hash_of(key);
         let shard = &self.shards[self.position(hash)?].1;
         let entry = shard.get(hash, key)?;
-        if self.expiry != Expiry::Ignore && entry.is_expired(self.now_ms) {
+        if self.expiry != Expiry::Ignore && entry.is_expired(self.clock.now_ms) {
             if self.expiry == Expiry::Remove {
                 self.stale.borrow_mut().push(key.into());
             }
@@ -193,7 +190,7 @@ impl<'a> Keys<'a> {
             && shard.expires() > 0
             && shard
                 .get(hash, key)
-                .is_some_and(|e| e.is_expired(self.now_ms))
+                .is_some_and(|e| e.is_expired(self.clock.now_ms))
         {
             free(shard.discard(hash, key));
             shard.settle(key);
@@ -211,10 +208,10 @@ impl<'a> Keys<'a> {
 
     /// The entry of `key`, for changing its value in place.
     pub fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        let clock = clock(self.now_ms);
+        let clock = self.clock;
         let (hash, shard) = self.shard_mut(key)?;
         let entry = shard.get_mut(hash, key)?;
-        entry.set_clock(clock);
+        clock.touch(entry);
         Some(entry)
     }
 
@@ -231,7 +228,7 @@ impl<'a> Keys<'a> {
     /// Makes `value` the string at `key`, whatever was there, to expire at `expire`.
     #[inline]
     pub fn set_string(&mut self, key: &[u8], value: &[u8], expire: Option<i64>) {
-        let clock = clock(self.now_ms);
+        let clock = self.clock;
         if let Some((hash, shard)) = self.shard_mut(key) {
             shard.set_string(hash, key, value, expire, clock);
         }
@@ -254,7 +251,7 @@ impl<'a> Keys<'a> {
 
     /// Puts an entry under its key in place of whatever was there.
     pub fn put_entry(&mut self, entry: Entry) {
-        entry.set_clock(clock(self.now_ms));
+        self.clock.start(&entry);
         let Some((hash, shard)) = self.shard_mut(entry.key()) else {
             return;
         };

@@ -37,6 +37,7 @@ pub use table::{Command, Run, find, resolve};
 
 use crate::log::ReplLog;
 use crate::resp::Reply;
+use crate::store::clock::Clock;
 use crate::store::{Dataset, Db, KeyListener, Limits};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -185,10 +186,18 @@ impl<'a> Cx<'a> {
     pub fn open(&mut self, number: usize, keys: &[&[u8]]) -> Result<&mut Keys<'a>, CmdError> {
         const OUT_OF_RANGE: CmdError = CmdError::text("ERR DB index is out of range");
         let db = self.dataset.db(number).ok_or(OUT_OF_RANGE)?;
-        let mut other = Keys::none(db, number, self.now_ms, self.expiry);
+        let mut other = Keys::none(db, number, self.clock(), self.expiry);
         other.lock(keys.iter().copied())?;
         self.others.push(other);
         self.others.last_mut().ok_or(OUT_OF_RANGE)
+    }
+
+    /// The time, and what is noted of accesses.
+    pub fn clock(&self) -> Clock {
+        Clock {
+            accesses: self.limits.accesses,
+            now_ms: self.now_ms,
+        }
     }
 
     /// What [`Cx::open`] locked last.
@@ -221,7 +230,11 @@ pub fn run(
         out.error("ERR DB index is out of range");
         return Outcome::Done;
     };
-    let mut keys = Keys::none(db, env.db, env.now_ms, env.expiry);
+    let clock = Clock {
+        accesses: env.limits.accesses,
+        now_ms: env.now_ms,
+    };
+    let mut keys = Keys::none(db, env.db, clock, env.expiry);
     let locked = match command.keys {
         KeySpec::None => Ok(()),
         KeySpec::Range {

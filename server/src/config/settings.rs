@@ -4,6 +4,8 @@ use super::find;
 use super::value::read_buffer_limits;
 use crate::rdb::read::Options;
 use crate::store::Limits;
+use crate::store::clock::Accesses;
+use crate::store::evict::{Order, Policy};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +63,17 @@ impl Settings {
             zset_max_listpack_entries: self.zset_max_entries,
             zset_max_listpack_value: self.zset_max_value,
             list_max_listpack_size: self.list_max_size,
+            accesses: self.accesses(),
+        }
+    }
+
+    fn accesses(&self) -> Accesses {
+        match self.maxmemory_policy {
+            Some(policy) if policy.order == Order::Frequency => Accesses::Frequency {
+                log_factor: self.lfu_log_factor,
+                decay_minutes: self.lfu_decay_time,
+            },
+            _ => Accesses::Recency,
         }
     }
 
@@ -179,6 +192,22 @@ settings! {
     rdb_compression: bool = flag("rdbcompression"),
     /// Snapshots end with a checksum.
     rdb_checksum: bool = flag("rdbchecksum"),
+    /// Bytes of memory above which keys go or writes are refused; 0: no limit.
+    maxmemory: u64 = number("maxmemory"),
+    /// Which keys go then; `None`: none.
+    maxmemory_policy: Option<Policy> = policy("maxmemory-policy"),
+    /// The same by its name.
+    maxmemory_policy_name: String = text("maxmemory-policy"),
+    /// Keys looked at for each that goes.
+    maxmemory_samples: usize = number("maxmemory-samples"),
+    /// How long a command may spend on removing others' keys, 0 to 100.
+    eviction_tenacity: u32 = number("maxmemory-eviction-tenacity"),
+    /// A replica leaves it to its master which keys go.
+    replica_ignore_maxmemory: bool = flag("replica-ignore-maxmemory"),
+    /// How many accesses a count of LFU stands for.
+    lfu_log_factor: u32 = number("lfu-log-factor"),
+    /// Minutes in which a count of LFU falls by one.
+    lfu_decay_time: u32 = number("lfu-decay-time"),
     /// Fields of a compact hash.
     hash_max_entries: usize = number("hash-max-listpack-entries"),
     /// Bytes of a field or value of a compact hash.
@@ -218,6 +247,20 @@ impl Values<'_> {
 
     fn is_staging(&self, name: &str) -> bool {
         self.bytes(name) == b"staging"
+    }
+
+    fn policy(&self, name: &str) -> Option<Policy> {
+        let name = self.text(name);
+        let (keys, order) = name.split_once('-')?;
+        let order = match order {
+            "lru" => Order::Recency,
+            "lfu" => Order::Frequency,
+            "ttl" => Order::Ttl,
+            "random" => Order::Random,
+            _ => return None,
+        };
+        let volatile = keys == "volatile";
+        Some(Policy { volatile, order })
     }
 
     fn seconds(&self, name: &str) -> Duration {

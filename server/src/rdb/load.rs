@@ -2,8 +2,10 @@
 
 use super::error::Fault;
 use super::read::{Loaded, Refusal, Sink};
+use crate::store::clock::{Accesses, Clock};
 use crate::store::entry::KEY_MAX;
 use crate::store::{Dataset, Db, Entry};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where in a replication history a loaded snapshot stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +35,7 @@ pub type Watch<'a> = Box<dyn FnMut(u64) -> Result<(), Refusal> + 'a>;
 pub struct Loader<'a> {
     dataset: &'a Dataset,
     expired: Expired,
+    clock: Clock,
     watch: Option<Watch<'a>>,
     dropped: u64,
     id: Option<String>,
@@ -46,12 +49,24 @@ impl<'a> Loader<'a> {
         Loader {
             dataset,
             expired,
+            clock: Clock {
+                accesses: Accesses::Recency,
+                now_ms: 0,
+            },
             watch: None,
             dropped: 0,
             id: None,
             offset: None,
             stream_db: None,
         }
+    }
+
+    /// Keys count as accessed now, as `accesses` has it.
+    pub fn accessed(mut self, accesses: Accesses) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now_ms = since.unwrap_or_default().as_millis() as i64;
+        self.clock = Clock { accesses, now_ms };
+        self
     }
 
     /// Has `watch` called every [`super::read::TICK`] bytes.
@@ -136,6 +151,7 @@ impl Sink for Loader<'_> {
             Loaded::Str(bytes) => Entry::string(key, bytes, expire_ms),
             Loaded::Object(object) => Entry::object(key, object, expire_ms),
         };
+        self.clock.start(&entry);
         let (mut shard, hash) = db.lock_key(key);
         match shard.put(hash, entry) {
             None => Ok(()),

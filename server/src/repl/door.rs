@@ -295,6 +295,10 @@ impl Replication for Door {
         }))
     }
 
+    fn staging_bytes(&self) -> u64 {
+        self.driver.facts().staging_memory()
+    }
+
     fn info(&self) -> ReplicationInfo {
         let (status, facts) = (self.driver.status(), self.driver.facts());
         let seconds = |n: Option<u64>| n.map_or(-1, |n| n as i64);

@@ -4,6 +4,7 @@
 //! shuts the socket down ([`Loading`] does when it is dropped), and the thread finds the end of its bytes.
 
 use super::facts::Facts;
+use crate::memory::ThreadMemory;
 use crate::rdb::load::{Expired, Loader};
 use crate::rdb::read::{Options, Reader, Refusal, Sink};
 use crate::rdb::{self, RdbError};
@@ -224,8 +225,9 @@ fn load(order: Order, facts: &Facts) -> Result<Loaded, LoadError> {
         stream_db: 0,
         room,
     };
-    let mut loader = Loader::new(&staged.dataset, Expired::Keep).watched_by(|read| {
-        let taken = memory.grown();
+    let loader = Loader::new(&staged.dataset, Expired::Keep).accessed(reading.limits.accesses);
+    let mut loader = loader.watched_by(|read| {
+        let taken = memory.change().max(0) as u64;
         facts.sync_at(read);
         facts.staging_is(taken);
         match taken > limit {
@@ -387,43 +389,6 @@ impl Read for &mut Incoming {
             self.left -= n as u64;
         }
         Ok(n)
-    }
-}
-
-/// What this thread has allocated, by the allocator's own account: the memory of a snapshot, exactly, since one
-/// thread does nothing but load it.
-struct ThreadMemory {
-    counters: Option<Counters>,
-    before: i64,
-}
-
-type Counter = tikv_jemalloc_ctl::thread::ThreadLocal<u64>;
-
-struct Counters {
-    allocated: Counter,
-    freed: Counter,
-}
-
-impl Counters {
-    fn held(&self) -> i64 {
-        self.allocated.get() as i64 - self.freed.get() as i64
-    }
-}
-
-impl ThreadMemory {
-    fn now() -> Self {
-        use tikv_jemalloc_ctl::thread::{allocatedp, deallocatedp};
-        let counters = match (allocatedp::read(), deallocatedp::read()) {
-            (Ok(allocated), Ok(freed)) => Some(Counters { allocated, freed }),
-            _ => None,
-        };
-        let before = counters.as_ref().map_or(0, Counters::held);
-        ThreadMemory { counters, before }
-    }
-
-    fn grown(&self) -> u64 {
-        let held = self.counters.as_ref().map_or(0, Counters::held);
-        (held - self.before).max(0) as u64
     }
 }
 

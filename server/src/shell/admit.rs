@@ -1,6 +1,8 @@
 //! Which commands may run at all, and what the others are told: Redis's checks, in Redis's order.
 
 use super::call::{Call, is};
+use super::evict::{self, Room};
+use super::multi::Queue;
 use crate::command::shell::ShellCommand;
 use crate::command::table::flag;
 use crate::command::{self, Command, Run};
@@ -106,7 +108,9 @@ impl Call<'_> {
         {
             return refuse("NOAUTH Authentication required.");
         }
-        let fence = &self.world.view().fence;
+        let view = self.world.view();
+        let room = evict::make_room(self.server, view, self.slot, settings);
+        let fence = &view.fence;
         // EXEC is what its transaction is: any of its commands' flags, and only those all of them have.
         let queue = self
             .session
@@ -115,6 +119,9 @@ impl Call<'_> {
             .filter(|_| is(command, ShellCommand::Exec));
         let writes = command.is(flag::WRITE) || queue.is_some_and(|q| q.any & flag::WRITE != 0);
         let allowed = |f: u32| command.is(f) && queue.is_none_or(|q| q.all & f != 0);
+        if room == Room::None && self.needs_memory(command, queue) {
+            return refuse("OOM command not allowed when used memory > 'maxmemory'.");
+        }
         if writes {
             if !fence.replica
                 && settings.min_replicas_to_write > 0
@@ -156,6 +163,18 @@ impl Call<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether `command` is refused while memory is short: what adds to the dataset, and what adds to a transaction.
+    #[cold]
+    fn needs_memory(&self, command: &Command, executed: Option<&Queue>) -> bool {
+        use ShellCommand::*;
+        let own = command.is(flag::DENYOOM) || executed.is_some_and(|q| q.any & flag::DENYOOM != 0);
+        let queued = self.session.queue.is_some()
+            && ![Exec, Discard, Quit, Reset]
+                .iter()
+                .any(|which| is(command, *which));
+        own || queued
     }
 
     fn good_replicas(&self) -> usize {

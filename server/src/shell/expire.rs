@@ -1,6 +1,7 @@
 //! Keys whose time has come are removed even if nobody asks for them.
 
 use super::blocking;
+use super::evict;
 use super::server::{Server, now_ms};
 use crate::gate::Gates;
 use crate::store::expiry::ExpiryCycle;
@@ -22,11 +23,27 @@ pub(super) async fn run(server: Arc<Server>) {
         let period = Duration::from_secs(1) / (settings.hz.clamp(1, 500) as u32);
         let share = SHARE + SHARE_PER_EFFORT * settings.active_expire_effort.saturating_sub(1);
         drop(settings);
+        make_room(&server);
         let began = Instant::now();
         while began.elapsed() < period * share / 100 && chunk(&server, &mut cycle) {
             tokio::task::yield_now().await;
         }
         tokio::time::sleep(period).await;
+    }
+}
+
+/// Removes keys if memory is short, whether anybody sends commands or not.
+fn make_room(server: &Arc<Server>) {
+    let gate = server.gates.enter(server.aside());
+    let settings = server.config.settings();
+    let before = server.totals().evicted;
+    evict::make_room(server, &gate, server.aside(), &settings);
+    if blocking::any_ready() {
+        blocking::serve_ready(server, &gate, server.aside());
+    }
+    Gates::leave(gate);
+    if server.totals().evicted > before {
+        server.log.kick();
     }
 }
 

@@ -207,9 +207,11 @@ fn memory(server: &Server, lines: &mut Lines<'_>) {
     lines.add("allocator_resident", memory.resident);
     lines.add("total_system_memory", system);
     lines.add("total_system_memory_human", human(system));
-    lines.add("maxmemory", 0);
-    lines.add("maxmemory_human", human(0));
-    lines.add("maxmemory_policy", "noeviction");
+    let settings = server.config.settings();
+    lines.add("maxmemory", settings.maxmemory);
+    lines.add("maxmemory_human", human(settings.maxmemory));
+    lines.add("maxmemory_policy", &settings.maxmemory_policy_name);
+    drop(settings);
     lines.add(
         "mem_fragmentation_ratio",
         format!("{:.2}", ratio(memory.resident, memory.used)),
@@ -316,7 +318,7 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("sync_partial_ok", partial_ok);
     lines.add("sync_partial_err", partial_err);
     lines.add("expired_keys", totals.expired);
-    lines.add("evicted_keys", 0);
+    lines.add("evicted_keys", totals.evicted);
     lines.add("evicted_clients", 0);
     lines.add("keyspace_hits", totals.hits);
     lines.add("keyspace_misses", totals.misses);

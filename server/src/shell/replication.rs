@@ -88,6 +88,9 @@ pub trait Replication: Send + Sync {
     /// transaction goes on; `NO ONE` takes effect before the next command.
     fn replicaof_in_exec(&self, all: &mut AllGates<'_, View>, args: &[&[u8]], out: &mut Reply);
 
+    /// Bytes that a snapshot being loaded takes; 0 without one.
+    fn staging_bytes(&self) -> u64;
+
     /// FAILOVER and REPLTAKEOVER, as `args`. Called without a gate.
     fn hand_over(&self, args: &[&[u8]]) -> Answer;
 

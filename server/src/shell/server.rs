@@ -2,6 +2,7 @@
 
 use super::blocking::Blocking;
 use super::client::Clients;
+use super::evict::Eviction;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::replication::{Replication, Snapshots};
@@ -31,6 +32,8 @@ pub struct Server {
     pub log: Arc<ReplLog>,
     /// When collections leave their compact forms.
     pub limits: ArcSwap<Limits>,
+    /// Memory beside `maxmemory`.
+    pub(super) eviction: Eviction,
     /// All connections.
     pub clients: Clients,
     /// Who listens to which channel.
@@ -96,6 +99,7 @@ impl Server {
         drop(settings);
         Server {
             limits,
+            eviction: Eviction::default(),
             config,
             // One gate for each I/O thread, one for whoever works beside them, and the last for the master's stream.
             gates: Arc::new(Gates::new(threads + 2, view)),

@@ -58,6 +58,8 @@ counters! {
     misses,
     /// Keys removed since their time had come.
     expired,
+    /// Keys removed since memory was short.
+    evicted,
     /// Replies that were errors.
     errors,
     /// Commands that changed the dataset.

@@ -1,6 +1,9 @@
-//! When a collection leaves its compact form.
+//! What of the configuration decides how values are kept.
 
-/// The sizes up to which collections stay in their compact forms, by Redis's configuration names.
+use super::clock::Accesses;
+
+/// The sizes up to which collections stay in their compact forms, by Redis's configuration names, and what entries note
+/// of accesses.
 ///
 /// Passed by the caller at every growth, so that `CONFIG SET` acts on the next write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub struct Limits {
     pub zset_max_listpack_value: usize,
     /// `list-max-listpack-size`: elements of a list's node when positive; -1 to -5 mean 4 to 64 KiB.
     pub list_max_listpack_size: i32,
+    /// By `maxmemory-policy`.
+    pub accesses: Accesses,
 }
 
 impl Default for Limits {
@@ -29,6 +34,7 @@ impl Default for Limits {
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
             list_max_listpack_size: -2,
+            accesses: Accesses::Recency,
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Plain data behind locks: no tokio, no sockets, and no clock but what callers pass in.
 
+pub mod clock;
 pub mod dataset;
 pub mod entry;
+pub mod evict;
 pub mod expiry;
 pub mod glob;
 pub mod hooks;

@@ -1,5 +1,6 @@
 //! A shard: the entries behind one lock, and who wants to know when they change.
 
+use super::clock::Clock;
 use super::entry::Entry;
 use super::hooks::{Hooks, KeyListener, Listeners, Sink};
 use super::lazyfree;
@@ -105,7 +106,7 @@ impl Shard {
         self.table.get_mut(hash, key)
     }
 
-    /// Makes `value` the string of `key`, with that expiry and access clock.
+    /// Makes `value` the string of `key`, with that expiry, accessed as `clock` says.
     #[inline]
     pub fn set_string(
         &mut self,
@@ -113,7 +114,7 @@ impl Shard {
         key: &[u8],
         value: &[u8],
         expire: Option<i64>,
-        clock: u32,
+        clock: Clock,
     ) {
         if self.hooks.is_some() && self.get(hash, key).is_some_and(Entry::is_costly_to_free) {
             // A snapshot may take the old value instead of a copy of it.
@@ -126,16 +127,17 @@ impl Shard {
                 let had = entry.expires();
                 if entry.is_costly_to_free() {
                     let new = Entry::string(key, value, expire);
+                    new.set_clock(entry.clock());
                     lazyfree::free_entry(std::mem::replace(entry, new));
                 } else {
                     entry.set_string(value, expire);
                 }
-                entry.set_clock(clock);
+                clock.touch(entry);
                 had
             }
             None => {
                 let entry = Entry::string(key, value, expire);
-                entry.set_clock(clock);
+                clock.start(&entry);
                 self.table.insert(hash, entry);
                 false
             }
@@ -219,6 +221,11 @@ impl Shard {
     /// All entries, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.table.iter()
+    }
+
+    /// All entries from a place that `r`, a random number, picks.
+    pub(super) fn iter_from(&self, r: u64) -> impl Iterator<Item = &Entry> {
+        self.table.iter_from(r)
     }
 
     /// The `index`th entry, in no particular order.

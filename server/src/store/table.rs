@@ -226,6 +226,14 @@ impl Table {
         self.segments.iter().flat_map(Segment::iter)
     }
 
+    /// All entries: from a place that `r` picks to the end, then those before it.
+    pub(super) fn iter_from(&self, r: u64) -> impl Iterator<Item = &Entry> {
+        let first = (r >> 32) as usize % self.segments.len().max(1);
+        let (before, after) = self.segments.split_at(first);
+        let segments = after.iter().chain(before);
+        segments.flat_map(move |segment| segment.iter_from(r as u32 as usize))
+    }
+
     /// Bytes of heap that the table itself takes, without its entries.
     pub(super) fn heap_size(&self) -> usize {
         let tables: usize = self.segments.iter().map(Segment::heap_size).sum();

@@ -9,6 +9,7 @@ use damselfly_server::repl::serve::{
     Answer, Hello, Master, MasterConfig, MasterHooks, ReplicaInfo, State,
 };
 use damselfly_server::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
+use damselfly_server::store::clock::{Accesses, Clock};
 use damselfly_server::store::{Dataset, Snapshot, ValueRef};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -20,6 +21,12 @@ use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
+
+/// Nothing here depends on when keys are accessed.
+const CLOCK: Clock = Clock {
+    accesses: Accesses::Recency,
+    now_ms: 0,
+};
 
 /// All strings, by database and key.
 pub type Strings = BTreeMap<(usize, Vec<u8>), Vec<u8>>;
@@ -104,7 +111,7 @@ impl Bed {
     pub fn set(&self, slot: usize, db: usize, key: &str, value: &str) {
         let gate = self.gates.enter(slot);
         let (mut shard, hash) = gate.dataset.db(db).unwrap().lock_key(key.as_bytes());
-        shard.set_string(hash, key.as_bytes(), value.as_bytes(), None, 0);
+        shard.set_string(hash, key.as_bytes(), value.as_bytes(), None, CLOCK);
         if self.log.active() {
             let args: [&[u8]; 3] = [b"SET", key.as_bytes(), value.as_bytes()];
             self.log.append(db as u32, &args);

@@ -2,7 +2,7 @@
 
 use crate::command::{CmdError, Cx};
 use crate::store::Entry;
-use crate::store::entry::CLOCK_MASK;
+use crate::store::clock::Accesses;
 
 /// The entry whose key is the third argument, and nothing but a null reply if there is none.
 fn entry<'c>(
@@ -33,17 +33,28 @@ pub(super) fn refcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
 }
 
 pub(super) fn idletime(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let now = (cx.now_ms / 1000) as u32;
-    if let Some((entry, out)) = entry(cx, args) {
-        out.int(i64::from(now.wrapping_sub(entry.clock()) & CLOCK_MASK));
+    let clock = cx.clock();
+    match (entry(cx, args), clock.accesses) {
+        (None, _) => Ok(()),
+        (Some((entry, out)), Accesses::Recency) => {
+            out.int(i64::from(clock.idle_seconds(entry)));
+            Ok(())
+        }
+        (Some(_), Accesses::Frequency { .. }) => Err(CmdError::text(
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        )),
     }
-    Ok(())
 }
 
 pub(super) fn freq(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    match entry(cx, args) {
-        None => Ok(()),
-        Some(_) => Err(CmdError::text(
+    let clock = cx.clock();
+    match (entry(cx, args), clock.accesses) {
+        (None, _) => Ok(()),
+        (Some((entry, out)), Accesses::Frequency { .. }) => {
+            out.int(i64::from(clock.frequency(entry)));
+            Ok(())
+        }
+        (Some(_), Accesses::Recency) => Err(CmdError::text(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
         )),
     }

@@ -5,6 +5,7 @@ use crate::resp::Reply;
 use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::shell::replication::Answer;
+use crate::store::clock::Clock;
 use crate::store::{Object, glob};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -77,6 +78,10 @@ fn populate(call: &mut Call<'_>, count: &[u8], more: &[&[u8]]) -> Flow {
     let Some(db) = call.world.view().dataset.db(call.session.db as usize) else {
         return error(call, "ERR DB index is out of range");
     };
+    let clock = Clock {
+        accesses: call.settings.limits().accesses,
+        now_ms: call.now_ms,
+    };
     for i in 0..count {
         let key = [prefix, format!(":{i}").as_bytes()].concat();
         if !db.contains(&key) {
@@ -86,6 +91,10 @@ fn populate(call: &mut Call<'_>, count: &[u8], more: &[&[u8]]) -> Flow {
                 value.resize(size as usize, 0);
             }
             db.insert_loaded(&key, Object::Str(value), None);
+            let (shard, hash) = db.lock_key(&key);
+            if let Some(entry) = shard.get(hash, &key) {
+                clock.start(entry);
+            }
         }
     }
     ok(call)

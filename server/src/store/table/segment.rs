@@ -129,6 +129,13 @@ impl Segment {
         self.buckets.iter().flat_map(|b| b.slots.iter().flatten())
     }
 
+    /// All entries: from a bucket that `r` picks to the end, then those before it.
+    pub(super) fn iter_from(&self, r: usize) -> impl Iterator<Item = &Entry> {
+        let (before, after) = self.buckets.split_at(r % self.buckets.len().max(1));
+        let buckets = after.iter().chain(before);
+        buckets.flat_map(|b| b.slots.iter().flatten())
+    }
+
     /// The buckets in which an entry of `hash` may be, its home first.
     #[inline]
     fn path(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {

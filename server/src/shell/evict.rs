@@ -1,0 +1,245 @@
+//! `maxmemory`: before a command runs, and now and then, keys go until memory suffices; or it does not, and commands
+//! that need more are refused.
+//!
+//! What is compared with the limit is what the allocator has handed out, without what replicas that lag and a snapshot
+//! being loaded take: neither would shrink if keys went. The allocator's account of all threads costs microseconds, its
+//! account of this thread nothing, so that the first is taken now and then and the second added to it.
+
+use super::server::{Server, now_ms};
+use crate::config::Settings;
+use crate::gate::View;
+use crate::memory::{self, ThreadMemory};
+use crate::store::clock::Clock;
+use crate::store::evict::{Evictor, Policy};
+use crate::store::lazyfree;
+use crate::store::shard::Removed;
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// What a thread may allocate before all threads' memory is looked at again, bytes.
+const UNSEEN: i64 = 256 << 10;
+/// For how long that account is good, milliseconds.
+const FRESH_MS: i64 = 10;
+
+thread_local! {
+    /// What this thread has allocated since the account of all was taken by it.
+    static SINCE: RefCell<Option<ThreadMemory>> = const { RefCell::new(None) };
+}
+
+/// Memory beside its limit.
+#[derive(Default)]
+pub(super) struct Eviction {
+    evictor: Mutex<Evictor>,
+    /// Bytes that counted when they were last looked at, and when that was.
+    used: AtomicU64,
+    at: AtomicI64,
+}
+
+/// Whether commands that need memory may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// They may: there is some, or keys that go make it.
+    Some,
+    /// The limit is passed, and no key may go.
+    None,
+}
+
+/// Removes keys if memory is short. The caller is in a gate, or holds all of them, and shows its view.
+pub(super) fn make_room(server: &Server, view: &View, slot: usize, settings: &Settings) -> Room {
+    let limit = settings.maxmemory;
+    if limit == 0 || !may_remove(view, settings) {
+        return Room::Some;
+    }
+    let eviction = &server.eviction;
+    if eviction.estimate(server, now_ms()) <= limit || eviction.look(server, now_ms()) <= limit {
+        return Room::Some;
+    }
+    match settings.maxmemory_policy {
+        Some(policy) => remove_some(server, view, slot, settings, policy),
+        None => Room::None,
+    }
+}
+
+/// On a replica the master decides; and nobody removes from half a dataset, or while a successor takes over.
+fn may_remove(view: &View, settings: &Settings) -> bool {
+    let fence = &view.fence;
+    let own = !fence.replica || !settings.replica_ignore_maxmemory;
+    own && fence.whole && !fence.loading && !fence.handing
+}
+
+/// How long one command may remove keys: as Redis computes it.
+fn patience(tenacity: u32) -> Duration {
+    match tenacity {
+        0..=10 => Duration::from_micros(50 * u64::from(tenacity)),
+        11..=99 => {
+            let micros = 500.0 * 1.15f64.powi(tenacity as i32 - 10);
+            Duration::from_micros(micros as u64)
+        }
+        _ => Duration::MAX,
+    }
+}
+
+fn remove_some(
+    server: &Server,
+    view: &View,
+    slot: usize,
+    settings: &Settings,
+    policy: Policy,
+) -> Room {
+    // What is being freed already may do.
+    if lazyfree::pending() > 0 {
+        return Room::Some;
+    }
+    let (began, patience) = (Instant::now(), patience(settings.eviction_tenacity));
+    let clock = Clock {
+        accesses: settings.limits().accesses,
+        now_ms: now_ms(),
+    };
+    let eviction = &server.eviction;
+    let mut evictor = eviction.evictor.lock();
+    let mut removed = 0;
+    let mut room = Room::Some;
+    while eviction.estimate(server, clock.now_ms) > settings.maxmemory {
+        let samples = settings.maxmemory_samples;
+        let Some((db, key)) = evictor.choose(&view.dataset, policy, samples, clock) else {
+            room = Room::None;
+            break;
+        };
+        removed += u64::from(remove(server, view, db, &key));
+        if began.elapsed() >= patience || lazyfree::pending() > 0 {
+            break;
+        }
+    }
+    drop(evictor);
+    if removed > 0 {
+        let stats = &server.stats[slot];
+        stats.evicted.add(removed);
+        stats.changes.add(removed);
+    }
+    room
+}
+
+/// Removes one key and tells replicas; false if it was gone.
+fn remove(server: &Server, view: &View, number: usize, key: &[u8]) -> bool {
+    let Some(db) = view.dataset.db(number) else {
+        return false;
+    };
+    let (mut shard, hash) = db.lock_key(key);
+    let gone = shard.discard(hash, key);
+    if matches!(gone, Removed::Nothing) {
+        return false;
+    }
+    // Under the shard's lock, so that it stands in the stream before the key's next life.
+    if !view.fence.replica && server.log.active() {
+        server.log.append(number as u32, &[b"DEL", key]);
+    }
+    shard.settle(key);
+    drop(shard);
+    if let Removed::Entry(entry) = gone {
+        lazyfree::free_entry(entry);
+    }
+    true
+}
+
+impl Eviction {
+    /// Bytes that count, by the last look and what this thread did since.
+    fn estimate(&self, server: &Server, now_ms: i64) -> u64 {
+        let grown = SINCE.with_borrow(|since| since.as_ref().map(ThreadMemory::change));
+        match grown {
+            Some(grown) if grown < UNSEEN && now_ms - self.at.load(Relaxed) < FRESH_MS => {
+                self.used.load(Relaxed).saturating_add_signed(grown)
+            }
+            _ => self.look(server, now_ms),
+        }
+    }
+
+    /// Bytes that count, looked at now.
+    fn look(&self, server: &Server, now_ms: i64) -> u64 {
+        let backlog = server.log.backlog();
+        let lagging = backlog.histlen.saturating_sub(backlog.size);
+        let staging = server.replication().map_or(0, |r| r.staging_bytes());
+        let used = memory::used().saturating_sub(lagging + staging);
+        self.used.store(used, Relaxed);
+        self.at.store(now_ms, Relaxed);
+        SINCE.set(Some(ThreadMemory::now()));
+        used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use crate::store::Object;
+
+    fn fill(server: &Server, keys: usize) {
+        let gate = server.gates.enter(0);
+        let db = gate.dataset.db(0).unwrap();
+        for i in 0..keys {
+            let value = Object::Str(vec![b'x'; 1000]);
+            db.insert_loaded(format!("k:{i}").as_bytes(), value, None);
+        }
+    }
+
+    fn set(server: &Server, pairs: &[(&str, &str)]) {
+        let pairs: Vec<(&[u8], &[u8])> = pairs
+            .iter()
+            .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
+            .collect();
+        server.configure(&pairs, true).unwrap();
+    }
+
+    fn room(server: &Server) -> Room {
+        let gate = server.gates.enter(0);
+        make_room(server, &gate, 0, &server.config.settings())
+    }
+
+    #[test]
+    fn keys_go_until_memory_suffices_and_replicas_hear_of_it() {
+        let server = testing::server();
+        server.log.activate();
+        fill(&server, 100);
+        set(
+            &server,
+            &[("maxmemory", "1"), ("maxmemory-policy", "noeviction")],
+        );
+        assert_eq!(room(&server), Room::None);
+        set(&server, &[("maxmemory-policy", "volatile-lru")]);
+        assert_eq!(room(&server), Room::None, "nothing expires");
+        assert_eq!(server.totals().evicted, 0);
+        // Never enough for so low a limit.
+        set(
+            &server,
+            &[
+                ("maxmemory-policy", "allkeys-random"),
+                ("maxmemory-eviction-tenacity", "100"),
+            ],
+        );
+        assert_eq!(room(&server), Room::None);
+        assert_eq!(server.totals().evicted, 100);
+        assert_eq!(server.gates.enter(0).dataset.len(), 0);
+        assert!(server.log.offset() > 100 * b"*2\r\n$3\r\nDEL\r\n".len() as u64);
+        set(&server, &[("maxmemory", "0")]);
+        assert_eq!(room(&server), Room::Some);
+    }
+
+    #[test]
+    fn a_replica_leaves_it_to_its_master_unless_told_not_to() {
+        let server = testing::server();
+        server.log.activate();
+        server.gates.all().update(|view| view.fence.replica = true);
+        fill(&server, 100);
+        set(
+            &server,
+            &[("maxmemory", "1"), ("maxmemory-policy", "allkeys-lru")],
+        );
+        assert_eq!(room(&server), Room::Some);
+        assert_eq!(server.gates.enter(0).dataset.len(), 100);
+        set(&server, &[("replica-ignore-maxmemory", "no")]);
+        while room(&server) == Room::Some {}
+        assert_eq!(server.gates.enter(0).dataset.len(), 0);
+        assert_eq!(server.log.offset(), 0, "the stream is the master's");
+    }
+}
