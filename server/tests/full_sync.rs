@@ -395,3 +395,36 @@ fn an_empty_master_is_refused_where_that_was_asked_for() {
     ours.await_link(empty.port);
     assert_eq!(ours.run("DBSIZE").int(), 0);
 }
+
+#[test]
+fn what_another_history_costs_is_logged_and_counted() {
+    let master = stocked(&[]);
+    let (ours, held) = holding(&[]);
+    let counted = |name: &str| ours.info("stats").num(name);
+    assert!(held.len() > 10);
+    follow(&ours, master.port);
+    ours.await_link(master.port);
+    let said = format!("our {} keys will be dropped for its own", held.len());
+    assert!(ours.log().contains(&said), "{said}");
+    assert_eq!(counted("sync_dropped_datasets"), 1);
+    assert_eq!(counted("sync_dropped_keys"), held.len() as i64);
+    // A full sync from the master whose data we hold, only older ones, drops nothing that it does not have.
+    master.run("CONFIG SET repl-backlog-size 16384").ok();
+    let proxy = Proxy::to(master.port);
+    follow(&ours, proxy.port);
+    ours.await_link(proxy.port);
+    let before = granted(&master);
+    proxy.set(Fault::Refuse);
+    proxy.cut();
+    await_down(&ours);
+    for i in 0..200 {
+        let value = "x".repeat(1000);
+        master.run(&format!("SET later:{i} {value}")).ok();
+    }
+    proxy.set(Fault::None);
+    ours.await_link(proxy.port);
+    assert!(granted(&master).full > before.full);
+    await_caught_up(&master, &ours);
+    assert_same_data(&master, &ours);
+    assert_eq!(counted("sync_dropped_datasets"), 1);
+}

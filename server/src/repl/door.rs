@@ -344,6 +344,7 @@ impl Replication for Door {
                 .last_error()
                 .map(|e| e.to_string())
                 .unwrap_or_default(),
+            dropped: facts.dropped(),
             syncs: [stats.full, stats.partial_ok, stats.partial_err],
         }
     }

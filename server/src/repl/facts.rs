@@ -2,6 +2,7 @@
 //!
 //! Written by links, read by anybody at any time, without a lock.
 
+use crate::store::Dataset;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -25,6 +26,10 @@ pub struct Facts {
     partial_syncs: AtomicU64,
     last_error: ArcSwapOption<String>,
     link_error: ArcSwapOption<String>,
+    /// The snapshot that was announced is of another history than our data.
+    foreign: AtomicBool,
+    dropped_datasets: AtomicU64,
+    dropped_keys: AtomicU64,
 }
 
 /// How far a snapshot under way has come.
@@ -53,6 +58,9 @@ impl Facts {
             partial_syncs: AtomicU64::new(0),
             last_error: ArcSwapOption::empty(),
             link_error: ArcSwapOption::empty(),
+            foreign: AtomicBool::new(false),
+            dropped_datasets: AtomicU64::new(0),
+            dropped_keys: AtomicU64::new(0),
         }
     }
 
@@ -109,6 +117,29 @@ impl Facts {
     /// `master_link_last_error`: why the link was lost last, or could not be made, until it is up again.
     pub fn link_error(&self) -> Option<Arc<String>> {
         self.link_error.load_full()
+    }
+
+    /// `sync_dropped_datasets` and `sync_dropped_keys`: what full syncs from other histories than ours replaced.
+    pub fn dropped(&self) -> [u64; 2] {
+        [&self.dropped_datasets, &self.dropped_keys].map(|count| count.load(Relaxed))
+    }
+
+    /// A snapshot is announced, of another history than our data or not.
+    pub(super) fn is_foreign(&self, foreign: bool) {
+        self.foreign.store(foreign, Relaxed);
+    }
+
+    /// What was announced takes the place of `old`.
+    pub(super) fn replaces(&self, old: &Dataset) {
+        let keys = match self.foreign.swap(false, Relaxed) {
+            true => old.len() as u64,
+            false => 0,
+        };
+        if keys > 0 {
+            tracing::warn!("{keys} keys of another history are dropped");
+            self.dropped_datasets.fetch_add(1, Relaxed);
+            self.dropped_keys.fetch_add(keys, Relaxed);
+        }
     }
 
     pub(super) fn heard(&self) {

@@ -291,10 +291,9 @@ fn loading(load: &Load, lines: &mut Lines<'_>) {
 
 fn stats(server: &Server, lines: &mut Lines<'_>) {
     let totals = server.totals();
-    let [full, partial_ok, partial_err] = server
-        .replication()
-        .map(|r| r.info().syncs)
-        .unwrap_or_default();
+    let info = server.replication().map(|r| r.info()).unwrap_or_default();
+    let [full, partial_ok, partial_err] = info.syncs;
+    let [datasets, keys] = info.dropped;
     let per_second = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     lines.title("Stats");
     lines.add("total_connections_received", totals.connections);
@@ -317,6 +316,8 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("sync_full", full);
     lines.add("sync_partial_ok", partial_ok);
     lines.add("sync_partial_err", partial_err);
+    lines.add("sync_dropped_datasets", datasets);
+    lines.add("sync_dropped_keys", keys);
     lines.add("expired_keys", totals.expired);
     lines.add("evicted_keys", totals.evicted);
     lines.add("evicted_clients", 0);

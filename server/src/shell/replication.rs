@@ -74,6 +74,8 @@ pub struct ReplicationInfo {
     pub last_pause: Option<std::time::Duration>,
     /// `replicaof_last_error`: why the last REPLICAOF that failed did; empty if none did.
     pub last_error: String,
+    /// `sync_dropped_datasets`, `sync_dropped_keys`: of other histories, replaced by full syncs.
+    pub dropped: [u64; 2],
     /// `sync_full`, `sync_partial_ok`, `sync_partial_err`.
     pub syncs: [u64; 3],
 }

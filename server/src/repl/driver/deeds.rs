@@ -111,6 +111,7 @@ impl Driver {
                 }
                 Output::Stage(_) => left.begun = Some(Begun { dropped: None }),
                 Output::DropAndLoad(_) => {
+                    self.facts.replaces(&all.view().dataset);
                     let dropped = Some(serve(all, self.empty_dataset()));
                     left.begun = Some(Begun { dropped });
                 }
@@ -121,6 +122,7 @@ impl Driver {
                             stream_db,
                             room,
                         } = staged;
+                        self.facts.replaces(&all.view().dataset);
                         let old = serve(all, dataset);
                         // The next snapshot waits for the room of this one until the old data is freed.
                         lazyfree::free((old, room));

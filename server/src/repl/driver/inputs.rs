@@ -185,12 +185,31 @@ impl Driver {
     /// The master answered PSYNC. False if that ended the link.
     pub fn answered(self: &Arc<Self>, generation: u64, answer: Answer<Wire>) -> bool {
         let resumed = matches!(answer, Answer::Continue { .. });
+        if let Answer::FullResync(at) = &answer {
+            self.announce(at);
+        }
         self.link(Cargo::default(), Input::Answered { generation, answer });
         let live = self.status().live == Some(generation);
         if live && resumed {
             self.facts.synced(false);
         }
         live
+    }
+
+    /// Says what a snapshot at `at` will cost: keys that its history knows nothing of.
+    fn announce(&self, at: &Position<Wire>) {
+        let view = self.world.gates.all().view().clone();
+        let (held, offset) = (view.status.history.at.replid, self.world.log.offset());
+        let foreign = held != at.replid || offset > at.offset;
+        self.facts.is_foreign(foreign);
+        if foreign && !view.dataset.is_empty() {
+            tracing::warn!(
+                "the master's {}:{} does not follow from our {held}:{offset}: our {} keys will be dropped for its own",
+                at.replid,
+                at.offset,
+                view.dataset.len()
+            );
+        }
     }
 
     /// The first byte of the snapshot came. None if the link was stopped.
