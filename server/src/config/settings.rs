@@ -204,6 +204,8 @@ settings! {
     eviction_tenacity: u32 = number("maxmemory-eviction-tenacity"),
     /// A replica leaves it to its master which keys go.
     replica_ignore_maxmemory: bool = flag("replica-ignore-maxmemory"),
+    /// How long the end waits for replicas that lag.
+    shutdown_timeout: Duration = seconds("shutdown-timeout"),
     /// How many accesses a count of LFU stands for.
     lfu_log_factor: u32 = number("lfu-log-factor"),
     /// Minutes in which a count of LFU falls by one.

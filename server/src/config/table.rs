@@ -261,6 +261,12 @@ pub static PARAMS: &[Param] = &[
         "Minutes in which that count falls by one; 0: never",
     ),
     live(
+        "shutdown-timeout",
+        Int(0, INT),
+        "10",
+        "Seconds the end of the server waits for replicas that lag",
+    ),
+    live(
         "slowlog-log-slower-than",
         Int(-1, LONG),
         "10000",
@@ -574,7 +580,6 @@ pub static PARAMS: &[Param] = &[
     ignored("bgsave_cpulist", Text, "").startup(),
     ignored("dynamic-hz", Bool, "yes"),
     ignored("busy-reply-threshold", Int(0, LONG), "5000").or("lua-time-limit"),
-    ignored("shutdown-timeout", Int(0, INT), "10"),
     ignored("shutdown-on-sigint", SHUTDOWN, "default"),
     ignored("shutdown-on-sigterm", SHUTDOWN, "default"),
     ignored("latency-monitor-threshold", Int(0, LONG), "0"),

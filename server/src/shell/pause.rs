@@ -1,8 +1,9 @@
-//! Commands of clients wait: until a time or UNPAUSE (CLIENT PAUSE), or until a hand-over is over (FAILOVER).
+//! Commands of clients wait: until a time or UNPAUSE (CLIENT PAUSE), until a hand-over is over (FAILOVER), or until the
+//! server ends or does not (SHUTDOWN).
 
 use parking_lot::Mutex;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::time::Instant;
 use tokio::sync::Notify;
 
@@ -15,13 +16,18 @@ pub enum What {
     All,
 }
 
+/// A hand-over is under way.
+const HAND_OVER: u8 = 1;
+/// The server is about to end.
+const ENDING: u8 = 2;
+
 /// Whether clients are paused.
 #[derive(Default)]
 pub struct Pause {
     on: AtomicBool,
     now: Mutex<Option<(What, Instant)>>,
-    /// A hand-over is under way: writes wait.
-    handing_over: AtomicBool,
+    /// Reasons for which writes wait: [`HAND_OVER`], [`ENDING`].
+    writes: AtomicU8,
     over: Notify,
 }
 
@@ -45,8 +51,25 @@ impl Pause {
 
     /// A hand-over is under way, or is over. Said with all gates held, so that what runs in a gate knows.
     pub fn hand_over(&self, under_way: bool) {
-        self.handing_over.store(under_way, SeqCst);
-        if !under_way {
+        self.set(HAND_OVER, under_way);
+    }
+
+    /// The server is about to end, or will not after all. Said with all gates held.
+    pub fn end_server(&self, about_to: bool) {
+        self.set(ENDING, about_to);
+    }
+
+    /// True while the server is about to end.
+    pub fn is_ending(&self) -> bool {
+        self.writes.load(SeqCst) & ENDING != 0
+    }
+
+    fn set(&self, reason: u8, on: bool) {
+        match on {
+            true => self.writes.fetch_or(reason, SeqCst),
+            false => self.writes.fetch_and(!reason, SeqCst),
+        };
+        if !on {
             self.over.notify_waiters();
         }
     }
@@ -55,7 +78,7 @@ impl Pause {
     #[inline]
     pub fn holds(&self, writes: bool) -> bool {
         (self.on.load(Relaxed) && self.holds_now(writes))
-            || (writes && self.handing_over.load(Relaxed))
+            || (writes && self.writes.load(Relaxed) != 0)
     }
 
     #[cold]
@@ -82,7 +105,7 @@ impl Pause {
         let ended = self.over.notified();
         if let Some((_, end)) = self.current() {
             let _ = tokio::time::timeout_at(end.into(), ended).await;
-        } else if self.handing_over.load(SeqCst) {
+        } else if self.writes.load(SeqCst) != 0 {
             ended.await;
         }
     }

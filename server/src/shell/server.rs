@@ -195,21 +195,6 @@ impl Server {
         saved
     }
 
-    /// Saves before the server ends: if `asked` says so, or (`None`) if there are save points. A half-loaded dataset
-    /// is never saved.
-    ///
-    /// # Errors
-    /// Why it could not be saved.
-    pub async fn save_at_end(self: &Arc<Self>, asked: Option<bool>) -> Result<(), String> {
-        let whole = self.gates.enter(self.aside()).fence.whole;
-        let wanted = asked.unwrap_or(!self.config.settings().save.is_empty());
-        if !wanted || !whole || self.snapshots().is_none() {
-            return Ok(());
-        }
-        tracing::info!("Saving the snapshot before exiting");
-        self.save().await
-    }
-
     /// Writes the parameters to the configuration file, `replicaof` as the role is now.
     ///
     /// # Errors

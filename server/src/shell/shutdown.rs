@@ -1,9 +1,27 @@
-//! How the server ends.
+//! How the server ends: writes wait, replicas that lag get what they miss, the snapshot is saved, and then it does.
 
+use super::replication::Replication;
+use super::server::Server;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+
+/// How often replicas that lag are asked how far they are.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What `SHUTDOWN` asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Order {
+    /// Save the snapshot, or do not; `None`: if there are save points.
+    pub save: Option<bool>,
+    /// Do not wait for replicas.
+    pub now: bool,
+    /// End even if the snapshot cannot be saved.
+    pub force: bool,
+}
 
 /// Whether the server is to end; one for all threads.
 #[derive(Default)]
@@ -11,10 +29,17 @@ pub struct Shutdown {
     begun: AtomicBool,
     notify: Notify,
     why: Mutex<String>,
+    /// One who ends the server at a time.
+    turn: tokio::sync::Mutex<()>,
+    /// Replicas are being waited for, which may be called off, or cut short.
+    waiting: AtomicBool,
+    called_off: AtomicBool,
+    hurry: AtomicBool,
+    look: Notify,
 }
 
 impl Shutdown {
-    /// Ends the server, for the reason `why`. Only the first call has an effect.
+    /// Ends the server, for the reason `why`, at once. Only the first call has an effect.
     pub fn begin(&self, why: &str) {
         if !self.begun.swap(true, AcqRel) {
             *self.why.lock() = why.to_owned();
@@ -39,4 +64,127 @@ impl Shutdown {
             notified.await;
         }
     }
+
+    /// `SHUTDOWN ABORT`: false if nothing waits that could be called off.
+    pub fn call_off(&self) -> bool {
+        let waits = self.waiting.load(SeqCst);
+        if waits {
+            self.called_off.store(true, SeqCst);
+            self.look.notify_waiters();
+        }
+        waits
+    }
+}
+
+impl Server {
+    /// Ends the server as `order` says. From here on writes wait; they will have been refused by the closed connection
+    /// when it ends, and go on if it does not.
+    ///
+    /// # Errors
+    /// Why it does not end.
+    pub async fn end(self: &Arc<Self>, order: Order, why: &str) -> Result<(), String> {
+        let shutdown = &self.shutdown;
+        if order.now {
+            // For who waits already; it is forgotten when the wait is over.
+            shutdown.hurry.store(true, SeqCst);
+            shutdown.look.notify_waiters();
+        }
+        let _turn = shutdown.turn.lock().await;
+        if shutdown.begun() {
+            return Ok(());
+        }
+        {
+            let _all = self.gates.all();
+            self.pause.end_server(true);
+        }
+        let prepared = self.prepare_end(order).await;
+        match &prepared {
+            Ok(()) => shutdown.begin(why),
+            Err(_) => {
+                let _all = self.gates.all();
+                self.pause.end_server(false);
+                shutdown.hurry.store(false, SeqCst);
+            }
+        }
+        prepared
+    }
+
+    async fn prepare_end(self: &Arc<Self>, order: Order) -> Result<(), String> {
+        if !order.now {
+            self.await_replicas().await?;
+        }
+        match self.save_at_end(order.save).await {
+            Err(why) if !order.force => Err(format!("its data cannot be saved: {why}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the replicas have everything, for `shutdown-timeout` at most.
+    ///
+    /// # Errors
+    /// It was called off.
+    async fn await_replicas(self: &Arc<Self>) -> Result<(), String> {
+        let follows = self.gates.enter(self.aside()).fence.replica;
+        // What lags behind a replica gets the rest from its master.
+        let Some(replication) = self.replication().filter(|_| !follows) else {
+            return Ok(());
+        };
+        let shutdown = &self.shutdown;
+        let until = Instant::now() + self.config.settings().shutdown_timeout;
+        let offset = self.log.offset();
+        shutdown.called_off.store(false, SeqCst);
+        shutdown.waiting.store(true, SeqCst);
+        let mut said = false;
+        let ended = loop {
+            let look = shutdown.look.notified();
+            let lag = lagging(replication.as_ref(), offset);
+            if shutdown.called_off.load(SeqCst) {
+                break Err("it was called off".to_owned());
+            }
+            if lag.is_empty() || shutdown.hurry.load(SeqCst) || Instant::now() >= until {
+                if !lag.is_empty() {
+                    tracing::warn!("the server ends before {} have everything", lag.join(", "));
+                }
+                break Ok(());
+            }
+            if !std::mem::replace(&mut said, true) {
+                tracing::info!(
+                    "Waiting for replicas before shutting down: {}",
+                    lag.join(", ")
+                );
+            }
+            let acked = {
+                let _gate = self.gates.enter(self.aside());
+                replication.wait_for_acks(usize::MAX, offset)
+            };
+            self.log.kick();
+            tokio::select! {
+                () = look => {}
+                _ = tokio::time::timeout(TICK, acked) => {}
+            }
+        };
+        shutdown.waiting.store(false, SeqCst);
+        ended
+    }
+
+    /// Saves if `asked` says so, or (`None`) if there are save points. A half-loaded dataset is never saved.
+    async fn save_at_end(self: &Arc<Self>, asked: Option<bool>) -> Result<(), String> {
+        let whole = self.gates.enter(self.aside()).fence.whole;
+        let wanted = asked.unwrap_or(!self.config.settings().save.is_empty());
+        if !wanted || !whole || self.snapshots().is_none() {
+            return Ok(());
+        }
+        tracing::info!("Saving the snapshot before exiting");
+        self.save().await
+    }
+}
+
+/// The replicas that have the stream but not all of it up to `offset`.
+fn lagging(replication: &dyn Replication, offset: u64) -> Vec<String> {
+    let replicas = replication.info().replicas;
+    let lag = replicas
+        .iter()
+        .filter(|r| r.state == "online" && r.offset < offset);
+    lag.map(|r| format!("{}:{} (by {} bytes)", r.ip, r.port, offset - r.offset))
+        .collect()
 }

@@ -4,6 +4,7 @@ use super::logging;
 use super::net;
 use super::runtime::Threads;
 use super::server::{Server, now_ms};
+use super::shutdown::Order;
 use crate::config::startup::reason;
 use crate::config::{Config, Settings};
 use crate::gate::View;
@@ -152,15 +153,20 @@ async fn signals(server: Arc<Server>) {
     );
 }
 
-async fn end_on(mut signal: Signal, name: &str, server: &Arc<Server>) {
+async fn end_on(mut signal: Signal, name: &'static str, server: &Arc<Server>) {
     while signal.recv().await.is_some() {
         tracing::warn!("Received {name}");
-        match server.save_at_end(None).await {
-            Ok(()) => return server.shutdown.begin(&format!("{name} received")),
-            Err(why) => {
-                tracing::warn!("the server does not end, since its data cannot be saved: {why}")
+        let server = Arc::clone(server);
+        let order = Order {
+            // Who asks a second time does not want to wait for replicas.
+            now: server.pause.is_ending(),
+            ..Order::default()
+        };
+        tokio::spawn(async move {
+            if let Err(why) = server.end(order, &format!("{name} received")).await {
+                tracing::warn!("the server does not end: {why}");
             }
-        }
+        });
     }
 }
 

@@ -6,6 +6,7 @@ use crate::shell::call::Call;
 use crate::shell::conn::Parked;
 use crate::shell::execute::Flow;
 use crate::shell::info;
+use crate::shell::shutdown::Order;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -96,21 +97,24 @@ pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         return error(call, "ERR syntax error");
     }
     if abort {
-        // A shut-down that has begun does not wait for anything that could be called off.
-        return error(call, "ERR No shutdown in progress.");
+        return match call.server.shutdown.call_off() {
+            true => ok(call),
+            false => error(call, "ERR No shutdown in progress."),
+        };
     }
     let server = Arc::clone(call.server);
     whatever_becomes_of_the_client(async move {
-        let asked = if save || nosave { Some(save) } else { None };
-        if let Err(why) = server.save_at_end(asked).await
-            && !force
-        {
-            tracing::warn!("no shut-down, since the snapshot cannot be saved: {why}");
+        let order = Order {
+            save: (save || nosave).then_some(save),
+            now,
+            force,
+        };
+        if let Err(why) = server.end(order, "a client asked for it").await {
+            tracing::warn!("the server does not end: {why}");
             let mut reply = Reply::default();
             reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
             return reply.take();
         }
-        server.shutdown.begin("a client asked for it");
         // The connection is closed, which is the answer.
         std::future::pending().await
     })

@@ -13,11 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const ALONE: &str = "ERR replication is not available";
+const ENDING: &str = "ERR the server is shutting down";
 
 pub(super) fn replicaof(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let Some(replication) = call.server.replication() else {
         return error(call, ALONE);
     };
+    if call.server.pause.is_ending() {
+        return error(call, ENDING);
+    }
     if let World::All(still, view) = &mut call.world {
         *view = still.replicaof(&**replication, args, call.out);
         return Flow::Next;
@@ -30,6 +34,9 @@ pub(super) fn hand_over(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let Some(replication) = call.server.replication() else {
         return error(call, ALONE);
     };
+    if call.server.pause.is_ending() {
+        return error(call, ENDING);
+    }
     let (replication, args) = (Arc::clone(replication), owned(args));
     Flow::Outside(Box::new(move |_| replication.hand_over(&borrowed(&args))))
 }
