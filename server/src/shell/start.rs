@@ -69,12 +69,18 @@ pub fn run(config: Config) -> Result<(), String> {
     server.set_replication(Arc::clone(&door) as _);
     server.set_snapshots(Arc::clone(&door) as _);
     let pidfile = Pidfile::write(&settings.pidfile);
-    let loading = {
+    let restoring = {
         let server = Arc::clone(&server);
-        std::thread::Builder::new()
-            .name("restore".to_owned())
-            .spawn(move || restore(&server, &door))
-            .map_err(|e| format!("cannot start a thread: {e}"))?
+        move || restore(&server, &door)
+    };
+    let loading = if settings.dir.join(&settings.dbfilename).exists() {
+        let thread = std::thread::Builder::new().name("restore".to_owned());
+        let spawned = thread.spawn(restoring);
+        Some(spawned.map_err(|e| format!("cannot start a thread: {e}"))?)
+    } else {
+        // Nothing to load: the first client is served, never told to wait.
+        restoring()?;
+        None
     };
     let ended = Arc::clone(&server);
     let until = async move {
@@ -87,8 +93,8 @@ pub fn run(config: Config) -> Result<(), String> {
     threads.run(&server, listeners, until);
     tracing::warn!("Damselfly ends: {}", server.shutdown.why());
     drop(pidfile);
-    match loading.join() {
-        Ok(Err(why)) => Err(why),
+    match loading.map(|thread| thread.join()) {
+        Some(Ok(Err(why))) => Err(why),
         _ => Ok(()),
     }
 }
