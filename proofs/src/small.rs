@@ -8,11 +8,17 @@ use damselfly_core::Domain;
 use crate::shapes::Fresh;
 use crate::sym::any;
 
-/// Small numbers.
+/// Small numbers: so many names, so many offsets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Small;
+pub struct UpTo<const NAMES: u8, const OFFSETS: u8>;
 
-impl Domain for Small {
+/// For the step of a node: its shapes hold many ids, so there are few of each.
+pub type Small = UpTo<2, 2>;
+
+/// For the negotiation: names and offsets alone, enough of them for all to differ and to be apart.
+pub type Wide = UpTo<3, 6>;
+
+impl<const NAMES: u8, const OFFSETS: u8> Domain for UpTo<NAMES, OFFSETS> {
     type Host = u8;
     type RunId = u8;
     type ReplId = u8;
@@ -33,7 +39,7 @@ impl Domain for Small {
     }
 }
 
-impl Fresh for Small {
+impl<const NAMES: u8, const OFFSETS: u8> Fresh for UpTo<NAMES, OFFSETS> {
     fn host() -> u8 {
         any(2)
     }
@@ -43,11 +49,11 @@ impl Fresh for Small {
     }
 
     fn replid() -> u8 {
-        any(2)
+        any(NAMES)
     }
 
     fn offset() -> u8 {
-        any(2)
+        any(OFFSETS)
     }
 
     fn ticket() -> u8 {
