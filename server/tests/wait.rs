@@ -24,6 +24,8 @@ fn waiting(master: &Server) -> (Client, i64) {
     let mut client = master.client();
     let id = client.run("CLIENT ID").int();
     client.run("SET k v").ok();
+    // So that what it is told of the one that is awake does not hang on when it is asked.
+    assert_eq!(client.run("WAIT 1 0"), Value::Int(1));
     client.send_line("WAIT 2 0").expect("send");
     eventually("it waits", || {
         let blocked = master.info("clients").num("blocked_clients");
