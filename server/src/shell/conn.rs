@@ -25,6 +25,8 @@ use tokio::time::Sleep;
 const TURN: usize = 256 << 10;
 /// Bytes read ahead for a client whose command waits, beyond which it is left alone.
 const READ_AHEAD: usize = 64 << 10;
+/// Bytes of replies that wait until the other connections of the thread that are ready have been read, too.
+const DEFERRED: usize = 16 << 10;
 
 /// A connection.
 pub(super) struct Conn {
@@ -38,6 +40,8 @@ pub(super) struct Conn {
     output: Vec<u8>,
     sent: usize,
     parked: Option<Parked>,
+    /// The output is sent when this connection has its next turn, which is at once.
+    deferred: bool,
     /// Close once the output is sent.
     closing: bool,
 }
@@ -105,6 +109,7 @@ impl Conn {
             output: Vec::new(),
             sent: 0,
             parked: None,
+            deferred: false,
             closing: false,
         }
     }
@@ -152,6 +157,10 @@ impl Conn {
             match ready!(self.read(cx, worker)) {
                 Ok(0) | Err(_) => return Poll::Ready(End::Closed),
                 Ok(n) => turn += n,
+            }
+            if std::mem::take(&mut self.deferred) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     }
@@ -358,8 +367,11 @@ impl Conn {
     /// Sends the replies of a batch, as far as the socket takes them; true if the next batch may run at once.
     fn after(&mut self, next: Next, cx: &mut Context<'_>, replies: &mut Vec<u8>) -> bool {
         let mut sent = 0;
+        // Whoever is written to may run at once and ask again; when all of a thread's ready connections are read
+        // before any is answered, more of them are ready together the next time.
+        self.deferred = matches!(next, Next::Starved) && replies.len() <= DEFERRED;
         // Bytes that wait, or mail that came first, go first.
-        if self.output.is_empty() {
+        if self.output.is_empty() && !self.deferred {
             while sent < replies.len() {
                 match Pin::new(&mut self.stream).poll_write(cx, &replies[sent..]) {
                     Poll::Ready(Ok(n)) if n > 0 => sent += n,
