@@ -384,7 +384,9 @@ impl Conn {
         if !all_sent {
             self.output.extend_from_slice(&replies[sent..]);
             self.output_changed();
-            self.check_limit();
+            if !self.deferred {
+                self.check_limit();
+            }
         }
         replies.clear();
         replies.shrink_to(super::execute::REPLY_KEPT);
