@@ -122,7 +122,10 @@ impl Hooks {
 
     pub(super) fn listen(&mut self, key: &[u8], listener: Arc<dyn KeyListener>) {
         let list = self.listeners.entry(key.into()).or_default();
-        list.push(listener);
+        // A command that waits says so again each time it was run in vain, and keeps its place.
+        if !list.iter().any(|l| Arc::ptr_eq(l, &listener)) {
+            list.push(listener);
+        }
     }
 
     pub(super) fn unlisten(&mut self, key: &[u8], listener: &Arc<dyn KeyListener>) {
