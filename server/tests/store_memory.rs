@@ -42,6 +42,23 @@ fn a_small_key_costs_at_most_126_bytes() {
     assert_eq!(rest + full + empty, 0, "bytes leaked");
 }
 
+/// `databases` may be large, and most of them are never used.
+#[test]
+fn an_unused_database_costs_next_to_nothing() {
+    const DATABASES: usize = 10_000;
+    let (empty, dataset) = cost(|| Dataset::new(DATABASES));
+    assert!(empty < 200 * DATABASES as i64, "{empty} bytes");
+    let last = &dataset.dbs()[DATABASES - 1];
+    assert!(last.insert_loaded(b"key", Object::Str(b"value".to_vec()), None));
+    assert_eq!((dataset.len(), last.len()), (1, 1));
+    assert_eq!(last.random_key(7).as_deref(), Some(&b"key"[..]));
+    assert_eq!(dataset.dbs()[0].random_key(7), None);
+    let (used, emptied) = cost(|| dataset.emptied(None));
+    assert!(emptied.is_empty() && used < 200 * DATABASES as i64);
+    let (left, ()) = cost(|| drop((dataset, emptied)));
+    assert!(left < 0);
+}
+
 #[test]
 fn entries_give_back_exactly_what_they_took() {
     let limits = Limits::default();

@@ -90,6 +90,9 @@ pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         .count
         .saturating_mul(SEGMENTS_PER_KEY)
         .saturating_add(SHARDS);
+    if db.shards().is_empty() {
+        from = PLACE_MASK + 1;
+    }
     while from <= PLACE_MASK && left > 0 && segments > 0 {
         let shard = db.lock(shard_of(from));
         let (seen, next) = shard.scan(from, left, &mut |entry| {

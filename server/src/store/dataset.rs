@@ -6,7 +6,8 @@ use super::object::Object;
 use super::shard::Shard;
 use super::table::{KeyHasher, SHARDS, shard_of};
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// How many databases a dataset has unless configured otherwise.
 pub const DEFAULT_DATABASES: usize = 16;
@@ -15,22 +16,33 @@ pub const DEFAULT_DATABASES: usize = 16;
 #[repr(align(128))]
 struct Slot(Mutex<Shard>);
 
-/// One numbered database: [`SHARDS`] shards.
+/// One numbered database: [`SHARDS`] shards, made when the first of them is asked for. Of the databases of a server most
+/// are never used, and those cost next to nothing.
 pub struct Db {
-    shards: Box<[Slot]>,
+    shards: OnceLock<Box<[Slot]>>,
     hasher: KeyHasher,
 }
 
 impl Db {
     /// An empty database.
     pub fn new() -> Db {
-        let hasher = KeyHasher::new();
         Db {
-            shards: (0..SHARDS)
-                .map(|_| Slot(Mutex::new(Shard::new(hasher.clone()))))
-                .collect(),
-            hasher,
+            shards: OnceLock::new(),
+            hasher: KeyHasher::new(),
         }
+    }
+
+    fn slot(&self, index: usize) -> &Slot {
+        let empty = || Slot(Mutex::new(Shard::new(self.hasher.clone())));
+        let shards = self
+            .shards
+            .get_or_init(|| (0..SHARDS).map(|_| empty()).collect());
+        &shards[index]
+    }
+
+    /// The shards that may hold something, for whoever looks at all of them: none if nothing was ever looked for here.
+    pub fn shards(&self) -> Range<usize> {
+        0..self.shards.get().map_or(0, |shards| shards.len())
     }
 
     /// The hash that all methods of this database, its shards and its kin expect for `key`.
@@ -42,7 +54,7 @@ impl Db {
     /// Locks shard `index`, below [`SHARDS`]. A thread that holds several locks them in ascending order.
     #[inline]
     pub fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        self.shards[index].0.lock()
+        self.slot(index).0.lock()
     }
 
     /// Locks the shard of `key` and returns it with the key's hash.
@@ -54,11 +66,14 @@ impl Db {
     /// Has the memory fetched into the caches that commands on keys of these hashes will look at: all at once, where the
     /// commands would wait for one miss after the other. The caller holds no shard; one that is locked is left out.
     pub fn prefetch(&self, hashes: &[u64]) {
+        let Some(shards) = self.shards.get() else {
+            return;
+        };
         for &hash in hashes {
             self.prefetch_bucket(hash);
         }
         for &hash in hashes {
-            if let Some(shard) = self.shards[shard_of(hash)].0.try_lock() {
+            if let Some(shard) = shards[shard_of(hash)].0.try_lock() {
                 shard.prefetch_entry(hash);
             }
         }
@@ -67,24 +82,26 @@ impl Db {
     /// Has the memory fetched that a command on a key of this hash will look at first; see [`Db::prefetch`].
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) {
-        if let Some(shard) = self.shards[shard_of(hash)].0.try_lock() {
+        if let Some(shards) = self.shards.get()
+            && let Some(shard) = shards[shard_of(hash)].0.try_lock()
+        {
             shard.prefetch_bucket(hash);
         }
     }
 
     /// Number of keys, counted shard by shard.
     pub fn len(&self) -> usize {
-        (0..SHARDS).map(|i| self.lock(i).len()).sum()
+        self.shards().map(|i| self.lock(i).len()).sum()
     }
 
     /// True when there are no keys.
     pub fn is_empty(&self) -> bool {
-        (0..SHARDS).all(|i| self.lock(i).is_empty())
+        self.shards().all(|i| self.lock(i).is_empty())
     }
 
     /// Number of keys that have an expiry.
     pub fn expires(&self) -> usize {
-        (0..SHARDS).map(|i| self.lock(i).expires()).sum()
+        self.shards().map(|i| self.lock(i).expires()).sum()
     }
 
     /// A key chosen by the random number `r`, each equally likely, expired or not; `None` if there are none.
@@ -92,7 +109,7 @@ impl Db {
         let len = self.len() as u64;
         let mut index = (r % len.max(1)) as usize;
         // Should keys go meanwhile, any will do.
-        for shard in (0..SHARDS).cycle().take(2 * SHARDS) {
+        for shard in self.shards().cycle().take(2 * SHARDS) {
             let shard = self.lock(shard);
             match shard.nth(index) {
                 Some(entry) => return Some(entry.key().into()),
@@ -104,16 +121,16 @@ impl Db {
 
     /// Gives every entry to `each`, shard by shard, in no particular order.
     pub fn for_each(&self, mut each: impl FnMut(&Entry)) {
-        for shard in 0..SHARDS {
+        for shard in self.shards() {
             self.lock(shard).iter().for_each(&mut each);
         }
     }
 
     /// Bytes of heap that tables and directories take, without the entries.
     pub fn table_size(&self) -> usize {
-        let shards = size_of::<Slot>() * SHARDS;
-        shards
-            + (0..SHARDS)
+        size_of::<Slot>() * self.shards().len()
+            + self
+                .shards()
                 .map(|i| self.lock(i).table_size())
                 .sum::<usize>()
     }
@@ -148,7 +165,7 @@ impl Db {
     }
 
     fn take_listeners(&self) -> Vec<Listeners> {
-        let shards = (0..SHARDS).map(|i| self.lock(i).take_listeners());
+        let shards = self.shards().map(|i| self.lock(i).take_listeners());
         shards.flatten().collect()
     }
 

@@ -144,6 +144,9 @@ impl Db {
         volatile: bool,
         mut each: impl FnMut(&Entry),
     ) {
+        if self.shards().is_empty() {
+            return;
+        }
         let (first, r) = (below(SHARDS), random());
         let mut left = count;
         for i in 0..shards {

@@ -47,6 +47,11 @@ impl ExpiryCycle {
                 progress.round_done = true;
                 break;
             };
+            if db.shards().is_empty() {
+                budget -= 1;
+                (self.db, self.shard) = (self.db + 1, 0);
+                continue;
+            }
             let mut shard = db.lock(self.shard);
             let step = shard.expire_segment(now_ms, &mut |key| removed(self.db, key));
             budget = budget.saturating_sub(step.looked_at + 1);

@@ -31,7 +31,8 @@ impl Snapshot {
         let mut dbs = Vec::new();
         for (number, db) in dataset.dbs().iter().enumerate() {
             let mut has_keys = false;
-            for shard in 0..SHARDS {
+            // A database that has no shards yet has no keys either; those it will have are younger than we are.
+            for shard in db.shards() {
                 has_keys |= db.lock(shard).begin_snapshot(id, shard);
             }
             if has_keys {
