@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::io::Write;
-use std::net::ToSocketAddrs;
+use std::net::{TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -204,6 +204,8 @@ fn explore<A: Algorithm>(address: &str, size: Size) -> Result<bool> {
     let sockets = address
         .to_socket_addrs()
         .with_context(|| format!("{address} is no address"))?;
+    // The Explorer panics where it cannot listen.
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     say!("open http://{address} in a browser");
     InWorld::<A>::new(setting(size))
         .checker()
@@ -313,6 +315,14 @@ impl Check {
     fn faulty<A: Faulty>(&self) -> Result<bool> {
         const DEPTH: usize = 12;
         let wanted = self.property.as_deref().map(one).transpose()?;
+        if let Some(wanted) = wanted
+            && !A::faults().iter().any(|fault| fault.property == wanted)
+        {
+            bail!(
+                "no known fault of {} is one of {wanted}; without --property its table shows what else it breaks",
+                A::NAME
+            );
+        }
         let mut missing = 0;
         for fault in A::faults() {
             if wanted.is_some_and(|w| w != fault.property) {
