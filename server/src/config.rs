@@ -58,14 +58,22 @@ fn defaults() -> Vec<Vec<u8>> {
 
 /// What `param` becomes when set to `words`.
 fn read(param: &Param, words: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, String> {
-    let value = param.kind.read(words, old)?;
+    let value = param
+        .kind
+        .read(words, old)
+        .map_err(|why| match param.kind {
+            Kind::FileName => format!("{} {why}", param.name),
+            _ => why,
+        })?;
     if param.kind != Kind::Dir {
         return Ok(value);
     }
     let path = std::path::absolute(String::from_utf8_lossy(&value).as_ref());
-    match path {
-        Ok(path) if path.is_dir() => Ok(path.into_os_string().into_encoded_bytes()),
-        _ => Err("No such file or directory".to_owned()),
+    let path = path.map_err(|e| startup::reason(&e))?;
+    // Through the directory, so that one we may not enter is an error as well.
+    match std::fs::metadata(path.join(".")) {
+        Ok(_) => Ok(path.into_os_string().into_encoded_bytes()),
+        Err(e) => Err(startup::reason(&e)),
     }
 }
 

@@ -98,6 +98,7 @@ fn values(kind: Kind) -> String {
             high.to_string(),
             high == i64::MAX || high == i64::from(i32::MAX),
         ),
+        Kind::Clamped(low, high) => format!("{low} to {high}; what lies outside is brought there"),
         Kind::Octal => "permissions, octal".into(),
         Kind::Memory(low, high) => format!(
             "bytes, {}",

@@ -4,6 +4,7 @@ mod common;
 
 use common::server::{self, TempDir};
 use common::{Client, Server, eventually};
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// The program run with `args`, which must make it end by itself.
@@ -73,6 +74,51 @@ fn a_pid_file_that_cannot_be_is_no_reason_to_fail() {
             .log()
             .contains("appendonly is not served yet: it has no effect")
     );
+}
+
+#[test]
+fn more_configuration_comes_from_the_standard_input() {
+    let (dir, port) = (TempDir::new(), server::free_port());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_damselfly"))
+        .args([
+            "-",
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "--port",
+            &port.to_string(),
+        ])
+        .current_dir(&dir.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("run damselfly");
+    let mut stdin = child.stdin.take().expect("its standard input");
+    let text = b"port 1\ntimeout 77\nlogfile in.log\npidfile in.pid\n";
+    stdin.write_all(text).expect("write to it");
+    drop(stdin);
+    let mut client = eventually("it accepts", || {
+        Client::connect(port).map_err(|e| e.to_string())
+    });
+    let timeout = client.run("CONFIG GET timeout");
+    // Files are looked for where the data are.
+    let (log, pid) = (dir.0.join("in.log"), dir.0.join("in.pid"));
+    let files = (log.exists(), pid.exists());
+    child.kill().expect("end it");
+    child.wait().expect("wait for its end");
+    assert_eq!(timeout.list()[1].text(), "77");
+    assert_eq!(files, (true, true));
+}
+
+#[test]
+fn how_much_is_logged_can_be_changed() {
+    let server = Server::damselfly(&["--loglevel", "warning"]);
+    assert!(!server.log().contains("Ready to accept connections"));
+    server.run("REPLICAOF NO ONE").ok();
+    assert!(!server.log().contains("REPLICAOF NO ONE: OK"));
+    server.run("CONFIG SET loglevel verbose").ok();
+    server.run("REPLICAOF NO ONE").ok();
+    assert!(server.log().contains("REPLICAOF NO ONE: OK"));
 }
 
 #[test]

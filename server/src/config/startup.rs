@@ -1,14 +1,18 @@
 //! The command line and the configuration file.
 //!
-//! The command line is that of redis-server: a configuration file, if any, and then `--name value...`, which
-//! override the file. A file has one `name value...` per line, with the quoting rules of inline requests.
+//! The command line is that of redis-server: a configuration file, if any, `-` for more of it on the standard input,
+//! and `--name value...`, which override both. A file has one `name value...` per line, with the quoting rules of
+//! inline requests.
 
 use super::table::{DIRECTIVES, PARAMS};
 use super::value::Kind;
 use super::{Config, defaults, find, read};
 use crate::resp::parse::words;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+
+mod include;
 
 /// How deep files may include files.
 const INCLUDE_DEPTH: usize = 16;
@@ -57,46 +61,81 @@ pub enum StartupError {
 /// # Errors
 /// The first thing that is wrong with it, or with a file it names.
 pub fn invocation(args: &[Vec<u8>]) -> Result<Invocation, StartupError> {
-    let is = |names: [&str; 2]| args.iter().any(|a| names.iter().any(|n| n.as_bytes() == a));
-    if is(["--help", "-h"]) {
-        return Ok(Invocation::Help);
-    }
-    if is(["--version", "-v"]) {
-        return Ok(Invocation::Version);
+    // Further on they may be the value of an option: a password, say.
+    match args.first().map(Vec::as_slice) {
+        Some(b"-h") => return Ok(Invocation::Help),
+        Some(b"-v") => return Ok(Invocation::Version),
+        _ => {}
     }
     let mut draft = Draft {
         values: defaults(),
         warnings: Vec::new(),
+        saves: false,
     };
-    let mut args = args;
-    let mut file = None;
-    if let Some((first, rest)) = args.split_first()
+    let (mut rest, mut file) = (args, None);
+    let is_dash = |arg: Option<&Vec<u8>>| arg.is_some_and(|arg| arg == b"-");
+    if let Some((first, others)) = args.split_first()
         && !first.starts_with(b"-")
     {
-        let path = PathBuf::from(String::from_utf8_lossy(first).as_ref());
+        let path = PathBuf::from(lossy(first));
         draft.file(&path, 0)?;
         file = Some(std::path::absolute(&path).unwrap_or(path));
-        args = rest;
+        rest = others;
     }
-    while let Some((option, rest)) = args.split_first() {
-        let Some(name) = option.strip_prefix(b"--") else {
-            return Err(StartupError::Argument(lossy(option)));
+    let dash_first = is_dash(args.first());
+    rest = &rest[usize::from(dash_first)..];
+    let dash_last = is_dash(rest.last());
+    rest = &rest[..rest.len() - usize::from(dash_last)];
+    if dash_first || dash_last {
+        draft.standard_input()?;
+    }
+    for option in options(rest)? {
+        let (name, values) = match option.split_first() {
+            Some((name, values)) => (lossy(name), values),
+            None => continue,
         };
-        let count = rest.iter().take_while(|a| !a.starts_with(b"--")).count();
-        let (values, rest) = rest.split_at(count);
-        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-        draft
-            .set(name, &values)
-            .map_err(|why| StartupError::Option {
-                name: lossy(name),
-                why,
-            })?;
-        args = rest;
+        match name.to_ascii_lowercase().as_str() {
+            "help" => return Ok(Invocation::Help),
+            "version" => return Ok(Invocation::Version),
+            _ => draft.option(name, values)?,
+        }
     }
     Ok(Invocation::Run(
         Box::new(Config::with(draft.values, file)),
         draft.warnings,
     ))
+}
+
+/// The words of each option, its name first. What follows a name is its value, whatever it looks like; and both may
+/// come as one argument.
+fn options(args: &[Vec<u8>]) -> Result<Vec<Vec<Vec<u8>>>, StartupError> {
+    let mut options: Vec<Vec<Vec<u8>>> = Vec::new();
+    for (i, arg) in args.iter().enumerate() {
+        let bare = options.last().is_some_and(|words| words.len() == 1);
+        match (arg.strip_prefix(b"--"), options.last_mut()) {
+            (Some(line), _) if !bare => {
+                let mut words = words(line).ok_or_else(|| StartupError::Option {
+                    name: lossy(line),
+                    why: "unbalanced quotes".to_owned(),
+                })?;
+                let next = args.get(i + 1);
+                // As in Redis, `--save` without a value is `--save ""`.
+                if let [name] = &words[..]
+                    && name.eq_ignore_ascii_case(b"save")
+                    && next.is_none_or(|next| next.starts_with(b"--"))
+                {
+                    words.push(Vec::new());
+                }
+                if words.is_empty() {
+                    words.push(Vec::new());
+                }
+                options.push(words);
+            }
+            (_, Some(words)) => words.push(arg.clone()),
+            (_, None) => return Err(StartupError::Argument(lossy(arg))),
+        }
+    }
+    Ok(options)
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -107,6 +146,8 @@ fn lossy(bytes: &[u8]) -> String {
 struct Draft {
     values: Vec<Vec<u8>>,
     warnings: Vec<String>,
+    /// `save` was given: what is given next adds to it.
+    saves: bool,
 }
 
 impl Draft {
@@ -125,22 +166,21 @@ impl Draft {
             return Err("a value is missing".to_owned());
         }
         // A list may also come as one quoted word: --replicaof "host port".
-        let split: Vec<&[u8]> = match (param.kind.is_list(), values) {
-            (true, [one]) if !one.is_empty() => one
-                .split(|b| *b == b' ')
-                .filter(|w| !w.is_empty())
-                .collect(),
-            _ => values.to_vec(),
+        let apart = match (param.kind.is_list(), values) {
+            (true, [one]) if !one.is_empty() => {
+                words(one).ok_or_else(|| "unbalanced quotes".to_owned())?
+            }
+            _ => values.iter().map(|value| value.to_vec()).collect(),
         };
+        let apart: Vec<&[u8]> = apart.iter().map(Vec::as_slice).collect();
         let old = self.values[index].clone();
-        let mut value = read(param, &split, &old)?;
+        let mut value = read(param, &apart, &old)?;
         // Each `save` line adds to those before it, as in Redis; the first one replaces the default.
-        if param.kind == Kind::Save
-            && !value.is_empty()
-            && old != param.default.as_bytes()
-            && !old.is_empty()
-        {
-            value = [old, value].join(&b' ');
+        if param.kind == Kind::Save {
+            if self.saves && !value.is_empty() && !old.is_empty() {
+                value = [old, value].join(&b' ');
+            }
+            self.saves = true;
         }
         let warned = format!("{} is not served yet: it has no effect", param.name);
         let changes = value != param.default.as_bytes();
@@ -151,17 +191,48 @@ impl Draft {
         Ok(())
     }
 
+    /// An option of the command line.
+    fn option(&mut self, name: String, values: &[Vec<u8>]) -> Result<(), StartupError> {
+        if let ("include", [file]) = (name.to_ascii_lowercase().as_str(), values) {
+            return self.include(file, 0);
+        }
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let set = self.set(name.as_bytes(), &values);
+        set.map_err(|why| StartupError::Option { name, why })
+    }
+
+    fn include(&mut self, pattern: &[u8], depth: usize) -> Result<(), StartupError> {
+        for file in include::expand(Path::new(&lossy(pattern))) {
+            self.file(&file, depth)?;
+        }
+        Ok(())
+    }
+
     fn file(&mut self, path: &Path, depth: usize) -> Result<(), StartupError> {
         let shown = path.display().to_string();
         if depth > INCLUDE_DEPTH {
             let why = "files include each other too deeply".to_owned();
             return Err(StartupError::File(shown, why));
         }
-        let bytes =
-            std::fs::read(path).map_err(|e| StartupError::File(shown.clone(), reason(&e)))?;
+        match std::fs::read(path) {
+            Ok(bytes) => self.text(&shown, &bytes, depth),
+            Err(e) => Err(StartupError::File(shown, reason(&e))),
+        }
+    }
+
+    fn standard_input(&mut self) -> Result<(), StartupError> {
+        let (mut bytes, shown) = (Vec::new(), "the standard input");
+        match std::io::stdin().read_to_end(&mut bytes) {
+            Ok(_) => self.text(shown, &bytes, 0),
+            Err(e) => Err(StartupError::File(shown.to_owned(), reason(&e))),
+        }
+    }
+
+    /// The lines of the file `shown`.
+    fn text(&mut self, shown: &str, bytes: &[u8], depth: usize) -> Result<(), StartupError> {
         for (number, line) in bytes.split(|b| *b == b'\n').enumerate() {
             let wrong = |why: String| StartupError::Line {
-                file: shown.clone(),
+                file: shown.to_owned(),
                 line: number + 1,
                 why,
             };
@@ -170,8 +241,7 @@ impl Draft {
                 Some(words) => match words.as_slice() {
                     [] => {}
                     [name, other] if name.eq_ignore_ascii_case(b"include") => {
-                        let other = PathBuf::from(lossy(other));
-                        self.file(&other, depth + 1)?;
+                        self.include(other, depth + 1)?;
                     }
                     [name, values @ ..] => {
                         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
@@ -205,9 +275,10 @@ pub(crate) fn reason(error: &std::io::Error) -> String {
 pub fn help() -> String {
     let mut text = String::from(
         "A Redis-compatible server whose replication protocol is checked.\n\n\
-         Usage: damselfly [FILE] [--name value ...]\n\n\
-         FILE is a configuration file as redis-server reads it; options override it. Names and values are \
-         those\nof Redis 7.0. A name of Redis that is not listed here is accepted and has no effect.\n\n\
+         Usage: damselfly [FILE] [-] [--name value ...]\n\n\
+         FILE is a configuration file as redis-server reads it; `-` reads more of it from the standard input; \
+         options\noverride both. Names and values are those of Redis 7.0. A name of Redis that is not listed \
+         here is accepted\nand has no effect.\n\n\
          Options:\n  -h, --help\n        Print this\n  -v, --version\n        Print the version\n",
     );
     for param in PARAMS.iter().filter(|p| p.served) {
@@ -225,7 +296,7 @@ pub fn help() -> String {
 fn shape(kind: Kind) -> String {
     match kind {
         Kind::Bool => "yes|no".to_owned(),
-        Kind::Int(..) | Kind::Octal => "N".to_owned(),
+        Kind::Int(..) | Kind::Clamped(..) | Kind::Octal => "N".to_owned(),
         Kind::Memory(..) | Kind::MemoryOrPercent => "BYTES".to_owned(),
         Kind::Enum(words) | Kind::Flags(words) => words.join("|"),
         Kind::Text => "TEXT".to_owned(),

@@ -171,8 +171,7 @@ pub static PARAMS: &[Param] = &[
         Enum(&["debug", "verbose", "notice", "warning"]),
         "notice",
         "How much is logged",
-    )
-    .startup(),
+    ),
     live(
         "logfile",
         Text,
@@ -197,7 +196,7 @@ pub static PARAMS: &[Param] = &[
     .startup(),
     live(
         "hz",
-        Int(1, 500),
+        Clamped(1, 500),
         "10",
         "How often per second background work is done",
     ),

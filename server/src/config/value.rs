@@ -7,6 +7,8 @@ pub enum Kind {
     Bool,
     /// A decimal integer between two bounds, both allowed.
     Int(i64, i64),
+    /// A decimal integer that is brought between two bounds if it lies outside.
+    Clamped(i64, i64),
     /// An octal integer of file permissions.
     Octal,
     /// A number of bytes between two bounds, with an optional unit: `k m g` (powers of 1000), `kb mb gb` (of 1024).
@@ -75,6 +77,11 @@ impl Kind {
                 Some(n) => in_range(n, min, max),
                 None => Err("argument couldn't be parsed into an integer".to_owned()),
             },
+            Kind::Clamped(min, max) => {
+                let n = Kind::Int(0, i32::MAX.into()).read_word(word)?;
+                let n = integer(&String::from_utf8_lossy(&n)).unwrap_or(min);
+                Ok(n.clamp(min, max).to_string().into())
+            }
             Kind::Octal => match i64::from_str_radix(&text, 8) {
                 Ok(n) if (0..=0o777).contains(&n) => Ok(format!("{n:o}").into()),
                 _ => Err("argument couldn't be parsed into an integer".to_owned()),
@@ -95,7 +102,7 @@ impl Kind {
             },
             Kind::Enum(allowed) => one_of(allowed, word),
             Kind::FileName if text.contains('/') => {
-                Err("dbfilename can't be a path, just a filename".to_owned())
+                Err("can't be a path, just a filename".to_owned())
             }
             Kind::KeyspaceEvents => {
                 const CLASSES: &str = "Ag$lshzxeKEtmdn";
@@ -183,6 +190,9 @@ fn host_port(words: &[&[u8]]) -> Result<Vec<u8>, String> {
 }
 
 fn buffer_limits(words: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, String> {
+    if words == [b""] {
+        return Ok(old.to_vec());
+    }
     if words.is_empty() || !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
     }

@@ -1,15 +1,24 @@
-//! Log lines in the form redis-server gives them: `pid:role date level message`.
+//! Log lines in the form redis-server gives them, without the role: `pid date level message`.
 
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// What changes the level while the process runs.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 
 /// Sends log lines of `loglevel` and above to the file `path`, or to the standard output if it is empty. Once per
 /// process; later calls change nothing.
@@ -17,24 +26,40 @@ use tracing_subscriber::registry::LookupSpan;
 /// # Errors
 /// The file cannot be opened.
 pub fn log_to(path: &Path, loglevel: &str) -> io::Result<()> {
-    let level = match loglevel {
-        "debug" => Level::TRACE,
-        "verbose" => Level::DEBUG,
-        "warning" => Level::WARN,
-        _ => Level::INFO,
-    };
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
-        // It would tell of a line it cannot write on stderr, and panic where that is closed as well.
-        .log_internal_errors(false)
-        .event_format(Line);
-    let _ = if path.as_os_str().is_empty() {
-        builder.try_init()
+    let writer = if path.as_os_str().is_empty() {
+        BoxMakeWriter::new(io::stdout)
     } else {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        builder.with_writer(Mutex::new(file)).try_init()
+        BoxMakeWriter::new(Mutex::new(file))
     };
+    let (filter, handle) = reload::Layer::new(level_of(loglevel));
+    let lines = tracing_subscriber::fmt::layer()
+        // It would tell of a line it cannot write on stderr, and panic where that is closed as well.
+        .log_internal_errors(false)
+        .event_format(Line)
+        .with_writer(writer);
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    if subscriber.try_init().is_ok() {
+        let _ = LEVEL.set(handle);
+    }
     Ok(())
+}
+
+/// Log lines of `loglevel` and above are sent from here on (CONFIG SET).
+pub fn set_level(loglevel: &str) {
+    if let Some(handle) = LEVEL.get() {
+        // It fails only where nothing is logged any more.
+        let _ = handle.modify(|level| *level = level_of(loglevel));
+    }
+}
+
+fn level_of(loglevel: &str) -> LevelFilter {
+    match loglevel {
+        "debug" => LevelFilter::TRACE,
+        "verbose" => LevelFilter::DEBUG,
+        "warning" => LevelFilter::WARN,
+        _ => LevelFilter::INFO,
+    }
 }
 
 struct Line;

@@ -3,6 +3,7 @@
 use super::blocking::Blocking;
 use super::client::Clients;
 use super::evict::Eviction;
+use super::logging;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::replication::{Replication, Snapshots};
@@ -170,6 +171,12 @@ impl Server {
         let settings = self.config.settings();
         self.limits.store(Arc::new(settings.limits()));
         self.pubsub.configure(&settings);
+        if pairs
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(b"loglevel"))
+        {
+            logging::set_level(&settings.loglevel);
+        }
         if let Some(replication) = self.replication() {
             replication.configure(&settings);
         }

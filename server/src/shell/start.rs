@@ -16,7 +16,7 @@ use crate::repl::domain::{History, Id, Status};
 use crate::repl::door::Door;
 use crate::store::Dataset;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -25,7 +25,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// # Errors
 /// The log file cannot be opened.
 pub fn log_to(settings: &Settings) -> io::Result<()> {
-    logging::log_to(&settings.logfile, &settings.loglevel)
+    logging::log_to(&in_dir(settings, &settings.logfile), &settings.loglevel)
+}
+
+/// `path` in `dir`, which is where redis-server is when it looks for a file; no path stays none.
+fn in_dir(settings: &Settings, path: &Path) -> PathBuf {
+    match path.as_os_str().is_empty() {
+        true => PathBuf::new(),
+        false => settings.dir.join(path),
+    }
 }
 
 /// Runs a server until a signal or a client ends it.
@@ -68,7 +76,7 @@ pub fn run(config: Config) -> Result<(), String> {
         .map_err(|why| why.to_string())?;
     server.set_replication(Arc::clone(&door) as _);
     server.set_snapshots(Arc::clone(&door) as _);
-    let pidfile = Pidfile::write(&settings.pidfile);
+    let pidfile = Pidfile::write(in_dir(&settings, &settings.pidfile));
     let restoring = {
         let server = Arc::clone(&server);
         move || restore(&server, &door)
@@ -177,16 +185,16 @@ async fn end_on(mut signal: Signal, name: &'static str, server: &Arc<Server>) {
 }
 
 /// The file that holds our process id, for as long as this lives.
-struct Pidfile<'a>(&'a Path);
+struct Pidfile(PathBuf);
 
-impl Pidfile<'_> {
+impl Pidfile {
     /// As in Redis, a server does without if it must: a stock configuration file names a place that only a service
     /// manager makes.
-    fn write(path: &Path) -> Option<Pidfile<'_>> {
+    fn write(path: PathBuf) -> Option<Pidfile> {
         if path.as_os_str().is_empty() {
             return None;
         }
-        match std::fs::write(path, format!("{}\n", std::process::id())) {
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
             Ok(()) => Some(Pidfile(path)),
             Err(why) => {
                 tracing::warn!("no pid file {}: {}", path.display(), reason(&why));
@@ -196,8 +204,8 @@ impl Pidfile<'_> {
     }
 }
 
-impl Drop for Pidfile<'_> {
+impl Drop for Pidfile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(self.0);
+        let _ = std::fs::remove_file(&self.0);
     }
 }
