@@ -213,6 +213,18 @@ fn started_as_a_replica_it_waits_for_its_master() {
 }
 
 #[test]
+fn started_as_a_replica_of_itself_it_says_so() {
+    let mut ours = Server::damselfly(&[]);
+    let itself = format!("127.0.0.1 {}", ours.port);
+    ours.restart_with(&["--replicaof", &itself]);
+    eventually("it says why its link is down", || {
+        let told = ours.info("replication").get("master_link_last_error");
+        check(told == "can't replicate from myself", || told)
+    });
+    assert!(ours.log().contains("can't replicate from myself"));
+}
+
+#[test]
 fn a_type_that_is_not_served_fails_the_sync_and_costs_nothing() {
     let (old, replica) = pair(&[], &[]);
     let held = assert_same_data(&old, &replica);

@@ -6,6 +6,7 @@ use super::table::{self, Command, KeySpec, acl, all, find, flag, flag::*};
 use super::{CmdError, Cx};
 use crate::resp::Reply;
 use crate::store::glob;
+use crate::store::num::parse_i64;
 
 const GROUP: &str = "server";
 const META: u32 = LOADING | STALE;
@@ -111,7 +112,7 @@ fn info(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     for name in &args[2..] {
         match named(name) {
             Some(command) => describe(command, cx.out),
-            None => cx.out.null_array(),
+            None => cx.out.null(),
         }
     }
     Ok(())
@@ -181,7 +182,14 @@ fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), C
         return Err(NO_KEYS);
     }
     let positions = command.keys.positions(args);
-    match positions.is_empty() {
+    let too_few = match command.keys {
+        KeySpec::Counted { at, also } => {
+            let found = positions.len() - usize::from(also > 0);
+            args.get(at).and_then(|n| parse_i64(n)) != Some(found as i64)
+        }
+        _ => false,
+    };
+    match positions.is_empty() || too_few {
         true => Err(CmdError::text(
             "ERR Invalid arguments specified for command",
         )),
@@ -458,7 +466,7 @@ mod tests {
                  *1 *6 $5 flags *2 +RO +access \
                  $12 begin_search *4 $4 type $5 index $4 spec *2 $5 index :1 \
                  $9 find_keys *4 $4 type $5 range $4 spec *6 $7 lastkey :0 $7 keystep :1 $5 limit :0 \
-                 *0 *-1",
+                 *0 $-1",
             ),
             ("command getkeys mset a 1 b 2", "*2 $1 a $1 b"),
             ("command getkeys object encoding k", "*1 $1 k"),
@@ -466,6 +474,10 @@ mod tests {
             ("command getkeys get", "-ERR wrong number of arguments for 'command|getkeys' command"),
             ("command getkeys get a b", "-ERR Invalid number of arguments specified for command"),
             ("command getkeys nosuch a", "-ERR Invalid command specified"),
+            (
+                "command getkeys zunionstore d 3 a b",
+                "-ERR Invalid arguments specified for command",
+            ),
             ("command getkeysandflags get a", "*1 *2 $1 a *2 +RO +access"),
             ("command list filterby pattern getr*", "*1 $8 getrange"),
             ("command list filterby module m", "*0"),

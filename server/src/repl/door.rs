@@ -14,6 +14,7 @@ use crate::shell::replication::{
     Answer, LinkInfo, ReplicaLine, Replication, ReplicationInfo, Serve, Snapshots,
 };
 use crate::shell::server::Server;
+use crate::store::num::parse_i64;
 use damselfly_core::{Failover, LinkStatus, Position};
 use std::future::Future;
 use std::io;
@@ -186,7 +187,7 @@ fn parse(args: &[&[u8]]) -> Result<Wanted, String> {
             Ok(Wanted::NoOne { force: true })
         }
         [_, host, port] => {
-            let port = std::str::from_utf8(port).ok().and_then(|n| n.parse().ok());
+            let port = parse_i64(port).and_then(|n| u16::try_from(n).ok());
             // Nothing can listen at port 0.
             let port = port.filter(|&port| port != 0);
             let port = port.ok_or("ERR Invalid master port")?;

@@ -99,7 +99,7 @@ impl Call<'_> {
         let command = match admit::find(args) {
             Ok(command) => command,
             Err(text) => {
-                self.refuse(&text);
+                self.refuse_call(command::find(args[0]), &text);
                 return Flow::Next;
             }
         };
@@ -107,13 +107,7 @@ impl Call<'_> {
         if let Err(refusal) = self.admit(command) {
             match refusal {
                 Refusal::Paused => return Flow::Paused,
-                Refusal::Error(text) if is(command, ShellCommand::Exec) => {
-                    multi::discard(self);
-                    let code = text.strip_prefix('-').unwrap_or(&text);
-                    let text = format!("EXECABORT Transaction discarded because of: {code}");
-                    self.out.error(&text);
-                }
-                Refusal::Error(text) => self.refuse(text.as_bytes()),
+                Refusal::Error(text) => self.refuse_call(Some(command), text.as_bytes()),
             }
             return Flow::Next;
         }
@@ -143,6 +137,17 @@ impl Call<'_> {
         let (addr, name) = (self.client.addr.to_string(), self.client.names().name);
         let max = self.settings.slowlog_max_len;
         self.server.slowlog.add(args, micros, addr, name, max);
+    }
+
+    /// [`Call::refuse`] for one that calls `command`: an EXEC that is refused is the end of its transaction.
+    fn refuse_call(&mut self, command: Option<&Command>, text: &[u8]) {
+        if !command.is_some_and(|command| is(command, ShellCommand::Exec)) {
+            return self.refuse(text);
+        }
+        multi::discard(self);
+        let why = text.strip_prefix(b"ERR ").unwrap_or(text);
+        let abort = b"EXECABORT Transaction discarded because of: ";
+        self.out.error_bytes(&[abort, why].concat());
     }
 
     /// Replies an error, and makes the transaction being queued fail.

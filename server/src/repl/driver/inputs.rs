@@ -178,6 +178,9 @@ impl Driver {
 
     /// A redial reached and greeted its master.
     pub fn dialed(self: &Arc<Self>, generation: u64, peer: Option<Id>) -> Option<Follow> {
+        if peer == Some(self.run_id) {
+            self.report_loss(generation, "can't replicate from myself");
+        }
         self.link(Cargo::default(), Input::Dialed { generation, peer })
             .follow
     }
@@ -241,14 +244,18 @@ impl Driver {
 
     /// The connection is at its end.
     pub fn lost(self: &Arc<Self>, generation: u64, why: &str) {
-        let was_live = self.status().live == Some(generation);
-        if was_live {
-            tracing::warn!("the link to the master is lost: {why}");
-            self.facts.link_failed(why);
-        }
+        self.report_loss(generation, why);
         self.link(Cargo::default(), Input::Lost { generation });
         // One that was not live armed nothing, and is forgotten here.
         forget(&mut self.inner.lock(), generation);
+    }
+
+    /// Says why the live link ends; of one that is not it any more, nobody wants to know.
+    fn report_loss(&self, generation: u64, why: &str) {
+        if self.status().live == Some(generation) {
+            tracing::warn!("the link to the master is lost: {why}");
+            self.facts.link_failed(why);
+        }
     }
 
     /// `CLIENT KILL TYPE master`: ends the connection of `generation`, which is dialled again.

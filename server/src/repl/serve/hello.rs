@@ -55,7 +55,7 @@ impl Hello {
                 b"rdb-only" => match integer(value)? {
                     0u8 => self.rdb_only = false,
                     1 => self.rdb_only = true,
-                    _ => return Err("ERR value is out of range, must be between 0 and 1".into()),
+                    _ => return Err("ERR value is out of range, value must between 0 and 1".into()),
                 },
                 b"ack" | b"getack" => return Ok(Answer::Silence),
                 _ => {
@@ -135,7 +135,7 @@ mod tests {
             ),
             (
                 "REPLCONF rdb-only 2",
-                "ERR value is out of range, must be between 0 and 1",
+                "ERR value is out of range, value must between 0 and 1",
             ),
             ("REPLCONF tea now", "ERR Unrecognized REPLCONF option: tea"),
             (

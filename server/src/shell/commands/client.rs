@@ -31,6 +31,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         ("setinfo", [what, value]) => set_info(call, what, value),
         ("list", rest) => list(call, rest),
         ("info", []) => {
+            note_call(call);
             let mut line = call.client.describe();
             line.push(b'\n');
             call.out.verbatim("txt", &line);
@@ -148,7 +149,13 @@ impl Class {
     }
 }
 
+/// Who lists clients is one of them, and this very command its last.
+fn note_call(call: &Call<'_>) {
+    call.client.active(Instant::now(), *call.last);
+}
+
 fn list(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    note_call(call);
     let clients = match args {
         [] => call.server.clients.all(),
         [what, class] if is(what, "type") => match Class::parse(class) {

@@ -30,12 +30,16 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
 }
 
 fn get(call: &mut Call<'_>, patterns: &[&[u8]]) -> Flow {
-    let patterns: Vec<_> = patterns.iter().map(|p| p.to_ascii_lowercase()).collect();
-    let matches = |name: &str| patterns.iter().any(|p| glob::matches(p, name.as_bytes()));
+    let lower: Vec<_> = patterns.iter().map(|p| p.to_ascii_lowercase()).collect();
+    let matches = |name: &str| lower.iter().any(|p| glob::matches(p, name.as_bytes()));
     let found = call.server.config.get(matches);
     call.out.map(found.len());
     for (name, value) in found {
-        call.out.bulk(name.as_bytes());
+        // One asked for by its very name is called as it was asked for.
+        let asked = patterns
+            .iter()
+            .find(|p| p.eq_ignore_ascii_case(name.as_bytes()));
+        call.out.bulk(asked.copied().unwrap_or(name.as_bytes()));
         // The master followed now, not the one named at the start.
         match name {
             "replicaof" | "slaveof" => {
