@@ -24,6 +24,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
+/// The largest offset taken from a master or a file. No stream gets there in a hundred years, and nothing that is added
+/// to it overflows.
+pub const OFFSET_MAX: u64 = 1 << 62;
+
 /// What bounds the memory of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

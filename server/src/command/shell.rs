@@ -90,7 +90,7 @@ pub const COMMANDS: &[Command] = &[
             "",
             "Forgets a transaction's queued commands.",
         ),
-    Command::shell("echo", 2, FAST, S::Echo)
+    Command::shell("echo", 2, LOADING | STALE | FAST, S::Echo)
         .acl(acl::CONNECTION)
         .doc("connection", "1.0.0", "O(1)", "message", "Returns the given string."),
     Command::shell("exec", 1, NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, S::Exec)

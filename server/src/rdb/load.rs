@@ -2,6 +2,7 @@
 
 use super::error::Fault;
 use super::read::{Loaded, Refusal, Sink};
+use crate::log::OFFSET_MAX;
 use crate::store::clock::{Accesses, Clock};
 use crate::store::entry::KEY_MAX;
 use crate::store::{Dataset, Db, Entry};
@@ -112,7 +113,7 @@ impl Sink for Loader<'_> {
             b"repl-id" if value.len() == 40 => {
                 self.id = std::str::from_utf8(value).ok().map(str::to_owned);
             }
-            b"repl-offset" => self.offset = number(),
+            b"repl-offset" => self.offset = number().filter(|&offset| offset <= OFFSET_MAX),
             // A negative one means that none is selected: the stream will say.
             b"repl-stream-db" => self.stream_db = number().and_then(|db| u32::try_from(db).ok()),
             _ => {}

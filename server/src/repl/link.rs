@@ -11,6 +11,7 @@ use super::greet::reach;
 use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, room_on_machine};
 use super::peer::{Peer, PeerError, shown};
 use crate::config::Settings;
+use crate::log::OFFSET_MAX;
 use damselfly_core::{Answer, Position};
 use std::sync::Arc;
 use std::time::Duration;
@@ -305,7 +306,7 @@ fn parse_answer(line: &[u8]) -> Result<Answer<Wire>, String> {
             let offset = words
                 .next()
                 .and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
-            let offset = offset.ok_or_else(nonsense)?;
+            let offset = offset.filter(|&n| n <= OFFSET_MAX).ok_or_else(nonsense)?;
             Ok(Answer::FullResync(Position { replid, offset }))
         }
         _ if line.starts_with(b"-") => Err(format!("it refused PSYNC: {}", shown(&line[1..]))),
@@ -341,6 +342,8 @@ mod tests {
             "+FULLRESYNC ? 1",
             &format!("+FULLRESYNC {ID} -1"),
             &format!("+FULLRESYNC {ID} 99999999999999999999"),
+            &format!("+FULLRESYNC {ID} {}", u64::MAX),
+            &format!("+FULLRESYNC {ID} {}", OFFSET_MAX + 1),
             "+OK",
             "-NOMASTERLINK Can't SYNC while not connected with my master",
             "$EOF:",

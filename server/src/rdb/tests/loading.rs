@@ -49,6 +49,10 @@ fn a_loader_fills_a_dataset() {
         stream_db: 0,
     };
     assert_eq!(position, Some(want));
+    // Where adding a byte would overflow, no stream stands.
+    let far = aux("repl-offset", u64::MAX.to_string().as_bytes());
+    let far = [aux("repl-id", &id), far].concat();
+    assert_eq!(load(&far, Expired::Keep).unwrap().2, None);
     let (dataset, dropped, _) = load(&body, Expired::DropBy(5000)).unwrap();
     assert_eq!((dataset.len(), dropped), (3, 0), "it stands in a history");
     let (dataset, dropped, _) = load(&keys, Expired::DropBy(5000)).unwrap();
