@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Dump, Server, Value, assert_same_data, eventually, wait::check};
+use common::wait::check;
+use common::*;
+use std::fs;
 use std::time::Duration;
 
 #[test]
@@ -49,4 +51,24 @@ fn replicas_resume_after_their_master_was_started_again() {
         2,
         "a key that expired stays at the replica"
     );
+}
+
+/// No honest history comes so far, and nothing can be counted from there on.
+#[test]
+fn a_file_from_beyond_the_end_of_a_history_is_loaded_without_its_place_there() {
+    let mut master = Server::damselfly(&[]);
+    let mut file = b"REDIS0011\xfa\x07repl-id\x28".to_vec();
+    file.extend([b'a'; 40]);
+    file.extend(b"\xfa\x0brepl-offset\x1418446744073709551615\xfe\x00\x00\x01k\x01v\xff");
+    // Without a checksum.
+    file.extend([0; 8]);
+    fs::write(master.dir().join("dump.rdb"), file).expect("write the snapshot");
+    master.restart();
+    assert_eq!(master.run("GET k").text(), "v");
+    assert_eq!(master.info("replication").num("master_repl_offset"), 0);
+    let replica = Server::redis(&[]);
+    replica.follow(master.port);
+    master.run("SET k w").ok();
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
 }
