@@ -4,6 +4,7 @@ mod common;
 
 use common::wait::check;
 use common::*;
+use std::time::Duration;
 
 /// Parameters, a value other than the default, and what CONFIG GET says then.
 const VALUES: &[(&str, &str, &str)] = &[
@@ -212,6 +213,39 @@ fn a_replica_takes_writes_only_if_told_to() {
 }
 
 #[test]
+fn what_a_writable_replica_made_expire_goes_there_by_itself() {
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let master = Server::redis(&[]);
+        master.run("DEBUG SET-ACTIVE-EXPIRE 0").ok();
+        for key in ["a", "b", "c"] {
+            master.run(&format!("SET {key} 1 PX 1")).ok();
+        }
+        master.run("MSET d 1 e 1 f 1").ok();
+        let replica = Server::start(kind, &["--replica-read-only", "no"]);
+        replica.follow(master.port);
+        replica.run("SET own 1 PX 1").ok();
+        replica.run("SETEX a 1000 own").ok();
+        replica.run("PEXPIRE d 1");
+        replica.run("PEXPIRE e 1000000");
+        replica.run("PERSIST e");
+        replica.run("PEXPIRE f 200");
+        // The master's word comes later, and counts more.
+        master.run("SET f 2").ok();
+        await_caught_up(&master, &replica);
+        let held = || replica.run("DBSIZE").int();
+        eventually("its own keys go, and no others", || {
+            check(held() == 5, || format!("{} keys", held()))
+        });
+        for key in ["own", "d", "b"] {
+            assert_eq!(replica.run(&format!("GET {key}")), Value::Nil);
+        }
+        std::thread::sleep(Duration::from_millis(400));
+        assert_eq!(held(), 5, "{kind:?}");
+        assert_eq!(replica.run("GET f").text(), "2");
+    }
+}
+
+#[test]
 fn stale_data_are_served_only_if_told_to() {
     let (mut master, replica) = pair();
     master.run("SET k v").ok();
@@ -231,6 +265,8 @@ fn stale_data_are_served_only_if_told_to() {
         replica.run("PING").error().split(' ').next(),
         Some("MASTERDOWN")
     );
+    // What is of the connection alone.
+    assert_eq!(replica.run("ECHO here").text(), "here");
     assert_eq!(replica.info("replication").get("role"), "slave");
     master.restart();
     replica.await_link(master.port);

@@ -6,6 +6,7 @@ use super::client::Client;
 use super::commands;
 use super::conn::Parked;
 use super::execute::Flow;
+use super::expire::LocalTimes;
 use super::multi;
 use super::replication::Replication;
 use super::server::{Server, now_ms};
@@ -215,7 +216,15 @@ impl Call<'_> {
             in_transaction: self.transaction.is_some(),
             waiter: listener.as_ref(),
         };
+        let writes_here = view.fence.replica && command.is(flag::WRITE);
+        let before = writes_here.then(|| LocalTimes::before(view, env.db, command, args));
         let outcome = command::run(command, args, &env, self.effects, self.out);
+        if let Some(before) = before
+            && self.effects.is_dirty()
+        {
+            let times = &self.server.local_times;
+            times.note(view, env.db, args, before);
+        }
         count(&self.server.stats[self.slot], self.effects);
         match outcome {
             Outcome::Done => Flow::Next,

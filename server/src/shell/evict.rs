@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::gate::View;
 use crate::memory::{self, ThreadMemory};
 use crate::store::clock::Clock;
+use crate::store::entry::Entry;
 use crate::store::evict::{Evictor, Policy};
 use crate::store::lazyfree;
 use crate::store::shard::Removed;
@@ -107,7 +108,7 @@ fn remove_some(
             room = Room::None;
             break;
         };
-        removed += u64::from(remove(server, view, db, &key));
+        removed += u64::from(remove(server, view, db, &key, |_| true));
         if began.elapsed() >= patience || lazyfree::pending() > 0 {
             break;
         }
@@ -121,12 +122,21 @@ fn remove_some(
     room
 }
 
-/// Removes one key and tells replicas; false if it was gone.
-fn remove(server: &Server, view: &View, number: usize, key: &[u8]) -> bool {
+/// Removes one key, if `is_meant` says so of it, and tells replicas; false if it was gone.
+pub(super) fn remove(
+    server: &Server,
+    view: &View,
+    number: usize,
+    key: &[u8],
+    is_meant: impl Fn(&Entry) -> bool,
+) -> bool {
     let Some(db) = view.dataset.db(number) else {
         return false;
     };
     let (mut shard, hash) = db.lock_key(key);
+    if !shard.get(hash, key).is_some_and(is_meant) {
+        return false;
+    }
     let gone = shard.discard(hash, key);
     if matches!(gone, Removed::Nothing) {
         return false;

@@ -1,5 +1,9 @@
 //! Keys whose time has come are removed even if nobody asks for them.
 
+mod local;
+
+pub(super) use local::LocalTimes;
+
 use super::blocking;
 use super::evict;
 use super::server::{Server, now_ms};
@@ -50,14 +54,17 @@ fn make_room(server: &Arc<Server>) {
 /// Removes some keys; true if the round is not at its end.
 fn chunk(server: &Arc<Server>, cycle: &mut ExpiryCycle) -> bool {
     let gate = server.gates.enter(server.aside());
-    // On a replica the master says when a key goes.
-    if gate.fence.replica
-        || gate.fence.handing
-        || !gate.fence.whole
-        || !server.active_expire.load(Relaxed)
-    {
+    if gate.fence.handing || !gate.fence.whole || !server.active_expire.load(Relaxed) {
         return false;
     }
+    // On a replica the master says when a key goes, but for those it knows nothing of.
+    if gate.fence.replica {
+        let local = &server.local_times;
+        let removed = local.remove_due(server, &gate, now_ms(), CHUNK);
+        server.stats[server.aside()].expired.add(removed);
+        return removed == CHUNK as u64;
+    }
+    server.local_times.clear();
     let log = &server.log;
     let tell = log.active();
     let mut removed = |db: usize, key: &[u8]| {

@@ -3,6 +3,7 @@
 use super::blocking::Blocking;
 use super::client::Clients;
 use super::evict::Eviction;
+use super::expire::LocalTimes;
 use super::logging;
 use super::pause::Pause;
 use super::pubsub::PubSub;
@@ -55,6 +56,8 @@ pub struct Server {
     pub saves: Saves,
     /// Keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// Keys to which clients of a writable replica gave a time.
+    pub(super) local_times: LocalTimes,
     /// Commands per second and the like, as the cron measured them last.
     pub rates: Rates,
     /// How often the configuration file was to be written.
@@ -118,6 +121,7 @@ impl Server {
             },
             saves: Saves::new(now_ms() / 1000),
             active_expire: AtomicBool::new(true),
+            local_times: LocalTimes::default(),
             rates: Rates::default(),
             rewrites: AtomicU64::new(0),
             replication: OnceLock::new(),
