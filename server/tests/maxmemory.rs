@@ -204,3 +204,25 @@ fn frequency_is_told_where_it_is_kept() {
     ours.run("GET a");
     assert_eq!(ours.run("OBJECT IDLETIME a").int(), 0);
 }
+
+#[test]
+fn a_snapshot_is_staged_in_what_maxmemory_leaves_where_that_is_heeded() {
+    let master = Server::redis(&[]);
+    master.run("DEBUG POPULATE 20000 filler 1000").ok();
+    let ours = Server::damselfly(&["--replica-ignore-maxmemory", "no"]);
+    ours.run("SET old 1").ok();
+    limit(&ours, 4 << 20);
+    ours.run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
+        .ok();
+    eventually("the snapshot is refused", || {
+        let info = ours.info("replication");
+        let told = info.get("master_link_last_error");
+        check(told.contains("replica-staging-maxmemory"), || told.clone())
+    });
+    assert_eq!(ours.run("GET old").text(), "1");
+    // Who ignores it has none.
+    ours.run("CONFIG SET replica-ignore-maxmemory yes").ok();
+    ours.await_link(master.port);
+    await_caught_up(&master, &ours);
+    assert_same_data(&master, &ours);
+}

@@ -104,6 +104,7 @@ fn values(kind: Kind) -> String {
             "bytes, {}",
             bounds(low.to_string(), high.to_string(), high == i64::MAX as u64)
         ),
+        Kind::MemoryFloor(floor) => format!("bytes; fewer than {floor} count as {floor}"),
         Kind::MemoryOrPercent => "bytes, or a percentage".into(),
         Kind::Enum(words) => one_of(words),
         Kind::Flags(words) => format!("some of {}", one_of(words)),

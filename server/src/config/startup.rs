@@ -297,7 +297,7 @@ fn shape(kind: Kind) -> String {
     match kind {
         Kind::Bool => "yes|no".to_owned(),
         Kind::Int(..) | Kind::Clamped(..) | Kind::Octal => "N".to_owned(),
-        Kind::Memory(..) | Kind::MemoryOrPercent => "BYTES".to_owned(),
+        Kind::Memory(..) | Kind::MemoryFloor(_) | Kind::MemoryOrPercent => "BYTES".to_owned(),
         Kind::Enum(words) | Kind::Flags(words) => words.join("|"),
         Kind::Text => "TEXT".to_owned(),
         Kind::FileName => "FILE".to_owned(),

@@ -311,7 +311,7 @@ pub static PARAMS: &[Param] = &[
         "replica-staging-maxmemory",
         Memory(0, ANY),
         "0",
-        "Bytes a snapshot being loaded may take; 0: what the machine has",
+        "Bytes a snapshot may take beside the data served; 0: what `maxmemory` leaves, where a replica heeds it, or the machine",
     ),
     live(
         "replica-refuse-empty-master",
@@ -369,7 +369,7 @@ pub static PARAMS: &[Param] = &[
     .or("slave-announce-port"),
     live(
         "repl-backlog-size",
-        Memory(1, ANY),
+        MemoryFloor(16 << 10),
         "1048576",
         "Bytes of the stream kept for replicas that were away",
     ),

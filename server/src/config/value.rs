@@ -13,6 +13,8 @@ pub enum Kind {
     Octal,
     /// A number of bytes between two bounds, with an optional unit: `k m g` (powers of 1000), `kb mb gb` (of 1024).
     Memory(u64, u64),
+    /// Bytes as in [`Kind::Memory`], from 1 on; fewer than this count as this.
+    MemoryFloor(u64),
     /// Bytes as in [`Kind::Memory`], or a percentage.
     MemoryOrPercent,
     /// One of these words, in any case.
@@ -90,6 +92,11 @@ impl Kind {
                 Some(n) => in_range(n, min, max),
                 None => Err("argument must be a memory value".to_owned()),
             },
+            Kind::MemoryFloor(floor) => {
+                Kind::Memory(1, i64::MAX as u64).read_word(word)?;
+                let n = memory(&text).unwrap_or(floor);
+                Ok(n.max(floor).to_string().into())
+            }
             Kind::MemoryOrPercent => match text.strip_suffix('%').map(integer) {
                 Some(Some(0..=100)) => Ok(word.to_vec()),
                 Some(Some(n)) if n > 100 => {
@@ -270,6 +277,8 @@ mod tests {
             (Kind::Bool, "YES", "yes"),
             (levels, "Notice", "notice"),
             (Kind::Memory(0, u64::MAX), "1mb", "1048576"),
+            (Kind::MemoryFloor(16384), "1", "16384"),
+            (Kind::MemoryFloor(16384), "1mb", "1048576"),
             (Kind::MemoryOrPercent, "50%", "50%"),
             (Kind::MemoryOrPercent, "1kb", "1024"),
             (Kind::Save, "60 10 1 2", "60 10 1 2"),
@@ -301,6 +310,11 @@ mod tests {
                 "argument couldn't be parsed into an integer",
             ),
             (Kind::Memory(1, 9), "x", "argument must be a memory value"),
+            (
+                Kind::MemoryFloor(16384),
+                "0",
+                "argument must be between 1 and 9223372036854775807 inclusive",
+            ),
             (
                 Kind::MemoryOrPercent,
                 "101%",

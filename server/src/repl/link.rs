@@ -12,6 +12,7 @@ use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, ro
 use super::peer::{Peer, PeerError, shown};
 use crate::config::Settings;
 use crate::log::OFFSET_MAX;
+use crate::memory;
 use damselfly_core::{Answer, Position};
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,9 +177,9 @@ impl Session {
             unread,
             extent,
             timeout: self.settings.repl_timeout,
-            limit: match self.settings.staging_maxmemory {
-                0 => room_on_machine(),
-                bytes => bytes,
+            limit: match begun.dropped {
+                None => staging_room(&self.settings),
+                Some(_) => room_on_machine(),
             },
             databases: self.settings.databases,
             reading: self.settings.reading(),
@@ -286,6 +287,17 @@ impl Session {
         let offset = self.driver.log().offset().to_string();
         let ack: [&[u8]; 3] = [b"REPLCONF", b"ACK", offset.as_bytes()];
         self.in_time(peer.command(&ack)).await
+    }
+}
+
+/// Bytes that a snapshot may take beside the dataset served.
+fn staging_room(settings: &Settings) -> u64 {
+    match (settings.staging_maxmemory, settings.maxmemory) {
+        (0, 0) => room_on_machine(),
+        // A replica that ignores `maxmemory` has none.
+        (0, _) if settings.replica_ignore_maxmemory => room_on_machine(),
+        (0, most) => most.saturating_sub(memory::used()).min(room_on_machine()),
+        (bytes, _) => bytes,
     }
 }
 
