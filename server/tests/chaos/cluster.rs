@@ -2,8 +2,6 @@
 
 use crate::common::server::free_port;
 use crate::common::*;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
@@ -18,8 +16,6 @@ pub struct Node {
     pub bare: AtomicBool,
     server: Mutex<Server>,
     args: Vec<String>,
-    /// Traces of its earlier lives.
-    traces: Mutex<Vec<PathBuf>>,
 }
 
 /// What a node says of itself.
@@ -60,7 +56,6 @@ impl Node {
             bare: AtomicBool::new(false),
             server: Mutex::new(server),
             args,
-            traces: Mutex::default(),
         }
     }
 
@@ -75,21 +70,13 @@ impl Node {
         self.with(Server::kill);
     }
 
-    /// Starts it again with nothing on disk, as a replica of `master` from its first moment: an empty master would
+    /// Starts it again with what it has on disk, as a replica of `master` from its first moment: an empty master would
     /// be taken for the truth by those who follow it.
     pub fn restart(&self, master: &Node) {
         let of = format!("127.0.0.1 {}", master.proxy.port);
         let mut args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         args.extend(["--replicaof", &of]);
-        self.with(|server| {
-            if self.kind == Kind::Damselfly {
-                let mut traces = lock(&self.traces);
-                let kept = server.dir().join(format!("trace.{}", traces.len()));
-                fs::rename(server.trace(), &kept).expect("keep the trace");
-                traces.push(kept);
-            }
-            server.restart_with(&args);
-        });
+        self.with(|server| server.restart_with(&args));
     }
 
     pub fn freeze(&self, frozen: bool) {
@@ -111,19 +98,10 @@ impl Node {
         if self.kind == Kind::Redis {
             return 0;
         }
-        let last = self.with(|server| {
+        self.with(|server| {
             assert!(server.terminate().success());
-            server.trace()
-        });
-        let mut facts = 0;
-        for trace in lock(&self.traces).iter().chain([&last]) {
-            let said = trace::replay(trace).unwrap_or_else(|e| panic!("{}: {e}", trace.display()));
-            facts += said
-                .split(' ')
-                .find_map(|word| word.parse::<usize>().ok())
-                .expect("the number of inputs");
-        }
-        facts
+            server.replay()
+        })
     }
 }
 

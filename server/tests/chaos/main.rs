@@ -17,7 +17,7 @@ use clients::Ledger;
 use cluster::{Cluster, lock};
 use common::data::Rng;
 use common::server::free_port;
-use common::wait::check;
+use common::wait::{PATIENCE, check, eventually_within};
 use common::*;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -43,8 +43,12 @@ impl Operator<'_> {
         *self.done.entry(what).or_default() += 1;
     }
 
+    /// Until `end`, and on a slow machine until there is something to judge by.
     fn run_until(&mut self, end: Instant) {
-        while Instant::now() < end {
+        let overtime = end + PATIENCE;
+        while Instant::now() < end
+            || (lock(&self.ledger.promised).is_empty() && Instant::now() < overtime)
+        {
             match self.rng.below(20) {
                 0..3 => self.hand_over(),
                 3..5 => self.promote(),
@@ -153,24 +157,23 @@ impl Operator<'_> {
                 }
                 thread::sleep(Duration::from_millis(5));
             }
-            let handed = self
-                .cluster
-                .view(heir)
-                .is_some_and(|view| view.parent.is_none());
-            if handed {
+            let heir_view = eventually("the heir says what it is", || {
+                self.cluster.view(heir).ok_or("it does not answer".into())
+            });
+            if heir_view.parent.is_none() {
                 // Those whose writes waited are told now.
                 thread::sleep(Duration::from_millis(50));
                 self.cluster.set_master(heir);
-                eventually("writers look at the heir", || {
-                    let n = self.ledger.checking.load(SeqCst);
-                    check(n == 0, || n.to_string())
-                });
+                self.await_writers();
                 if self
                     .cluster
                     .view(old)
                     .is_none_or(|view| view.parent != Some(heir))
                 {
-                    // A stock master may think that it was refused.
+                    // A stock master whose answer was lost thinks that it was refused, and takes writes again: what
+                    // it refuses from here on says nothing of the hand-over.
+                    self.ledger.ceding.store(0, SeqCst);
+                    self.await_writers();
                     self.cluster.follow(old, heir);
                 }
                 self.did("hand-overs");
@@ -183,10 +186,29 @@ impl Operator<'_> {
         self.ledger.ceding.store(0, SeqCst);
     }
 
+    /// Writers have looked whether a hand-over kept what they wrote.
+    fn await_writers(&self) {
+        eventually("writers look at the heir", || {
+            let n = self.ledger.checking.load(SeqCst);
+            check(n == 0, || n.to_string())
+        });
+    }
+
+    /// What is started again begins with the file it saved last, if it ever did, and may resume from there.
+    fn save_or_not(&mut self, node: usize) {
+        if self.rng.below(2) == 0
+            && matches!(self.cluster.nodes[node].ask("SAVE"), Some(Value::Simple(_)))
+        {
+            self.did("nodes saved, then killed");
+        }
+    }
+
     fn kill_a_replica(&mut self) {
         let master = self.cluster.master();
         let replicas = self.others(master);
-        let node = &self.cluster.nodes[*self.rng.pick(&replicas)];
+        let node = *self.rng.pick(&replicas);
+        self.save_or_not(node);
+        let node = &self.cluster.nodes[node];
         node.kill();
         thread::sleep(Duration::from_millis(self.rng.below(300)));
         node.restart(&self.cluster.nodes[master]);
@@ -196,6 +218,7 @@ impl Operator<'_> {
     fn kill_the_master(&mut self) {
         let Some(heir) = self.best() else { return };
         let old = self.cluster.master();
+        self.save_or_not(old);
         self.cluster.nodes[old].kill();
         let promoted = eventually("the heir is promoted", || {
             match self.cluster.nodes[heir].ask("REPLICAOF NO ONE") {
@@ -384,7 +407,7 @@ fn settle(cluster: &Cluster) {
             check(cluster.follow(i, master), || format!("node {i}"))
         });
     }
-    eventually("all are where the master is", || {
+    eventually_within(3 * PATIENCE, "all are where the master is", || {
         let at = |i: usize| cluster.view(i).ok_or(format!("node {i} does not answer"));
         let wanted = at(master)?;
         for i in (0..cluster.nodes.len()).filter(|i| *i != master) {
