@@ -182,7 +182,7 @@ fn one_who_does_not_read_is_not_waited_for() {
     for _ in 0..50 {
         let asked = Instant::now();
         assert_eq!(other.run("PING").text(), "PONG");
-        assert!(asked.elapsed() < Duration::from_secs(1));
+        assert!(asked.elapsed() < Duration::from_secs(10));
     }
     let used = ours.info("memory").num("used_memory");
     assert!(used < 300 << 20, "{used} bytes are held for one client");

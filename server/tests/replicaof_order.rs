@@ -8,37 +8,34 @@ use common::readers::stamp;
 use common::wait::check;
 use common::*;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
 fn inside_exec_it_is_answered_at_once_and_hinders_nobody() {
     let it = Following::new();
+    // Nothing of this test waits so long.
+    it.ours.run("CONFIG SET replicaof-timeout 60").ok();
     let dead = Peer::mute();
     let mut other = it.ours.client();
     let mut client = it.ours.client();
     client.run("MULTI").ok();
     client.run(&format!("REPLICAOF 127.0.0.1 {}", dead.port));
     client.run("GET g:0");
-    let asked = Instant::now();
     let replies = client.run("EXEC");
-    assert!(
-        asked.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        asked.elapsed()
-    );
     replies.list()[0].ok();
     assert!(replies.list()[1].text().starts_with("old:"));
     // While the attempt runs: others, and the same client, are served.
     for _ in 0..50 {
-        let asked = Instant::now();
         assert_eq!(other.run("PING").text(), "PONG");
         assert_eq!(client.run("PING").text(), "PONG");
-        assert!(asked.elapsed() < Duration::from_millis(250));
         thread::sleep(Duration::from_millis(5));
     }
+    let told = || it.ours.info("replication").get("replicaof_last_error");
+    assert_eq!(told(), "", "the attempt is over");
+    let port = dead.port.to_string();
+    drop(dead);
     eventually("its outcome is shown", || {
-        let told = it.ours.info("replication").get("replicaof_last_error");
-        check(told.contains(&dead.port.to_string()), || told)
+        check(told().contains(&port), told)
     });
     let info = it.ours.info("replication");
     assert_eq!(info.get("master_port"), it.old.port.to_string());
@@ -57,7 +54,7 @@ fn inside_exec_it_commits_when_it_gets_through() {
     client.run("EXEC").list()[0].ok();
     it.ours.await_link(new.port);
     if let Some(readers) = it.readers {
-        readers.stop().assert_clean(Duration::from_secs(2));
+        readers.stop().assert_clean(Duration::from_secs(5));
     }
 }
 
@@ -82,6 +79,8 @@ fn the_client_that_asked_may_leave() {
 #[test]
 fn no_one_cancels_what_is_under_way() {
     let it = Following::new();
+    // Longer than a client of the tests waits for a reply.
+    it.ours.run("CONFIG SET replicaof-timeout 60").ok();
     let mute = Peer::mute();
     let mut client = it.ours.client();
     client
@@ -90,13 +89,11 @@ fn no_one_cancels_what_is_under_way() {
     eventually("it greets", || {
         check(!mute.received().is_empty(), || "not yet".into())
     });
-    let asked = Instant::now();
     it.ours.run("REPLICAOF NO ONE").ok();
     assert_eq!(
         client.read().unwrap(),
         Value::Error("ERR replication cancelled".into())
     );
-    assert!(asked.elapsed() < Duration::from_millis(500));
     assert_eq!(it.ours.info("replication").get("role"), "master");
     it.ours.run("SET writable 1").ok();
 }
@@ -162,7 +159,8 @@ fn an_earlier_one_to_the_committed_target_is_ok() {
 
 #[test]
 fn at_most_64_attempts_are_under_way() {
-    let ours = Server::damselfly(&["--replicaof-timeout", "3"]);
+    // Longer than a client of the tests waits for a reply.
+    let ours = Server::damselfly(&["--replicaof-timeout", "60"]);
     let mute = Peer::mute();
     let mut clients: Vec<Client> = (0..64).map(|_| ours.client()).collect();
     for client in &mut clients {
@@ -174,12 +172,8 @@ fn at_most_64_attempts_are_under_way() {
         let n = mute.received().len();
         check(n >= 64, || n.to_string())
     });
-    let asked = Instant::now();
     let refused = ours.run(&format!("REPLICAOF 127.0.0.1 {}", mute.port));
-    assert!(
-        refused.is_error() && asked.elapsed() < Duration::from_secs(1),
-        "{refused:?}"
-    );
+    assert!(refused.is_error(), "{refused:?}");
     ours.run("REPLICAOF NO ONE").ok();
     for client in &mut clients {
         assert_eq!(

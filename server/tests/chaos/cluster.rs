@@ -1,9 +1,11 @@
 //! Five nodes, of both kinds, that reach each other only through proxies.
 
+use crate::common::data::Rng;
 use crate::common::server::free_port;
 use crate::common::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 /// One server, and the proxy by which the others know it.
 pub struct Node {
@@ -171,6 +173,23 @@ impl Cluster {
     pub fn follow(&self, node: usize, other: usize) -> bool {
         let line = format!("REPLICAOF 127.0.0.1 {}", self.nodes[other].proxy.port);
         (0..2).any(|_| matches!(self.nodes[node].ask(&line), Some(Value::Simple(_))))
+    }
+}
+
+/// What the network does to one node after another, until the time is over.
+pub fn weather(cluster: &Cluster, mut rng: Rng, end: Instant) {
+    while Instant::now() < end {
+        let proxy = &rng.pick(&cluster.nodes).proxy;
+        match rng.below(6) {
+            0 => proxy.set(Fault::Mute),
+            1 => proxy.set(Fault::Delay(Duration::from_millis(1 + rng.below(20)))),
+            2 => proxy.set(Fault::TruncateAfter(rng.below(50_000))),
+            3 => proxy.set(Fault::Refuse),
+            _ => proxy.cut(),
+        }
+        std::thread::sleep(Duration::from_millis(20 + rng.below(300)));
+        proxy.set(Fault::None);
+        std::thread::sleep(Duration::from_millis(rng.below(500)));
     }
 }
 

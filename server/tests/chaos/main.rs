@@ -319,23 +319,6 @@ impl Operator<'_> {
     }
 }
 
-/// What the network does to one node after another, until the time is over.
-fn weather(cluster: &Cluster, mut rng: Rng, end: Instant) {
-    while Instant::now() < end {
-        let proxy = &rng.pick(&cluster.nodes).proxy;
-        match rng.below(6) {
-            0 => proxy.set(Fault::Mute),
-            1 => proxy.set(Fault::Delay(Duration::from_millis(1 + rng.below(20)))),
-            2 => proxy.set(Fault::TruncateAfter(rng.below(50_000))),
-            3 => proxy.set(Fault::Refuse),
-            _ => proxy.cut(),
-        }
-        thread::sleep(Duration::from_millis(20 + rng.below(300)));
-        proxy.set(Fault::None);
-        thread::sleep(Duration::from_millis(rng.below(500)));
-    }
-}
-
 /// A number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
@@ -379,7 +362,7 @@ fn whatever_happens_the_promises_are_kept() {
             let (cluster, ledger) = (&cluster, &ledger);
             s.spawn(move || clients::read(cluster, ledger, node));
         }
-        s.spawn(|| weather(&cluster, Rng::new(seed + 1000), end));
+        s.spawn(|| cluster::weather(&cluster, Rng::new(seed + 1000), end));
         // Whatever fails in the operator, the clients are told to stop.
         let ran =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| operator.run_until(end)));

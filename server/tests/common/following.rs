@@ -74,7 +74,7 @@ impl Following {
             .error()
             .to_owned();
         assert!(
-            asked.elapsed() < Duration::from_secs(TIMEOUT + 2),
+            asked.elapsed() < Duration::from_secs(TIMEOUT + 10),
             "{:?}",
             asked.elapsed()
         );
@@ -108,7 +108,7 @@ impl Following {
     /// Ends it: no read was refused or wrong, and the data are the old master's.
     pub fn finish(mut self) {
         if let Some(readers) = self.readers.take() {
-            readers.stop().assert_clean(Duration::from_secs(2));
+            readers.stop().assert_clean(Duration::from_secs(5));
         }
         drop(self.writer);
         await_caught_up(&self.old, &self.ours);

@@ -1,8 +1,10 @@
-//! Servers of both kinds, each in a directory of its own, ended when dropped.
+//! Servers of both kinds, each in a directory of its own, ended when dropped. What a Damselfly has recorded of itself is
+//! replayed then: the core does again what it did, and no property is broken.
 //!
 //! `DAMSELFLY_BIN=PATH` runs the tests against another build than the one just made.
 
 use super::resp::{Client, Value};
+use super::trace;
 use super::wait::{PATIENCE, check, eventually};
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -38,6 +40,9 @@ pub struct Server {
     child: Child,
     dir: TempDir,
     args: Vec<String>,
+    /// What a Damselfly recorded in its earlier lives.
+    traces: Vec<PathBuf>,
+    replayed: bool,
 }
 
 impl Server {
@@ -75,13 +80,15 @@ impl Server {
                 child,
                 dir,
                 args: args.clone(),
+                traces: Vec::new(),
+                replayed: false,
             };
             match server.await_ready() {
                 Ok(()) => return server,
                 Err(reason) => {
                     last = format!("{reason}\n{}", server.log());
-                    let _ = server.child.kill();
-                    let _ = server.child.wait();
+                    server.kill();
+                    let _ = fs::remove_file(server.trace());
                 }
             }
         }
@@ -104,6 +111,10 @@ impl Server {
     pub fn restart_with<S: AsRef<str>>(&mut self, args: &[S]) {
         self.args = args.iter().map(|a| a.as_ref().to_owned()).collect();
         self.kill();
+        let kept = self.dir.0.join(format!("trace.{}", self.traces.len()));
+        if fs::rename(self.trace(), &kept).is_ok() {
+            self.traces.push(kept);
+        }
         self.child = spawn(self.kind, self.port, &self.dir.0, &self.args);
         if let Err(reason) = self.await_ready() {
             panic!(
@@ -171,6 +182,27 @@ impl Server {
     /// Where a Damselfly records its trace.
     pub fn trace(&self) -> PathBuf {
         self.dir.0.join("trace")
+    }
+
+    /// Replays what it has recorded of itself, this life and the earlier ones, after its end. How many facts were
+    /// replayed.
+    ///
+    /// # Panics
+    /// If the core does otherwise than it did, or a property was broken.
+    pub fn replay(&mut self) -> usize {
+        self.replayed = true;
+        let last = Some(self.trace()).filter(|trace| trace.exists());
+        let traces = self.traces.iter().chain(&last);
+        traces
+            .map(|trace| {
+                let said = trace::replay(trace);
+                let said = said.unwrap_or_else(|e| panic!("{}: {e}", trace.display()));
+                let mut words = said
+                    .split(' ')
+                    .filter_map(|word| word.parse::<usize>().ok());
+                words.next().expect("the number of inputs")
+            })
+            .sum()
     }
 
     /// What it wrote to its log so far.
@@ -283,6 +315,9 @@ impl Drop for Server {
                 faults.is_empty(),
                 "the server found itself broken: {faults:#?}"
             );
+            if !self.replayed {
+                self.replay();
+            }
         }
     }
 }
