@@ -7,18 +7,19 @@
 //! debug build of the server all run this text.
 //!
 //! Properties that speak of several steps of the world around a node (`every_command_answered`
-//! beyond one step, `link_converges`) or of several nodes (`prefix`, and of `takeover_keeps_writes` that
-//! the heir has what was confirmed) are completed by the model, which owns that world.
+//! beyond one step, `link_converges`) or of several nodes (`prefix` beyond that a link which is said to be up
+//! streams, and of `takeover_keeps_writes` that the heir has what was confirmed) are completed by the model,
+//! which owns that world.
 
 mod handover;
 mod names;
+mod rename;
 
 pub use self::names::{Broken, Property};
 
 use crate::{
     Aim, Answer, Ceding, Data, Domain, History, Input, Link, Node, Output, Outputs, Place,
     Position, Protocol, Reply, Role, Status,
-    rename::{Names, Rename},
 };
 
 /// How far the live connection is, by the master's own words.
@@ -28,7 +29,7 @@ enum Wire<D: Domain> {
     Quiet,
     /// `PSYNC` asked for; whether with something to resume from.
     Asked { resumes: bool },
-    /// It answered CONTINUE to one who had nothing to continue from.
+    /// It answered CONTINUE to one who had nothing to continue from, or it is this very process.
     Nonsense,
     /// A snapshot at this position is to come.
     Promised(Position<D>),
@@ -43,6 +44,8 @@ enum Wire<D: Domain> {
 /// The account that the properties keep of one node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ghost<D: Domain> {
+    /// The run id of the process, to know itself by.
+    me: D::RunId,
     /// The register of the sequential specification.
     register: Option<D::Host>,
     /// The last attempt whose mere arrival changed something. Ours never has one.
@@ -76,10 +79,15 @@ enum Passing<D: Domain> {
     Ceding(Ceding),
 }
 
-/// What a command asked for, kept while the step runs.
+/// What a command, a batch or a hand-over asks for, kept while the step runs.
 #[derive(Clone, Copy)]
 enum Asked<D: Domain> {
     Nothing,
+    Batch {
+        to: D::Offset,
+    },
+    /// To become the replica of an heir.
+    Heir,
     Attempt {
         target: D::Host,
     },
@@ -108,6 +116,7 @@ impl<D: Domain> Ghost<D> {
     /// The account of a node that is about to take [`Input::Restored`].
     pub fn new(boot: &crate::Boot<D>) -> Self {
         Self {
+            me: boot.me,
             register: boot.follow,
             ahead: None,
             issued: boot.ticket,
@@ -153,6 +162,7 @@ impl<D: Domain> Ghost<D> {
             Some(Link::Streaming { .. }) => Wire::Stream,
         };
         Self {
+            me: node.me,
             register,
             ahead: None,
             issued: node.issued,
@@ -281,14 +291,32 @@ impl<D: Domain> Ghost<D> {
                     });
                 }
             }
-            Input::Dialed { .. } | Input::Batch { .. } | Input::Timer { .. } => {}
+            Input::Batch { generation, to } if self.live == Some(generation) => {
+                if self.wire == Wire::Stream {
+                    return Asked::Batch { to };
+                }
+            }
+            Input::Dialed { generation, peer } if self.live == Some(generation) => {
+                if self.wire == Wire::Quiet && peer == Some(self.me) {
+                    self.wire = Wire::Nonsense;
+                }
+            }
+            Input::Timer { .. } => {}
             Input::FailOver { aim } => return Asked::FailOver { aim },
             Input::Abort => return Asked::Abort,
             Input::TakeOver { replid, fresh, at } => {
                 return Asked::TakeOver { replid, fresh, at };
             }
-            Input::CaughtUp { ticket, target, at } => self.caught_up(ticket, target, at),
-            Input::Expired { ticket, at } => self.expired(ticket, at),
+            Input::CaughtUp { ticket, target, at } => {
+                if self.caught_up(ticket, target, at) {
+                    return Asked::Heir;
+                }
+            }
+            Input::Expired { ticket, at } => {
+                if self.expired(ticket, at) {
+                    return Asked::Heir;
+                }
+            }
             Input::Rejected { generation, master } if self.live == Some(generation) => {
                 self.rejected(master);
             }
@@ -323,7 +351,9 @@ impl<D: Domain> Ghost<D> {
                 }
             }
             Input::Lost { generation } if self.live == Some(generation) => self.lost(),
-            Input::Rejected { .. }
+            Input::Dialed { .. }
+            | Input::Batch { .. }
+            | Input::Rejected { .. }
             | Input::Answered { .. }
             | Input::Began { .. }
             | Input::Loaded { .. }
@@ -379,10 +409,23 @@ impl<D: Domain> Ghost<D> {
                         self.ahead = Some(attempt.ticket());
                     }
                 }
-                other => self.deed(other, &mut broken),
+                other => self.deed(asked, other, &mut broken),
             }
         }
-        let one = usize::from(!matches!(asked, Asked::Nothing));
+        let one = match asked {
+            Asked::Nothing => 0,
+            Asked::Batch { to } => {
+                // What nothing has stopped is applied: skipped is lost.
+                broken.unless(self.history.at.offset == to, Property::NoDoubleApply);
+                0
+            }
+            Asked::Heir => {
+                let told = deeds.contains(&Output::CancelBefore(self.cancelled));
+                broken.unless(told, Property::EveryCommandAnswered);
+                0
+            }
+            _ => 1,
+        };
         broken.unless(replies + connects == one, Property::EveryCommandAnswered);
         self.look(after, &mut broken);
         broken
@@ -461,7 +504,7 @@ impl<D: Domain> Ghost<D> {
         }
     }
 
-    fn deed(&mut self, deed: &Output<D>, broken: &mut Broken) {
+    fn deed(&mut self, asked: Asked<D>, deed: &Output<D>, broken: &mut Broken) {
         match *deed {
             Output::Stop(generation) => {
                 if self.live == Some(generation) {
@@ -484,6 +527,8 @@ impl<D: Domain> Ghost<D> {
             } => {
                 self.asking(failover, broken);
                 broken.unless(self.live == Some(generation), Property::SingleLiveLink);
+                // What comes from ourselves we have applied already.
+                broken.unless(self.wire != Wire::Nonsense, Property::NoDoubleApply);
                 // Whatever has failed before: the data held is what a sync resumes from.
                 let held = self.whole.then(|| self.history.resume());
                 broken.unless(resume == held, Property::OffsetDescribesDataset);
@@ -524,7 +569,8 @@ impl<D: Domain> Ghost<D> {
                 self.history.at.offset = to;
             }
             Output::Empty(at) => {
-                broken.unless(!self.whole, Property::NoPartialPromotion);
+                let forced = matches!(asked, Asked::NoOne { force: true, .. });
+                broken.unless(forced && !self.whole, Property::NoPartialPromotion);
                 self.whole = true;
                 self.history = History::new(at);
             }
@@ -552,6 +598,14 @@ impl<D: Domain> Ghost<D> {
         );
         broken.unless(status.live == self.live, Property::SingleLiveLink);
         self.look_at_hand_over(status, broken);
+        if status.link_up() {
+            match self.wire {
+                Wire::Stream => {}
+                Wire::Nonsense => broken.add(Property::NoFalseContinue),
+                // It says that it follows its master, and holds another history.
+                _ => broken.add(Property::Prefix),
+            }
+        }
         if status.master.is_none() {
             broken.unless(self.live.is_none(), Property::NoSplitWrite);
             broken.unless(self.whole || self.restoring, Property::NoPartialPromotion);
@@ -575,36 +629,6 @@ impl<D: Domain> Ghost<D> {
                 // Half a dataset, or an empty one that is not the truth, is never served.
                 broken.unless(status.refuses_reads(), Property::AtomicSwap);
             }
-        }
-    }
-}
-
-impl<D: Domain> Rename<D> for Ghost<D> {
-    fn rename(&self, names: &impl Names<D>) -> Self {
-        Self {
-            register: self.register.map(|host| names.host(host)),
-            ahead: self.ahead.map(|ticket| names.ticket(ticket)),
-            issued: names.issued(self.issued),
-            committed: names.committed(self.committed),
-            cancelled: names.cancelled(self.cancelled),
-            last: names.last(self.last),
-            live: self.live.map(|generation| names.generation(generation)),
-            wire: match self.wire {
-                Wire::Promised(at) => Wire::Promised(at.rename(names)),
-                Wire::Began { at, may_drop } => Wire::Began {
-                    at: at.rename(names),
-                    may_drop,
-                },
-                Wire::Complete(at) => Wire::Complete(at.rename(names)),
-                wire @ (Wire::Quiet | Wire::Asked { .. } | Wire::Nonsense | Wire::Stream) => wire,
-            },
-            loader: self.loader.map(|generation| names.generation(generation)),
-            history: self.history.rename(names),
-            passing: match self.passing {
-                Passing::Waiting(aim) => Passing::Waiting(aim.rename(names)),
-                passing @ (Passing::No | Passing::Ceding(_)) => passing,
-            },
-            ..*self
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The server never forges a state; the house-rules test keeps this module out of it.
 
-use crate::{Attempt, Ceding, Data, Domain, History, Link, Node, Place, Role};
+use crate::{Attempt, Ceding, Data, Domain, Greeted, History, Link, Node, Place, Role};
 
 /// The parts of a [`Node`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -145,5 +145,12 @@ impl<D: Domain> Attempt<D> {
     /// An attempt put together. The server gets its attempts from [`crate::Output::Connect`] alone.
     pub fn from_parts(ticket: D::Ticket, target: D::Host, me: D::RunId) -> Self {
         Self::new(ticket, target, me)
+    }
+}
+
+impl<D: Domain> Greeted<D> {
+    /// A greeted attempt put together. The server gets its own from [`Attempt::greeted`] alone.
+    pub fn from_parts(ticket: D::Ticket, target: D::Host) -> Self {
+        Self { ticket, target }
     }
 }

@@ -10,9 +10,9 @@ use crate::algorithm::Algorithm;
 use crate::story::Story;
 use crate::world::{Setting, Start, World};
 
-/// The properties that a state can break. `link_converges` is one of whole runs (`live`); `prefix`
-/// is about several nodes, and so is the other half of `takeover_keeps_writes` (`nodes`).
-pub const CHECKED: [Name; 16] = [
+/// The properties that a state can break. `link_converges` is one of whole runs (`live`); what `prefix` and
+/// `takeover_keeps_writes` say of several nodes is checked with several (`nodes`).
+pub const CHECKED: [Name; 17] = [
     Name::LinearizableRole,
     Name::TicketOrder,
     Name::FailedAttemptIsNoop,
@@ -22,6 +22,7 @@ pub const CHECKED: [Name; 16] = [
     Name::NoLeakedLoading,
     Name::ReadsStayAvailable,
     Name::OffsetDescribesDataset,
+    Name::Prefix,
     Name::NoDoubleApply,
     Name::NoFalseContinue,
     Name::AtomicSwap,
@@ -116,7 +117,7 @@ pub fn every<A: Algorithm>() -> Vec<Property<InWorld<A>>> {
             vec![$(Property::always(CHECKED[$at].name(), unbroken::<A, $at>),)*]
         };
     }
-    all!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    all!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
 }
 
 impl<A: Algorithm> Model for InWorld<A> {

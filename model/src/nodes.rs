@@ -438,6 +438,17 @@ impl Nodes {
 
     /// All nodes together, against what clients were promised.
     fn look(&self, broken: &mut Broken) {
+        for member in &self.all {
+            if let Some(wire) = &member.wire
+                && !wire.closed
+                && member.node.status().link_up()
+                && !self.all[usize::from(wire.to)]
+                    .data
+                    .starts_with(&member.data)
+            {
+                broken.add(Property::Prefix);
+            }
+        }
         let writable = |m: &&Member| m.node.status().takes_writes();
         if self.forced {
             return;

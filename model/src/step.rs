@@ -3,11 +3,12 @@
 
 use damselfly_core::history::{Backlog, may_continue};
 use damselfly_core::properties::{Broken, Property};
+use damselfly_core::rename::Rename;
 use damselfly_core::{Answer, Input, Output, Outputs, Position, Reply, Resume};
 
 use crate::action::{Action, Event, Failure, Named, Peer};
 use crate::algorithm::Algorithm;
-use crate::tiny::{ME, OTHER, Tiny};
+use crate::tiny::{ME, OTHER, Same, Tiny};
 use crate::world::{Client, Mark, Phase, Setting, Stage, Wire, World};
 
 /// Watches what passes between the world and the node, for stories.
@@ -186,6 +187,9 @@ impl<A: Algorithm> World<A> {
             return;
         };
         let (ticket, target) = (attempt.ticket(), attempt.target());
+        // Whether the peer says who it is makes no difference.
+        let nameless = attempt.rename(&Same).greeted(None).is_ok();
+        self.unless(nameless, Property::NoSpuriousRefusal);
         let Ok(greeted) = attempt.greeted(Some(OTHER)) else {
             return self.breaks(Property::NoSpuriousRefusal);
         };

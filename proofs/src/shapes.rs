@@ -5,7 +5,7 @@
 
 use damselfly_core::shape::Parts;
 use damselfly_core::{
-    Aim, Answer, Attempt, Ceding, Data, Domain, History, Input, Link, Place, Position, Role, Second,
+    Aim, Answer, Ceding, Data, Domain, Greeted, History, Input, Link, Place, Position, Role, Second,
 };
 
 use crate::sym::{Name, Number};
@@ -361,20 +361,16 @@ impl LinkShape {
 
 impl InputShape {
     /// An input of this shape with an id of its own in every place.
-    pub fn fill<D: Fresh>(self, me: D::RunId) -> Input<D> {
+    pub fn fill<D: Fresh>(self) -> Input<D> {
         let generation = D::generation();
         match self {
             Self::Restored(file) => Input::Restored {
                 position: file.then(position),
             },
             Self::Requested => Input::Requested { target: D::host() },
-            // A peer that is not ourselves: the other case ends in phase one.
-            Self::Commit => match Attempt::from_parts(D::ticket(), D::host(), me).greeted(None) {
-                Ok(greeted) => Input::Commit {
-                    greeted,
-                    at: D::offset(),
-                },
-                Err(_) => unreachable!("an unknown run id means proceed"),
+            Self::Commit => Input::Commit {
+                greeted: Greeted::from_parts(D::ticket(), D::host()),
+                at: D::offset(),
             },
             Self::NoOne(force) => Input::NoOne {
                 force,

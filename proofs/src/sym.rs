@@ -7,7 +7,6 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 /// A symbol: equality only.
@@ -18,12 +17,14 @@ pub struct Name(u32);
 #[derive(Clone, Copy, Debug)]
 pub struct Number(u32);
 
+/// Symbols that a run may have.
+const MOST: usize = 40;
+
 /// The facts of one run.
-#[derive(Default)]
 struct Run {
-    /// What is known of pairs of symbols, closed under consequence; `known[(a, b)]` is a's relation
+    /// What is known of pairs of symbols, closed under consequence; `known[a][b]` is a's relation
     /// to b. For names only `Equal` and "not equal" (`Less`) are told apart.
-    known: HashMap<(u32, u32), Ordering>,
+    known: [[Option<Ordering>; MOST]; MOST],
     symbols: u32,
     /// The successors handed out.
     next: Vec<(Number, Number)>,
@@ -33,7 +34,7 @@ struct Run {
 }
 
 thread_local! {
-    static RUN: RefCell<Run> = RefCell::new(Run::default());
+    static RUN: RefCell<Run> = RefCell::new(Run::new(Vec::new()));
 }
 
 /// Runs `body` once for every combination of answers to the comparisons it makes. Returns how often.
@@ -42,10 +43,7 @@ pub fn every_path(mut body: impl FnMut()) -> u64 {
     let mut paths = 0;
     loop {
         RUN.with_borrow_mut(|run| {
-            *run = Run {
-                tape: std::mem::take(&mut tape),
-                ..Run::default()
-            };
+            *run = Run::new(std::mem::take(&mut tape));
         });
         body();
         paths += 1;
@@ -63,9 +61,31 @@ pub fn every_path(mut body: impl FnMut()) -> u64 {
 }
 
 impl Run {
+    fn new(tape: Vec<(u8, u8)>) -> Self {
+        Self {
+            known: [[None; MOST]; MOST],
+            symbols: 0,
+            next: Vec::new(),
+            tape,
+            at: 0,
+        }
+    }
+
     fn fresh(&mut self) -> u32 {
         self.symbols += 1;
+        assert!(
+            self.symbols as usize <= MOST,
+            "more symbols than there is room for"
+        );
         self.symbols - 1
+    }
+
+    fn known(&self, a: u32, b: u32) -> Option<Ordering> {
+        self.known[a as usize][b as usize]
+    }
+
+    fn know(&mut self, a: u32, b: u32, relation: Ordering) {
+        self.known[a as usize][b as usize] = Some(relation);
     }
 
     fn choose(&mut self, of: u8) -> u8 {
@@ -82,25 +102,25 @@ impl Run {
     fn learn(&mut self, a: u32, b: u32, relation: Ordering) {
         let mut todo = vec![(a, b, relation)];
         while let Some((a, b, relation)) = todo.pop() {
-            if a == b || self.known.get(&(a, b)) == Some(&relation) {
+            if a == b || self.known(a, b) == Some(relation) {
                 assert!(a != b || relation == Ordering::Equal, "contradiction");
                 continue;
             }
-            let clash = self.known.insert((a, b), relation);
             assert!(
-                clash.is_none(),
+                self.known(a, b).is_none(),
                 "the engine only asks what it does not know"
             );
-            self.known.insert((b, a), relation.reverse());
+            self.know(a, b, relation);
+            self.know(b, a, relation.reverse());
             for c in 0..self.symbols {
                 // a ? b and b ? c
-                if let Some(&next) = self.known.get(&(b, c))
+                if let Some(next) = self.known(b, c)
                     && let Some(joined) = join(relation, next)
                 {
                     todo.push((a, c, joined));
                 }
                 // c ? a and a ? b
-                if let Some(&before) = self.known.get(&(c, a))
+                if let Some(before) = self.known(c, a)
                     && let Some(joined) = join(before, relation)
                 {
                     todo.push((c, b, joined));
@@ -113,7 +133,7 @@ impl Run {
         if a == b {
             return Ordering::Equal;
         }
-        if let Some(&known) = self.known.get(&(a, b)) {
+        if let Some(known) = self.known(a, b) {
             return known;
         }
         let answer = [Ordering::Less, Ordering::Equal, Ordering::Greater][self.choose(3) as usize];
@@ -125,7 +145,7 @@ impl Run {
         if a == b {
             return true;
         }
-        if let Some(&known) = self.known.get(&(a, b)) {
+        if let Some(known) = self.known(a, b) {
             return known == Ordering::Equal;
         }
         let equal = self.choose(2) == 1;
@@ -137,7 +157,7 @@ impl Run {
     fn learn_name(&mut self, a: u32, b: u32, equal: bool) {
         let class = |run: &Self, of: u32| -> Vec<u32> {
             (0..run.symbols)
-                .filter(|&c| c == of || run.known.get(&(of, c)) == Some(&Ordering::Equal))
+                .filter(|&c| c == of || run.known(of, c) == Some(Ordering::Equal))
                 .collect()
         };
         let (left, right) = (class(self, a), class(self, b));
@@ -149,8 +169,8 @@ impl Run {
         let mut apart = Vec::new();
         for &x in &left {
             for &y in &right {
-                self.known.insert((x, y), relation);
-                self.known.insert((y, x), relation);
+                self.know(x, y, relation);
+                self.know(y, x, relation);
             }
         }
         if equal {
@@ -158,15 +178,15 @@ impl Run {
                 let differs = left
                     .iter()
                     .chain(&right)
-                    .any(|x| self.known.get(&(*x, c)) == Some(&Ordering::Less));
+                    .any(|x| self.known(*x, c) == Some(Ordering::Less));
                 if differs {
                     apart.push(c);
                 }
             }
             for &x in left.iter().chain(&right) {
                 for &c in &apart {
-                    self.known.insert((x, c), Ordering::Less);
-                    self.known.insert((c, x), Ordering::Less);
+                    self.know(x, c, Ordering::Less);
+                    self.know(c, x, Ordering::Less);
                 }
             }
         }

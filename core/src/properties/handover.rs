@@ -17,26 +17,34 @@ impl<D: Domain> Ghost<D> {
         }
     }
 
-    /// A replica has confirmed everything: if it is the one that was waited for, it is to take over.
-    pub(super) fn caught_up(&mut self, ticket: D::Ticket, target: D::Host, at: D::Offset) {
-        if let Passing::Waiting(aim) = self.passing
-            && ticket == self.issued
-            && aim.admits(target)
-        {
+    /// A replica has confirmed everything: if it is the one that was waited for, it is to take over. Whether it is.
+    pub(super) fn caught_up(&mut self, ticket: D::Ticket, target: D::Host, at: D::Offset) -> bool {
+        let waited_for = |passing| match passing {
+            Passing::Waiting(Aim::Any) => true,
+            Passing::Waiting(Aim::One(host) | Aim::Force(host)) => host == target,
+            Passing::No | Passing::Ceding(_) => false,
+        };
+        let heir = ticket == self.issued && waited_for(self.passing);
+        if heir {
             self.cede(target, at);
         }
+        heir
     }
 
-    /// The time is over: as it was before, or without all writes, by how it was asked for.
-    pub(super) fn expired(&mut self, ticket: D::Ticket, at: D::Offset) {
+    /// The time is over: as it was before, or without all writes, by how it was asked for. Whether there is an heir now.
+    pub(super) fn expired(&mut self, ticket: D::Ticket, at: D::Offset) -> bool {
         if ticket != self.issued {
-            return;
+            return false;
         }
         match self.passing {
-            Passing::Waiting(Aim::Force(target)) => self.cede(target, at),
+            Passing::Waiting(Aim::Force(target)) => {
+                self.cede(target, at);
+                return true;
+            }
             Passing::Waiting(_) | Passing::Ceding(Ceding::Unasked) => self.put_back(),
             Passing::No | Passing::Ceding(_) => {}
         }
+        false
     }
 
     fn cede(&mut self, target: D::Host, at: D::Offset) {
@@ -173,7 +181,11 @@ impl<D: Domain> Ghost<D> {
             Passing::Ceding(_) => Failover::InProgress,
         };
         broken.unless(status.failover == said, Property::TakeoverKeepsWrites);
-        let ceding = matches!(self.passing, Passing::Ceding(_));
-        broken.unless(!(ceding && status.takes_writes()), Property::NoSplitWrite);
+        if status.takes_writes() {
+            let waiting = matches!(self.passing, Passing::Waiting(_));
+            broken.unless(!waiting, Property::TakeoverKeepsWrites);
+            // A replica, and who may have an heir that is master.
+            broken.unless(self.register.is_none(), Property::NoSplitWrite);
+        }
     }
 }

@@ -97,6 +97,10 @@ pub fn explore(size: &Size, first: bool, time: Option<Duration>) -> Explored {
                     found.complete = false;
                     break 'search;
                 }
+                // What follows from a broken property is not looked at.
+                if !broken.is_empty() {
+                    continue;
+                }
                 let next = next.canonical();
                 let number = seen.len() as u32;
                 let known = *numbers.entry(print(&next)).or_insert(number);
