@@ -27,20 +27,38 @@
 
 extern crate alloc;
 
+#[cfg(not(feature = "mutants"))]
 pub mod attempt;
 pub mod domain;
+#[cfg(not(feature = "mutants"))]
 pub mod handover;
+#[cfg(not(feature = "mutants"))]
 pub mod history;
 pub mod io;
+#[cfg(not(feature = "mutants"))]
 pub mod node;
 pub mod properties;
 pub mod rename;
 pub mod shape;
-
+#[cfg(not(feature = "mutants"))]
 pub mod status;
+#[cfg(not(feature = "mutants"))]
 mod step;
 pub mod trace;
 pub mod v1;
+
+// What is checked is what ships; that the checks would notice if it were wrong is checked with copies of these
+// modules that have faults in them.
+#[cfg(feature = "mutants")]
+#[path = "../mutants/mutant.rs"]
+pub mod mutant;
+#[cfg(feature = "mutants")]
+include!(concat!(env!("OUT_DIR"), "/modules.rs"));
+
+#[cfg(all(feature = "mutants", not(debug_assertions)))]
+compile_error!(
+    "the feature `mutants` is for checks of the checks, never for a build that is to be used"
+);
 
 pub use attempt::{Attempt, Greeted};
 pub use domain::Domain;

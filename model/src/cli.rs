@@ -67,6 +67,14 @@ enum Command {
         #[arg(long, value_enum)]
         fault: Option<nodes::Fault>,
     },
+    /// Let every fault of the catalogue (`core/mutants/`) be found, and compare what finds it with the table in
+    /// `MUTANTS.md`. Reads what the proofs say of them (`damselfly-proofs mutants`).
+    #[cfg(feature = "mutants")]
+    Mutants {
+        /// Write the table anew.
+        #[arg(long)]
+        write: bool,
+    },
     /// Step the core through what a server did (`damselfly --trace FILE`), and check all of it.
     Replay {
         /// The trace.
@@ -146,6 +154,8 @@ pub fn run(arguments: Arguments) -> Result<bool> {
             force,
             fault,
         })),
+        #[cfg(feature = "mutants")]
+        Command::Mutants { write } => damselfly_model::mutants::run(write),
         Command::Replay { file } => {
             let text = std::fs::read(&file).with_context(|| format!("{}", file.display()))?;
             let text = String::from_utf8_lossy(&text);
@@ -167,8 +177,8 @@ pub fn run(arguments: Arguments) -> Result<bool> {
 fn hand_over(size: &nodes::Size) -> bool {
     let explored = nodes::explore(size, size.fault.is_some(), None);
     if explored.complete {
-        for name in CHECKED.iter().chain(&[Name::Prefix]) {
-            let broken = explored.broken.has(*name);
+        for name in CHECKED {
+            let broken = explored.broken.has(name);
             say!("{name} {}", if broken { "violated" } else { "holds" });
         }
         say!("{} states with no way to a master", explored.stuck);

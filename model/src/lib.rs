@@ -22,6 +22,8 @@ mod handover;
 pub mod linear;
 pub mod live;
 pub mod model;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod nodes;
 pub mod pr5774;
 pub mod replay;

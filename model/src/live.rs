@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
+use damselfly_core::properties::Broken;
 use foldhash::quality::FixedState;
 use stateright::Model;
 
@@ -45,6 +46,8 @@ pub struct Convergence<A> {
     pub calm: usize,
     /// Transitions between these.
     pub edges: usize,
+    /// The properties broken on the way: nothing that follows from that was looked at.
+    pub broken: Broken,
     /// The first state that does not converge, and the way to it.
     pub stuck: Option<(Stuck, Vec<World<A>>)>,
 }
@@ -58,6 +61,15 @@ struct Seen {
 pub fn converges<A: Algorithm>(
     model: &InWorld<A>,
     time: Option<Duration>,
+) -> Option<Convergence<A>> {
+    within(model, time, usize::MAX)
+}
+
+/// The same; None, too, if there are more than `most` states.
+pub fn within<A: Algorithm>(
+    model: &InWorld<A>,
+    time: Option<Duration>,
+    most: usize,
 ) -> Option<Convergence<A>> {
     let began = Instant::now();
     let mut search = Search {
@@ -75,6 +87,7 @@ pub fn converges<A: Algorithm>(
     let mut first: Vec<u32> = Vec::new();
     let mut unsettled: Vec<bool> = Vec::new();
     let mut stuck = None;
+    let mut broken = Broken::default();
     let mut progress = Progress::new();
     let (mut transitions, mut depth) = (0, 0);
     let mut actions = Vec::new();
@@ -85,6 +98,7 @@ pub fn converges<A: Algorithm>(
             let yet = target.is_some() && !state.node.status().link_up();
             first.push(index(edges.len()));
             unsettled.push(yet);
+            let mut cut = false;
             model.actions(&state, &mut actions);
             for action in actions.drain(..) {
                 let next = model.next_state(&state, action)?;
@@ -97,13 +111,24 @@ pub fn converges<A: Algorithm>(
                 {
                     stuck.get_or_insert((Stuck::Unanswered, from));
                 }
+                let calm = yet && target.is_some_and(|t| calm(&state, action, t));
+                // What follows from a broken property is not looked at.
+                if !next.broken.is_empty() {
+                    broken = broken.and(next.broken);
+                    cut |= calm;
+                    continue;
+                }
                 let number = search.number(next, from);
-                if yet && target.is_some_and(|t| calm(&state, action, t)) {
+                if calm {
                     edges.push(number);
                 }
             }
-            if yet && edges.len() == first[first.len() - 1] as usize {
+            if yet && !cut && edges.len() == first[first.len() - 1] as usize {
                 stuck.get_or_insert((Stuck::DeadEnd, from));
+            }
+            if search.seen.len() > most {
+                progress.clear();
+                return None;
             }
             if from % 1024 == 0 && time.is_some_and(|time| began.elapsed() > time) {
                 progress.clear();
@@ -126,6 +151,7 @@ pub fn converges<A: Algorithm>(
         states: search.seen.len(),
         calm: unsettled.iter().filter(|w| **w).count(),
         edges: edges.len(),
+        broken,
         stuck: stuck.map(|(why, at)| (why, search.way_to(at))),
     })
 }

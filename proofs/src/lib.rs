@@ -5,6 +5,8 @@
 //! `README.md` says what is claimed, what is assumed, and what is not covered.
 
 pub mod master;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod prove;
 pub mod shapes;
 pub mod small;

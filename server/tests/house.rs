@@ -166,6 +166,38 @@ fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The faults of core are for model and proofs alone, and only when somebody asks for them.
+#[test]
+fn no_build_for_use_has_mutants() {
+    for part in [".", "server", "benches"] {
+        let file = root().join(part).join("Cargo.toml");
+        let manifest = fs::read_to_string(file).expect("a manifest");
+        assert!(!manifest.contains("mutants"), "{part} knows the faults");
+    }
+    for (part, feature) in [
+        ("core", "mutants = []"),
+        ("model", "mutants = [\"damselfly-core/mutants\"]"),
+        ("proofs", "mutants = [\"damselfly-core/mutants\"]"),
+    ] {
+        let file = root().join(part).join("Cargo.toml");
+        let manifest = fs::read_to_string(file).expect("a manifest");
+        let lines = manifest.lines().filter(|l| l.contains("mutants"));
+        assert_eq!(lines.collect::<Vec<_>>(), [feature], "{part}");
+        assert!(
+            !manifest.contains("default ="),
+            "{part} has default features"
+        );
+    }
+    let lib = &sources()["core/src/lib.rs"];
+    let barred = "#[cfg(all(feature = \"mutants\", not(debug_assertions)))]\ncompile_error!";
+    assert!(lib.contains(barred), "an optimised build may have faults");
+    for (path, text) in sources() {
+        if path.starts_with("server/src/") || path.starts_with("benches/") {
+            none("faults", says(&path, &text, &["mutant", "mutants"]));
+        }
+    }
+}
+
 #[test]
 fn core_uses_core_and_alloc_alone() {
     let files = sources();
