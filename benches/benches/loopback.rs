@@ -6,7 +6,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use damselfly_benches::{Client, free_port, request};
 use damselfly_server::config::startup::{Invocation, invocation};
-use damselfly_server::shell::start;
+use damselfly_server::shell::run;
 use std::thread::JoinHandle;
 
 #[global_allocator]
@@ -42,7 +42,7 @@ impl Server {
         let Ok(Invocation::Run(config, _)) = invocation(&args) else {
             panic!("the flags are those of the binary");
         };
-        let thread = std::thread::spawn(move || start::run(*config));
+        let thread = std::thread::spawn(move || run::run(*config));
         let server = Server {
             port,
             thread: Some(thread),

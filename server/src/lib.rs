@@ -11,3 +11,4 @@ pub mod repl;
 pub mod resp;
 pub mod shell;
 pub mod store;
+pub mod sys;

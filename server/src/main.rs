@@ -1,9 +1,12 @@
 //! The `damselfly` binary.
 
-use anyhow::{Context, Result, anyhow};
+#[cfg(not(feature = "simulation"))]
+use anyhow::Context;
+use anyhow::{Result, anyhow};
 use damselfly_server::config::Config;
 use damselfly_server::config::startup::{self, Invocation};
-use damselfly_server::shell::start;
+#[cfg(not(feature = "simulation"))]
+use damselfly_server::shell::{run, start};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -40,6 +43,12 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
+#[cfg(feature = "simulation")]
+fn run(_: Config, _: &[String]) -> Result<()> {
+    Err(anyhow!("this is a build for simulation: it has no sockets"))
+}
+
+#[cfg(not(feature = "simulation"))]
 fn run(config: Config, warnings: &[String]) -> Result<()> {
     let settings = std::sync::Arc::clone(&config.settings());
     start::log_to(&settings)
@@ -47,5 +56,5 @@ fn run(config: Config, warnings: &[String]) -> Result<()> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    start::run(config).map_err(|why| anyhow!(why))
+    run::run(config).map_err(|why| anyhow!(why))
 }

@@ -1,16 +1,16 @@
 //! The snapshot file: loaded when the server starts, written when it is told to.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::rdb::RdbError;
 use crate::rdb::load::{Expired, Loader, Position};
 use crate::rdb::read::{Options, Reader, Refusal, Summary};
 use crate::store::Dataset;
+use crate::sys::{fs::File, time::Instant};
 
 /// What INFO says of the snapshot file. Times are Unix seconds.
 #[derive(Debug)]

@@ -22,6 +22,8 @@ pub mod net;
 pub mod pause;
 pub mod pubsub;
 pub mod replication;
+#[cfg(not(feature = "simulation"))]
+pub mod run;
 pub mod runtime;
 pub mod server;
 mod session;

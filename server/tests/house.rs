@@ -303,6 +303,43 @@ fn one_file_steps_the_core_and_one_builds_runtimes() {
 }
 
 #[test]
+fn the_system_is_asked_through_one_module() {
+    // What differs from run to run, or waits for a world that is not simulated.
+    let forbidden = [
+        "SystemTime",
+        "std::time::Instant",
+        "RandomState",
+        "getrandom::fill",
+        "tokio::net",
+        "tokio::spawn",
+        "spawn_blocking",
+        "std::thread",
+        "TcpListener::bind",
+    ];
+    // It runs a process, which a simulated world has none of, or stops one (DEBUG SLEEP).
+    let real = [
+        "server/src/sys/",
+        "server/src/shell/run.rs",
+        "server/src/shell/runtime.rs",
+        "server/src/shell/commands/debug.rs",
+        // A module of tests.
+        "server/src/command/differential.rs",
+    ];
+    for (path, text) in sources() {
+        let exempt = real.iter().any(|part| path.starts_with(part)) || path.contains("tests");
+        if path.starts_with("server/src/") && !exempt {
+            // Unit tests stand at the end of a file, and run in the real world.
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let found = says(&path, code, &forbidden);
+            let found = found
+                .into_iter()
+                .filter(|line| !line.contains("task::spawn_blocking"));
+            none("the system is asked through sys", found.collect());
+        }
+    }
+}
+
+#[test]
 fn unsafe_stands_where_it_is_meant_to() {
     for (path, text) in sources() {
         if !UNSAFE.contains(&path.as_str()) && path != "server/tests/house.rs" {

@@ -6,7 +6,6 @@ use crate::log::OFFSET_MAX;
 use crate::store::clock::{Accesses, Clock};
 use crate::store::entry::KEY_MAX;
 use crate::store::{Dataset, Db, Entry};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where in a replication history a loaded snapshot stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,8 +63,7 @@ impl<'a> Loader<'a> {
 
     /// Keys count as accessed now, as `accesses` has it.
     pub fn accessed(mut self, accesses: Accesses) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now_ms = since.unwrap_or_default().as_millis() as i64;
+        let now_ms = crate::sys::time::since_epoch().as_millis() as i64;
         self.clock = Clock { accesses, now_ms };
         self
     }

@@ -15,9 +15,9 @@ use crate::resp::Reply;
 use crate::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
 use crate::resp::reply::Proto;
 use crate::store::{Limits, lazyfree};
+use crate::sys::time::since_epoch;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A batch that is no transaction has at most so many commands.
 const COMMANDS_MAX: usize = 256;
@@ -82,6 +82,8 @@ pub struct Applier {
     effects: Effects,
     out: Reply,
     errors: u64,
+    #[cfg(feature = "simulation")]
+    leave: planted::Leave,
 }
 
 /// A batch in the making: what has been parsed of the unread bytes.
@@ -108,6 +110,8 @@ impl Applier {
             effects: Effects::default(),
             out: Reply::new(Proto::Resp2),
             errors: 0,
+            #[cfg(feature = "simulation")]
+            leave: planted::Leave::default(),
         }
     }
 
@@ -116,17 +120,29 @@ impl Applier {
     /// # Errors
     /// Why the stream cannot be followed. What came before was applied, nothing of the rest.
     pub fn apply(&mut self, peer: &mut Peer) -> Result<Applied, String> {
-        let unread = peer.unread();
-        let Some(kind) = self.batch.collect(unread, self.databases)? else {
+        #[cfg(feature = "simulation")]
+        if let Some(kind) = self.leave.pending() {
+            return Ok(self.apply_batch(kind, peer));
+        }
+        let Some(kind) = self.batch.collect(peer.unread(), self.databases)? else {
             return Ok(Applied::Idle);
         };
+        #[cfg(feature = "simulation")]
+        if self.takes_leave_early(kind) {
+            return Ok(Applied::More);
+        }
+        Ok(self.apply_batch(kind, peer))
+    }
+
+    fn apply_batch(&mut self, kind: Kind, peer: &mut Peer) -> Applied {
         let len = self.batch.len;
+        let unread = peer.unread();
         let applied = self.run(kind, &unread[..len]);
         if applied != Applied::Stopped {
             self.batch.clear();
             peer.take(len);
         }
-        Ok(applied)
+        applied
     }
 
     fn run(&mut self, kind: Kind, bytes: &[u8]) -> Applied {
@@ -145,13 +161,18 @@ impl Applier {
         applied
     }
 
+    #[cfg(not(feature = "simulation"))]
+    fn may_apply(&mut self, gate: &View, to: u64) -> bool {
+        self.driver.batch(gate, self.generation, to)
+    }
+
     /// Runs the batch under the gates held.
     fn run_in(&mut self, held: &mut Held<'_, '_>, bytes: &[u8]) -> Applied {
         let to = self.driver.log().offset() + bytes.len() as u64;
-        if !self.driver.batch(held.view(), self.generation, to) {
+        if !self.may_apply(held.view(), to) {
             return Applied::Stopped;
         }
-        let now_ms = now_ms();
+        let now_ms = since_epoch().as_millis() as i64;
         let Batch {
             items,
             args,
@@ -417,10 +438,7 @@ fn is_exclusive(command: &Command) -> bool {
     )
 }
 
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as i64)
-}
-
+#[cfg(feature = "simulation")]
+mod planted;
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ impl Id {
     /// The operating system has no randomness to give.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut noise = [0; 20];
-        getrandom::fill(&mut noise)?;
+        crate::sys::random::fill(&mut noise)?;
         let mut digits = [0; 40];
         for (pair, byte) in digits.chunks_exact_mut(2).zip(noise) {
             pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];

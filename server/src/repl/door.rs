@@ -15,13 +15,13 @@ use crate::shell::replication::{
 };
 use crate::shell::server::Server;
 use crate::store::num::parse_i64;
+use crate::sys::task::Handle;
 use damselfly_core::{Failover, LinkStatus, Position};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, Weak};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// See the module.

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::gate::{AllGates, Gates, View};
 use crate::log::ReplLog;
 use crate::store::Dataset;
+use crate::sys::time::Instant;
 use arc_swap::ArcSwap;
 use damselfly_core::{Attempt, Input};
 use deeds::Left;
@@ -33,7 +34,7 @@ use machine::Machine;
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Ends a task.

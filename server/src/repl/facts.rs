@@ -3,10 +3,10 @@
 //! Written by links, read by anybody at any time, without a lock.
 
 use crate::store::Dataset;
+use crate::sys::time::Instant;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
 
 /// See the module.
 #[derive(Debug)]

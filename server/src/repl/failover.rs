@@ -189,7 +189,7 @@ fn hand_over(driver: &Arc<Driver>, master: &Master, watch: Watch) -> bool {
 /// A replica that `aim` admits and that has confirmed everything up to `offset`.
 fn heir(master: &Master, aim: &Aim<Wire>, offset: u64) -> Option<Host> {
     let replicas = master.replicas().into_iter();
-    let mut whole = replicas.filter(|r| r.state == State::Online && r.offset == offset);
+    let mut whole = replicas.filter(|r| r.state == State::Online && r.offset == Some(offset));
     whole
         .find_map(|r| Host::new(&r.ip, r.port).filter(|host| host.port() != 0 && aim.admits(*host)))
 }
@@ -330,7 +330,7 @@ mod tests {
             ip: ip.into(),
             port,
             state,
-            offset: 0,
+            offset: Some(0),
             lag: 0,
         }
     }

@@ -6,12 +6,11 @@
 use super::domain::{Host, Id};
 use super::peer::{Peer, PeerError, Said, shown};
 use crate::config::Settings;
+use crate::sys::net::{self, TcpKeepalive, TcpStream};
 use parking_lot::Mutex;
-use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// A master that was greeted.
@@ -102,7 +101,7 @@ pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached
 
 async fn resolve(host: Host) -> Result<Vec<SocketAddr>, Unreached> {
     let fail = |why: String| Unreached::Resolve { host, why };
-    let found = tokio::net::lookup_host((host.name(), host.port())).await;
+    let found = net::lookup_host((host.name(), host.port())).await;
     let mut addresses: Vec<_> = found
         .map_err(|e| fail(shown(e.to_string().as_bytes())))?
         .collect();
@@ -148,10 +147,9 @@ fn tune(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
         .with_interval(Duration::from_secs(10));
-    let socket = SockRef::from(stream);
-    if let Err(error) = socket
-        .set_tcp_nodelay(true)
-        .and_then(|()| socket.set_tcp_keepalive(&keepalive))
+    if let Err(error) = stream
+        .set_nodelay(true)
+        .and_then(|()| net::keep_alive(stream, &keepalive))
     {
         tracing::debug!("cannot tune the socket to the master: {error}");
     }

@@ -13,10 +13,10 @@ use super::peer::{Peer, PeerError, shown};
 use crate::config::Settings;
 use crate::log::OFFSET_MAX;
 use crate::memory;
+use crate::sys::net::TcpStream;
 use damselfly_core::{Answer, Position};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -120,6 +120,8 @@ impl Session {
 
     async fn negotiate(&self, peer: &mut Peer, mut link: Follow) -> Result<Answer<Wire>, End> {
         let (line, replid, from) = loop {
+            #[cfg(feature = "simulation")]
+            planted_resume(&mut link);
             let (replid, from) = match link.resume {
                 Some(resume) => (resume.replid.to_string(), resume.from.to_string()),
                 None => ("?".into(), "-1".into()),
@@ -268,16 +270,18 @@ impl Session {
                 }
             }
             tokio::select! {
-                filled = peer.fill() => {
-                    filled?;
-                    came = true;
-                }
+                // First, or a master that never pauses would not hear how far we are.
+                biased;
                 _ = ticks.tick() => {
                     came = false;
                     if last_heard.elapsed() >= self.patience() {
                         return Err(End::Lost("it fell silent (repl-timeout)".into()));
                     }
                     self.ack(peer).await?;
+                }
+                filled = peer.fill() => {
+                    filled?;
+                    came = true;
                 }
             }
         }
@@ -298,6 +302,17 @@ fn staging_room(settings: &Settings) -> u64 {
         (0, _) if settings.replica_ignore_maxmemory => room_on_machine(),
         (0, most) => most.saturating_sub(memory::used()).min(room_on_machine()),
         (bytes, _) => bytes,
+    }
+}
+
+/// The fault that the simulation is to find.
+#[cfg(feature = "simulation")]
+fn planted_resume(link: &mut Follow) {
+    use crate::sys::simulated::fault::{Fault, is_planted};
+    if let Some(resume) = &mut link.resume
+        && is_planted(Fault::ResumeOffByOne)
+    {
+        resume.from = resume.from.saturating_sub(1);
     }
 }
 

@@ -9,10 +9,12 @@ use crate::rdb::load::{Expired, Loader};
 use crate::rdb::read::{Options, Reader, Refusal, Sink};
 use crate::rdb::{self, RdbError};
 use crate::store::{Dataset, lazyfree};
+use crate::sys::net::Blocking;
+use crate::sys::{thread, time::Instant};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// A snapshot without keys is no longer than this, in bytes, its end mark included: it has a head, some facts about the
@@ -116,7 +118,7 @@ pub enum LoadError {
 /// What is to be loaded, and under which conditions.
 pub struct Order {
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Blocking,
     /// What came already, beginning with the snapshot.
     pub unread: Vec<u8>,
     /// Where it ends.
@@ -144,14 +146,14 @@ pub struct Loaded {
     /// Its size in bytes.
     pub bytes: u64,
     /// The connection, non-blocking again.
-    pub stream: TcpStream,
+    pub stream: Blocking,
     /// What came behind the snapshot: the beginning of the stream.
     pub unread: Vec<u8>,
 }
 
 /// A load under way. Dropping it ends it.
 pub struct Loading {
-    socket: TcpStream,
+    socket: Blocking,
     done: oneshot::Receiver<Result<Loaded, LoadError>>,
     finished: bool,
 }
@@ -170,8 +172,7 @@ impl Loading {
             // If nobody waits any more, what was loaded is freed here.
             let _ = sender.send(result);
         };
-        let thread = std::thread::Builder::new().name("full-sync".into());
-        thread.spawn(work).map_err(LoadError::Begin)?;
+        thread::spawn("full-sync", work).map_err(LoadError::Begin)?;
         Ok(Loading {
             socket,
             done,
@@ -258,7 +259,7 @@ fn load(order: Order, facts: &Facts) -> Result<Loaded, LoadError> {
 
 /// The bytes of a snapshot, up to its announced end where one was announced.
 struct Incoming {
-    stream: TcpStream,
+    stream: Blocking,
     unread: Vec<u8>,
     /// Bytes of `unread` given out.
     at: usize,
@@ -275,7 +276,7 @@ const PULSE: Duration = Duration::from_secs(1);
 
 impl Incoming {
     fn new(
-        stream: TcpStream,
+        stream: Blocking,
         unread: Vec<u8>,
         extent: Extent,
         timeout: Duration,
@@ -330,7 +331,7 @@ impl Incoming {
 
     /// After the snapshot, of which `beyond` was taken too much: checks how it ends, and returns the socket with what
     /// came behind.
-    fn finish(mut self, mut beyond: Vec<u8>) -> Result<(TcpStream, Vec<u8>), LoadError> {
+    fn finish(mut self, mut beyond: Vec<u8>) -> Result<(Blocking, Vec<u8>), LoadError> {
         match self.extent {
             Extent::Bytes(_) => match self.left + beyond.len() as u64 {
                 0 => {}

@@ -2,10 +2,10 @@
 //!
 //! What a peer may make us hold is bounded here: lines, replies, and how much is read at once.
 
+use crate::sys::net::TcpStream;
 use std::fmt;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// The longest line taken from a peer, in bytes.
 pub const LINE_MAX: usize = 16 << 10;

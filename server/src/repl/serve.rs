@@ -19,6 +19,7 @@ use super::domain::{History, Id, Wire};
 use super::snapshot::Snapshots;
 use crate::gate::{AllGates, Gates, View};
 use crate::log::{Cursor, ReplLog};
+use crate::sys::time::Instant;
 use arc_swap::ArcSwap;
 use damselfly_core::history::{Backlog, may_continue};
 use damselfly_core::{Failover, Reply, Resume};
@@ -27,7 +28,7 @@ use replica::{End, Replica};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
@@ -359,6 +360,7 @@ impl Admission {
         let (master, replica) = (Arc::clone(&self.master), Arc::clone(&self.replica));
         let plan = std::mem::replace(&mut self.plan, Plan::Full);
         let end = tokio::select! {
+            biased;
             end = replica.ended() => end,
             end = listen::listen(&master, &replica, reader, unread) => end,
             end = feed::feed(&master, &replica, writer, plan) => end,

@@ -11,14 +11,14 @@ use super::domain::Wire;
 use super::serve::{MasterConfig, MasterHooks};
 use crate::gate::{Gates, View};
 use crate::log::{Cursor, ReplLog};
+use crate::sys::{fs::File, thread, time::Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use damselfly_core::Position;
 use parking_lot::Mutex;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Pieces under way to one consumer; a piece is some 64 KiB, or one large value.
@@ -179,8 +179,7 @@ impl Snapshots {
             .collect();
         queue.running = true;
         let this = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("snapshot".into());
-        if let Err(error) = thread.spawn(move || this.run(consumers)) {
+        if let Err(error) = thread::spawn("snapshot", move || this.run(consumers)) {
             // The consumers went with the closure: their channels are closed, their tasks retry or give up.
             tracing::warn!("cannot start a thread for a snapshot: {error}");
             queue.running = false;

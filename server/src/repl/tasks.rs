@@ -3,11 +3,11 @@
 use super::domain::{Host, Wire};
 use super::driver::{Driver, Stop, Tasks};
 use super::{attempt, link};
+use crate::sys::task::Handle;
 use damselfly_core::Attempt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// Starts tasks on the runtime it is a handle of.
 #[derive(Clone, Debug)]

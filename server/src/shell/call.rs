@@ -19,9 +19,10 @@ use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::resp::Reply;
 use crate::store::{Dataset, KeyListener, lazyfree};
+use crate::sys::time::Instant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// All gates, held. As a trait object, so that a [`World`] may be lent for a shorter time than its gates.
 pub(super) trait Still {

@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::config::BufferLimit;
 use crate::resp::reply::Proto;
+use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What happened to a client that its own task has to see to.
 pub(super) mod event {

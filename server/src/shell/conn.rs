@@ -11,14 +11,13 @@ use super::replication::{Later, Serve};
 use super::server::Server;
 use super::session::Session;
 use crate::resp::{ArgList, Parser};
+use crate::sys::{net::TcpStream, time::Instant};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 /// Bytes executed for one connection before others of its thread have a turn.

@@ -1,10 +1,10 @@
 //! What is done again and again, whether a client asks or not.
 
 use super::server::{Server, now_ms};
+use crate::sys::{task, time::Instant};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
-use tokio::task::JoinHandle;
+use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 /// How long a save that failed is not tried again.
@@ -61,7 +61,7 @@ fn see_to_clients(server: &Server) {
 /// Saves that save points ask for.
 #[derive(Default)]
 struct Save {
-    running: Option<JoinHandle<bool>>,
+    running: Option<task::JoinHandle<bool>>,
     failed: Option<Instant>,
 }
 
@@ -82,7 +82,7 @@ impl Save {
         if is_save_due(server) && self.failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
             let server = Arc::clone(server);
             let save = async move { server.save().await.is_ok() };
-            self.running = Some(tokio::spawn(save));
+            self.running = Some(task::spawn(save));
         }
     }
 }

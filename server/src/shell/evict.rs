@@ -14,10 +14,11 @@ use crate::store::entry::Entry;
 use crate::store::evict::{Evictor, Policy};
 use crate::store::lazyfree;
 use crate::store::shard::Removed;
+use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a thread may allocate before all threads' memory is looked at again, bytes.
 const UNSEEN: i64 = 256 << 10;

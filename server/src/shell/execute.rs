@@ -12,11 +12,11 @@ use crate::command::{self, Command, Effects};
 use crate::config::Settings;
 use crate::gate::{Entered, Gates, View};
 use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError, Reply};
+use crate::sys::time::Instant;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Bytes read from a socket at once.
 const READ_SIZE: usize = 64 << 10;

@@ -9,9 +9,10 @@ use super::evict;
 use super::server::{Server, now_ms};
 use crate::gate::Gates;
 use crate::store::expiry::ExpiryCycle;
+use crate::sys::time::Instant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Keys and shards looked at in one go, under a gate.
 const CHUNK: usize = 512;

@@ -6,6 +6,7 @@ use super::server::{Server, now_ms};
 use crate::gate::View;
 use crate::persist::Load;
 use crate::store::lazyfree;
+use crate::sys::process;
 use damselfly_core::LinkStatus;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -106,7 +107,7 @@ impl Lines<'_> {
 fn about_server(server: &Server, lines: &mut Lines<'_>) {
     let settings = server.config.settings();
     let uptime = server.identity.started.elapsed().as_secs();
-    let executable = std::env::current_exe().unwrap_or_default();
+    let executable = process::executable().unwrap_or_default();
     let file = server.config.file();
     lines.title("Server");
     lines.add("redis_version", super::REDIS_VERSION);
@@ -123,7 +124,7 @@ fn about_server(server: &Server, lines: &mut Lines<'_>) {
     lines.add("monotonic_clock", "POSIX clock_gettime");
     lines.add("multiplexing_api", "epoll");
     lines.add("atomicvar_api", "c11-builtin");
-    lines.add("process_id", std::process::id());
+    lines.add("process_id", process::id());
     lines.add("process_supervised", "no");
     lines.add("run_id", server.identity.run_id);
     lines.add("tcp_port", settings.port);
@@ -397,7 +398,7 @@ fn replication(server: &Server, view: &View, lines: &mut Lines<'_>) {
     }
     for (i, replica) in info.replicas.iter().enumerate() {
         let (ip, port, state) = (&replica.ip, replica.port, replica.state);
-        let (offset, lag) = (replica.offset, replica.lag);
+        let (offset, lag) = (replica.offset.unwrap_or(0), replica.lag);
         lines.add(
             &format!("slave{i}"),
             format!("ip={ip},port={port},state={state},offset={offset},lag={lag}"),

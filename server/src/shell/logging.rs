@@ -1,11 +1,11 @@
 //! Log lines in the form redis-server gives them, without the role: `pid date level message`.
 
+use crate::sys::time::since_epoch;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Registry;
@@ -81,9 +81,7 @@ where
             Level::INFO => '*',
             _ => '#',
         };
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = since_epoch();
         let date = date(now.as_secs());
         write!(
             out,

@@ -4,16 +4,15 @@ use super::client::Client;
 use super::conn;
 use super::execute::Worker;
 use super::server::Server;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use crate::sys::net::{self, Bound, TcpKeepalive, TcpListener, TcpStream};
+use crate::sys::task::{self, Handle};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::runtime::Handle;
 
 /// How long accepting rests when the system has no room for another connection.
 const REST: Duration = Duration::from_millis(100);
@@ -35,7 +34,7 @@ outside.\r\n";
 ///
 /// # Errors
 /// One line for people: which address cannot be had, and why.
-pub fn listen(bind: &[String], port: u16, backlog: i32) -> Result<Vec<TcpListener>, String> {
+pub fn listen(bind: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>, String> {
     let mut listeners = Vec::new();
     if port == 0 {
         return Err("Configured to not listen anywhere".to_owned());
@@ -46,7 +45,7 @@ pub fn listen(bind: &[String], port: u16, backlog: i32) -> Result<Vec<TcpListene
             None => (name.as_str(), false),
         };
         match addresses(name, port)
-            .and_then(|all| all.iter().map(|a| listen_on(a, backlog)).collect())
+            .and_then(|all| all.iter().map(|a| net::bind(a, backlog)).collect())
         {
             Ok(found) => listeners.extend::<Vec<_>>(found),
             Err(e) if optional && e.kind() != ErrorKind::AddrInUse => {}
@@ -76,22 +75,6 @@ fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(vec![(ip, port).into()])
 }
 
-fn listen_on(addr: &SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(*addr),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if addr.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.bind(&(*addr).into())?;
-    socket.listen(backlog)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
 /// The threads that serve connections, and how many each of them has.
 pub(super) struct Crew {
     pub handles: Vec<Handle>,
@@ -110,8 +93,8 @@ impl Crew {
 }
 
 /// Accepts connections for as long as the runtime lives, which is that of the first thread of the crew.
-pub(super) async fn accept(listener: TcpListener, server: Arc<Server>, crew: Arc<Crew>) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
+pub(super) async fn accept(listener: Bound, server: Arc<Server>, crew: Arc<Crew>) {
+    let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(e) => return tracing::error!("cannot accept connections: {e}"),
     };
@@ -164,7 +147,7 @@ fn admit(stream: TcpStream, addr: SocketAddr, server: &Arc<Server>, crew: &Arc<C
         id,
     };
     if slot == 0 {
-        tokio::spawn(seat.serve(stream, client));
+        task::spawn(seat.serve(stream, client));
         return;
     }
     // The socket moves to the reactor of the other thread.
@@ -208,6 +191,6 @@ fn prepare(stream: &TcpStream, keepalive: Duration) {
             .with_time(keepalive)
             .with_interval((keepalive / 3).max(Duration::from_secs(1)))
             .with_retries(3);
-        let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
+        let _ = net::keep_alive(stream, &probes);
     }
 }

@@ -1,10 +1,10 @@
 //! Commands of clients wait: until a time or UNPAUSE (CLIENT PAUSE), until a hand-over is over (FAILOVER), or until the
 //! server ends or does not (SHUTDOWN).
 
+use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU8};
-use std::time::Instant;
 use tokio::sync::Notify;
 
 /// Which commands wait.
@@ -104,7 +104,8 @@ impl Pause {
         // Enlisted from here on: what ends after this look is heard of.
         let ended = self.over.notified();
         if let Some((_, end)) = self.current() {
-            let _ = tokio::time::timeout_at(end.into(), ended).await;
+            let left = end.saturating_duration_since(Instant::now());
+            let _ = tokio::time::timeout(left, ended).await;
         } else if self.writes.load(SeqCst) != 0 {
             ended.await;
         }

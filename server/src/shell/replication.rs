@@ -5,9 +5,9 @@ use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::repl::serve::Hello;
 use crate::resp::Reply;
+use crate::sys::net::TcpStream;
 use std::future::Future;
 use std::pin::Pin;
-use tokio::net::TcpStream;
 
 /// A reply that is not there yet, as the bytes to send (RESP2, which RESP3 clients understand).
 pub type Later = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
@@ -34,8 +34,8 @@ pub struct ReplicaLine {
     pub port: u16,
     /// `wait_bgsave`, `send_bulk` or `online`.
     pub state: &'static str,
-    /// The offset it confirmed.
-    pub offset: u64,
+    /// The offset it confirmed; none before the first time.
+    pub offset: Option<u64>,
     /// Seconds since it last confirmed one.
     pub lag: u64,
 }

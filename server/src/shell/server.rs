@@ -17,12 +17,12 @@ use crate::log::ReplLog;
 use crate::persist::Saves;
 use crate::repl::domain::Id;
 use crate::store::Limits;
+use crate::sys::time::{Instant, since_epoch};
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Everything the threads of a server share.
 pub struct Server {
@@ -262,6 +262,5 @@ fn pubsub_kind(sharded: bool) -> super::pubsub::Kind {
 
 /// Unix time in milliseconds.
 pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_millis() as i64
+    since_epoch().as_millis() as i64
 }

@@ -2,11 +2,12 @@
 
 use super::replication::Replication;
 use super::server::Server;
+use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How often replicas that lag are asked how far they are.
@@ -159,6 +160,7 @@ impl Server {
             };
             self.log.kick();
             tokio::select! {
+                biased;
                 () = look => {}
                 _ = tokio::time::timeout(TICK, acked) => {}
             }
@@ -184,7 +186,14 @@ fn lagging(replication: &dyn Replication, offset: u64) -> Vec<String> {
     let replicas = replication.info().replicas;
     let lag = replicas
         .iter()
-        .filter(|r| r.state == "online" && r.offset < offset);
-    lag.map(|r| format!("{}:{} (by {} bytes)", r.ip, r.port, offset - r.offset))
-        .collect()
+        .filter(|r| r.state == "online" && r.offset.is_none_or(|at| at < offset));
+    lag.map(|r| {
+        format!(
+            "{}:{} (by {} bytes)",
+            r.ip,
+            r.port,
+            offset - r.offset.unwrap_or(0)
+        )
+    })
+    .collect()
 }

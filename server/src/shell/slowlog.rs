@@ -1,8 +1,8 @@
 //! SLOWLOG: the commands that took long.
 
+use crate::sys::time::since_epoch;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Arguments of a slow command that are remembered, and the bytes of each.
 const ARGS_KEPT: usize = 32;
@@ -36,10 +36,9 @@ impl SlowLog {
     pub fn add(&self, args: &[&[u8]], micros: u64, addr: String, name: Vec<u8>, max: usize) {
         let mut inner = self.inner.lock();
         let (log, next) = &mut *inner;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         log.push_front(Slow {
             id: *next,
-            at: now.unwrap_or_default().as_secs(),
+            at: since_epoch().as_secs(),
             micros,
             args: shortened(args),
             addr,

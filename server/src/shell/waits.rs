@@ -104,6 +104,7 @@ impl Ticket {
             }
         };
         let ended = tokio::select! {
+            biased;
             cut = &mut self.cut => return answered(cut).await,
             acked = acks => Ended::Acked(acked),
             () = time_out => Ended::TimedOut,

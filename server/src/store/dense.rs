@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use foldhash::quality::RandomState;
+use crate::sys::hash::Quality;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
@@ -18,7 +18,7 @@ const CHUNK: usize = 512;
 const SEGMENT: usize = 1024;
 
 /// One seed per process: two nodes, or two runs, never share an order.
-static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+static SEED: LazyLock<Quality> = LazyLock::new(Quality::default);
 
 /// An element that knows its key.
 pub(super) trait Keyed {

@@ -3,6 +3,7 @@
 use super::entry::Entry;
 use super::object::ValueRef;
 use super::table::{KeyHasher, PLACE_MASK, Place, Table, places_of};
+use crate::sys::hash::Fast;
 use hashbrown::{HashMap, HashTable};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ struct Pending {
 #[derive(Default)]
 pub(super) struct Hooks {
     snapshots: Vec<Pending>,
-    listeners: HashMap<Box<[u8]>, Vec<Arc<dyn KeyListener>>, foldhash::fast::RandomState>,
+    listeners: HashMap<Box<[u8]>, Vec<Arc<dyn KeyListener>>, Fast>,
 }
 
 impl Hooks {

@@ -1,11 +1,9 @@
 //! Random numbers for picking elements: fast, of one thread, and nothing to keep a secret with.
 
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 
 thread_local! {
-    static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0));
+    static STATE: Cell<u64> = Cell::new(crate::sys::random::seed());
 }
 
 /// The next number of this thread (splitmix64).
@@ -42,10 +40,8 @@ pub fn distinct(count: usize, bound: usize) -> Vec<usize> {
         }
     } else {
         // Floyd's algorithm: a number drawn twice stands for the largest of its round.
-        let mut seen = hashbrown::HashSet::with_capacity_and_hasher(
-            count,
-            foldhash::fast::RandomState::default(),
-        );
+        let mut seen =
+            hashbrown::HashSet::with_capacity_and_hasher(count, crate::sys::hash::Fast::default());
         for largest in bound - count..bound {
             let number = below(largest + 1);
             let number = if seen.insert(number) { number } else { largest };

@@ -14,6 +14,7 @@
 mod segment;
 
 use super::entry::Entry;
+use crate::sys::hash::Quality;
 use segment::{SEGMENT_MAX, Segment};
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
@@ -37,11 +38,11 @@ const LOCAL_BITS: u32 = PLACE_BITS - SHARD_BITS;
 /// are equal in all these bits.
 const MAX_DEPTH: u32 = 30;
 
-static SEED: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+static SEED: LazyLock<Quality> = LazyLock::new(Default::default);
 
 /// Hashes keys; the seed is chosen at random when the process starts, the same for all databases.
 #[derive(Clone, Debug)]
-pub struct KeyHasher(foldhash::quality::RandomState);
+pub struct KeyHasher(Quality);
 
 impl KeyHasher {
     /// The hasher of this process.

@@ -6,11 +6,11 @@ use super::super::load::Staged;
 use super::inputs::{Begun, Follow};
 use super::{Driver, Inner, Stop, Watch};
 use crate::gate::{AllGates, View};
-use crate::store::{Dataset, lazyfree};
+use crate::store::{Dataset, lazyfree, random};
+use crate::sys::time::Instant;
 use damselfly_core::{Failover, Output, Reply};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What comes with a fact and is moved by its deeds.
@@ -216,7 +216,7 @@ pub(super) fn forget(inner: &mut Inner, generation: u64) -> Option<Stop> {
 fn back_off(losses: u32) -> Duration {
     let (least, most) = BACK_OFF;
     let whole = least.saturating_mul(1 << losses.min(10)).min(most);
-    let spread = RandomState::new().hash_one(losses) % 1024;
+    let spread = random::below(1024);
     whole / 2 + whole * spread as u32 / 2048
 }
 

@@ -5,9 +5,10 @@ use super::Driver;
 use super::deeds::Cargo;
 use super::inputs::Follow;
 use crate::gate::{AllGates, View};
+use crate::sys::time::Instant;
 use damselfly_core::{Aim, Failover, Input, Reply};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The hand-over under way, and how long the last one made writes wait.
 #[derive(Clone, Copy, Debug, Default)]

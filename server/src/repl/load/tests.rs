@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rdb::crc64::Crc64;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 const MARK: [u8; 40] = *b"0123456789abcdef0123456789abcdef01234567";

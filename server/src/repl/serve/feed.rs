@@ -5,11 +5,11 @@ use super::{Master, Plan};
 use crate::log::{Cursor, Dropped};
 use crate::repl::domain::Id;
 use crate::repl::snapshot::{Begin, Form, Part};
+use crate::sys::fs::{File, FileExt};
+use crate::sys::task;
 use bytes::Bytes;
-use std::fs::File;
 use std::future::poll_fn;
 use std::io::IoSlice;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -147,7 +147,7 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
         while at < len {
             let file = Arc::clone(&file);
             let want = (len - at).min(BATCH as u64) as usize;
-            let read = tokio::task::spawn_blocking(move || {
+            let read = task::spawn_blocking(move || {
                 let mut piece = vec![0; want];
                 file.read_exact_at(&mut piece, at).map(|()| piece)
             });

@@ -1,10 +1,11 @@
 //! One replica, as everybody else sees it.
 
 use super::{Hello, Master};
+use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How far a replica is.
@@ -39,8 +40,8 @@ pub struct ReplicaInfo {
     pub port: u16,
     /// How far it is.
     pub state: State,
-    /// The last offset it confirmed.
-    pub offset: u64,
+    /// The last offset it confirmed; none before the first time.
+    pub offset: Option<u64>,
     /// Seconds since it was last heard of; 0 while it is not online.
     pub lag: u64,
 }
@@ -86,6 +87,7 @@ pub(super) struct Replica {
     pub pre_psync: bool,
     started: Instant,
     state: AtomicU8,
+    /// The offset it confirmed last, plus one: 0 before the first time.
     acked: AtomicU64,
     /// When it was last heard of, and when it last took bytes: milliseconds since `started`.
     heard_at: AtomicU64,
@@ -152,13 +154,14 @@ impl Replica {
 
     /// It says that it has the stream up to `offset`.
     pub fn acks(&self, offset: u64) {
-        self.acked.fetch_max(offset, Relaxed);
+        self.acked.fetch_max(offset.saturating_add(1), Relaxed);
         self.heard();
         self.confirmed.notify_one();
     }
 
+    /// One that has said nothing yet may still be reading its snapshot: it has not even confirmed offset 0.
     pub fn has_acked(&self, offset: u64) -> bool {
-        self.state() == State::Online && self.acked.load(Relaxed) >= offset
+        self.state() == State::Online && self.acked.load(Relaxed) > offset
     }
 
     pub fn is_good(&self, max_lag: Duration) -> bool {
@@ -174,7 +177,7 @@ impl Replica {
             ip: self.ip.clone(),
             port: self.port,
             state,
-            offset: self.acked.load(Relaxed),
+            offset: self.acked.load(Relaxed).checked_sub(1),
             lag: if state == State::Online {
                 silent / 1000
             } else {
@@ -233,5 +236,23 @@ impl Replica {
 impl fmt::Display for Replica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.ip, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_not_confirmed() {
+        let replica = Replica::new(&Hello::default(), "10.0.0.1", false, Instant::now());
+        replica.enter(State::Online);
+        assert!(!replica.has_acked(0), "its snapshot may be under way");
+        assert_eq!(replica.info().offset, None);
+        replica.acks(0);
+        assert!(replica.has_acked(0) && !replica.has_acked(1));
+        assert_eq!(replica.info().offset, Some(0));
+        replica.acks(u64::MAX);
+        assert!(replica.has_acked(1 << 40));
     }
 }

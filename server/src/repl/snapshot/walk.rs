@@ -3,14 +3,15 @@
 use super::{Begin, Consumer, Form, Part, SaveError, Snapshots};
 use crate::rdb::write::{Facts, Options, Replication, Writer};
 use crate::store::snapshot::Snapshot;
+use crate::sys::fs::{self, File};
+use crate::sys::time::{Instant, since_epoch};
+use crate::sys::{process, thread};
 use bytes::Bytes;
 use damselfly_core::Position;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 
 /// Pieces are handed on when they have this size.
@@ -80,9 +81,7 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     };
     let replid = at.replid.to_string();
     let facts = Facts {
-        ctime: SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_secs()),
+        ctime: since_epoch().as_secs(),
         used_memory: crate::memory::used(),
         // A file of a master without replicas describes no point of a history: nobody counted.
         replication: of.log.active().then_some(Replication {
@@ -211,7 +210,7 @@ impl Sinks {
         let piece = Bytes::from(piece);
         self.written += piece.len() as u64;
         self.replicas
-            .retain(|to| to.blocking_send(Part::Piece(piece.clone())).is_ok());
+            .retain(|to| thread::send(to, Part::Piece(piece.clone())).is_ok());
         if let Some((file, replicas)) = &mut self.spool {
             replicas.retain(|to| !to.is_closed());
             if let Err(error) = file.write_all(&piece) {
@@ -238,12 +237,12 @@ impl Sinks {
     fn finish(&mut self) {
         for to in self.replicas.drain(..) {
             // A receiver that is gone needs no end.
-            let _ = to.blocking_send(Part::End);
+            let _ = thread::send(&to, Part::End);
         }
         if let Some((file, replicas)) = self.spool.take() {
             let file = Arc::new(file);
             for to in replicas {
-                let _ = to.blocking_send(Part::File(Arc::clone(&file), self.written));
+                let _ = thread::send(&to, Part::File(Arc::clone(&file), self.written));
             }
         }
         for save in self.saves.drain(..) {
@@ -260,7 +259,7 @@ impl Save {
             .sync_all()
             .and_then(|()| fs::rename(&self.temporary.0, &self.path))
             .and_then(|()| match self.path.parent() {
-                Some(dir) => File::open(dir)?.sync_all(),
+                Some(dir) => fs::sync_dir(dir),
                 None => Ok(()),
             });
         match in_place {
@@ -297,12 +296,7 @@ fn cannot_spool(error: &io::Error) {
 fn create_temporary(dir: &Path) -> io::Result<(File, Temporary)> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
-    let path = dir.join(format!("temp-{}-{number}.rdb", std::process::id()));
-    let mut options = OpenOptions::new();
-    let file = options
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
+    let path = dir.join(format!("temp-{}-{number}.rdb", process::id()));
+    let file = fs::create_new(&path)?;
     Ok((file, Temporary(path)))
 }

@@ -6,8 +6,9 @@ use crate::shell::client::{Client, trait_of};
 use crate::shell::execute::Flow;
 use crate::shell::pause::What;
 use crate::shell::session::Replies;
+use crate::sys::time::Instant;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     match (subcommand(args).as_str(), &args[2..]) {

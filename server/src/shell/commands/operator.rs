@@ -7,9 +7,9 @@ use crate::shell::conn::Parked;
 use crate::shell::execute::Flow;
 use crate::shell::info;
 use crate::shell::shutdown::Order;
+use crate::sys::{task, time::since_epoch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn info(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let text = info::text(call.server, call.world.view(), &args[1..]);
@@ -18,9 +18,7 @@ pub(super) fn info(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
 }
 
 pub(super) fn time(call: &mut Call<'_>) -> Flow {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = since_epoch();
     call.out.array(2);
     call.out.bulk_int(now.as_secs() as i64);
     call.out.bulk_int(i64::from(now.subsec_micros()));
@@ -55,7 +53,7 @@ pub(super) fn save(call: &mut Call<'_>) -> Flow {
 
 /// Has the client wait for what `work` replies; if it leaves, `work` goes on.
 fn whatever_becomes_of_the_client(work: impl Future<Output = Vec<u8>> + Send + 'static) -> Flow {
-    let work = tokio::spawn(work);
+    let work = task::spawn(work);
     Flow::Park(Parked::Later(Box::pin(async move {
         // It is not cancelled, and a panic in it is logged where it happens.
         work.await.unwrap_or_default()
@@ -76,7 +74,7 @@ pub(super) fn bgsave(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     }
     let server = Arc::clone(call.server);
     // How it ends is logged, and shown by INFO.
-    tokio::spawn(async move { server.save().await });
+    task::spawn(async move { server.save().await });
     call.out.simple("Background saving started");
     Flow::Next
 }

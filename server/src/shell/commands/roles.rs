@@ -129,7 +129,7 @@ pub(super) fn role(call: &mut Call<'_>) -> Flow {
         call.out.array(3);
         call.out.bulk(replica.ip.as_bytes());
         call.out.bulk_int(i64::from(replica.port));
-        call.out.bulk_int(replica.offset as i64);
+        call.out.bulk_int(replica.offset.unwrap_or(0) as i64);
     }
     Flow::Next
 }

@@ -1,0 +1,112 @@
+//! A process that is a server, from its configuration to its end.
+
+use super::net;
+use super::runtime::Threads;
+use super::server::Server;
+use super::shutdown::Order;
+use super::start::{Made, in_dir};
+use crate::config::Config;
+use crate::config::startup::reason;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs a server until a signal or a client ends it.
+///
+/// # Errors
+/// One line for people: why it cannot start.
+pub fn run(config: Config) -> Result<(), String> {
+    let config = Arc::new(config);
+    let settings = Arc::clone(&config.settings());
+    let listeners = net::listen(&settings.bind, settings.port, settings.tcp_backlog)?;
+    let count = match settings.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let threads =
+        Threads::start(count).map_err(|e| format!("cannot start {count} threads: {e}"))?;
+    let made = Made::new(config, count, threads.places.replication())?;
+    let server = Arc::clone(&made.server);
+    let pidfile = Pidfile::write(in_dir(&settings, &settings.pidfile));
+    let loading = if made.has_snapshot() {
+        let thread = std::thread::Builder::new().name("restore".to_owned());
+        let spawned = thread.spawn(move || made.restore());
+        Some(spawned.map_err(|e| format!("cannot start a thread: {e}"))?)
+    } else {
+        // Nothing to load: the first client is served, never told to wait.
+        made.restore()?;
+        None
+    };
+    let ended = Arc::clone(&server);
+    let until = async move {
+        tokio::spawn(signals(Arc::clone(&ended)));
+        ended.shutdown.wait().await;
+        if let Some(replication) = ended.replication() {
+            replication.shut_down();
+        }
+    };
+    threads.run(&server, listeners, until);
+    tracing::warn!("Damselfly ends: {}", server.shutdown.why());
+    drop(pidfile);
+    match loading.map(|thread| thread.join()) {
+        Some(Ok(Err(why))) => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Ends the server on SIGINT and SIGTERM.
+async fn signals(server: Arc<Server>) {
+    let (Ok(interrupt), Ok(terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return tracing::warn!("signals cannot be heard");
+    };
+    tokio::join!(
+        end_on(interrupt, "SIGINT", &server),
+        end_on(terminate, "SIGTERM", &server)
+    );
+}
+
+async fn end_on(mut signal: Signal, name: &'static str, server: &Arc<Server>) {
+    while signal.recv().await.is_some() {
+        tracing::warn!("Received {name}");
+        let server = Arc::clone(server);
+        let order = Order {
+            // Who asks a second time does not want to wait for replicas.
+            now: server.pause.is_ending(),
+            ..Order::default()
+        };
+        tokio::spawn(async move {
+            if let Err(why) = server.end(order, &format!("{name} received")).await {
+                tracing::warn!("the server does not end: {why}");
+            }
+        });
+    }
+}
+
+/// The file that holds our process id, for as long as this lives.
+struct Pidfile(PathBuf);
+
+impl Pidfile {
+    /// As in Redis, a server does without if it must: a stock configuration file names a place that only a service
+    /// manager makes.
+    fn write(path: PathBuf) -> Option<Pidfile> {
+        if path.as_os_str().is_empty() {
+            return None;
+        }
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(Pidfile(path)),
+            Err(why) => {
+                tracing::warn!("no pid file {}: {}", path.display(), reason(&why));
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Pidfile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
