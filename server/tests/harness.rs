@@ -134,7 +134,7 @@ fn seed_and_churn_write_every_type() {
     b.follow(a.port);
     data::churn(&mut client, &mut data::Rng::new(1), 5000);
     let same = assert_same_data(&a, &b);
-    for kind in ["string", "list", "hash", "set", "zset"] {
+    for kind in ["string", "list", "hash", "set", "zset", "stream"] {
         assert!(same.count(kind) > 20, "{} of {kind}", same.count(kind));
     }
 }

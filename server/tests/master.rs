@@ -23,7 +23,7 @@ fn full_sync_and_live_stream() {
         let replica = Server::start(kind, &[]);
         replica.follow(master.port);
         let first = assert_same_data(&master, &replica);
-        for kind in ["string", "list", "hash", "set", "zset"] {
+        for kind in ["string", "list", "hash", "set", "zset", "stream"] {
             assert!(first.count(kind) > 6, "{} of {kind}", first.count(kind));
         }
         let (mut rng, mut client) = (Rng::new(21), master.client());

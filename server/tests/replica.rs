@@ -21,7 +21,7 @@ fn pair(master: &[&str], replica: &[&str]) -> (Server, Server) {
 fn full_sync_and_live_stream() {
     let (master, replica) = pair(&[], &[]);
     let first = assert_same_data(&master, &replica);
-    for kind in ["string", "list", "hash", "set", "zset"] {
+    for kind in ["string", "list", "hash", "set", "zset", "stream"] {
         assert!(first.count(kind) > 6, "{} of {kind}", first.count(kind));
     }
     let mut rng = Rng::new(11);
@@ -225,13 +225,14 @@ fn started_as_a_replica_of_itself_it_says_so() {
 }
 
 #[test]
-fn a_type_that_is_not_served_fails_the_sync_and_costs_nothing() {
+fn what_is_not_served_fails_the_sync_and_costs_nothing() {
     let (old, replica) = pair(&[], &[]);
     let held = assert_same_data(&old, &replica);
     let master = Server::redis(&[]);
     let mut client = master.client();
     seed(&mut client);
-    client.run("XADD a-stream-key * f v");
+    let code = "#!lua name=a_library\nredis.register_function('f', function() return 1 end)";
+    assert_eq!(client.cmd(&["FUNCTION", "LOAD", code]).text(), "a_library");
     replica
         .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
         .ok();
@@ -239,7 +240,7 @@ fn a_type_that_is_not_served_fails_the_sync_and_costs_nothing() {
         let log = replica.log();
         let told = log
             .lines()
-            .any(|l| l.contains("stream") && l.contains("a-stream-key"));
+            .any(|l| l.contains("function library") && l.contains("a_library"));
         check(told, || "nothing in the log".into())
     });
     assert_eq!(
@@ -247,9 +248,36 @@ fn a_type_that_is_not_served_fails_the_sync_and_costs_nothing() {
         "down"
     );
     assert_eq!(Dump::of(&replica), held);
-    client.run("DEL a-stream-key");
+    replica
+        .run(&format!("REPLICAOF 127.0.0.1 {}", old.port))
+        .ok();
+    await_caught_up(&old, &replica);
+    assert_same_data(&old, &replica);
+}
+
+#[test]
+fn a_reader_that_waits_at_the_replica_is_served() {
+    let (master, replica) = pair(&[], &[]);
     await_caught_up(&master, &replica);
-    assert_same_data(&master, &replica);
+    let mut readers: Vec<Client> = Vec::new();
+    for ids in ["$ $", "0 0"] {
+        let mut reader = replica.client();
+        let line = format!("XREAD BLOCK 0 STREAMS waited stream:empty {ids}");
+        reader.send_line(&line).expect("send");
+        readers.push(reader);
+    }
+    eventually("they wait", || {
+        let blocked = replica.info("clients").num("blocked_clients");
+        check(blocked == 2, || format!("{blocked} wait"))
+    });
+    let mut client = master.client();
+    client.run("SET other 1").ok();
+    client.run("XADD waited 7-7 f v");
+    for mut reader in readers {
+        let reply = reader.read().expect("it is served");
+        let entry = &reply.list()[0].list()[1].list()[0];
+        assert_eq!(entry.list()[0].text(), "7-7");
+    }
 }
 
 #[test]

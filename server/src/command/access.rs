@@ -7,6 +7,7 @@ use crate::store::hash::Hash;
 use crate::store::list::List;
 use crate::store::set::Set;
 use crate::store::shard::{Removed, Shard};
+use crate::store::stream::Stream;
 use crate::store::table::shard_of;
 use crate::store::zset::Zset;
 use crate::store::{Db, KeyListener, Object, ValueRef, lazyfree};
@@ -295,7 +296,8 @@ impl<'a> Keys<'a> {
             Some(ValueRef::Hash(v)) => v.is_empty(),
             Some(ValueRef::Set(v)) => v.is_empty(),
             Some(ValueRef::Zset(v)) => v.is_empty(),
-            Some(ValueRef::Str(_)) | None => false,
+            // A stream may be empty.
+            Some(ValueRef::Str(_) | ValueRef::Stream(_)) | None => false,
         };
         empty && self.remove(key)
     }
@@ -306,6 +308,11 @@ impl<'a> Keys<'a> {
             // A string inside its entry has no object.
             Some(entry) => entry.object_mut().map(Some).ok_or(CmdError::WrongType),
         }
+    }
+
+    /// What was changed so far is nothing to those who listen to keys: Redis tells WATCH nothing of it.
+    pub(super) fn hush(&mut self) {
+        self.touched.clear();
     }
 
     /// From now on `listener` hears of changes of `key`.
@@ -371,7 +378,7 @@ macro_rules! typed {
                 pub fn $unique(&mut self, key: &[u8]) -> Result<Option<&mut $type>, CmdError> {
                     match self.object_mut(key)? {
                         None => Ok(None),
-                        Some(Object::$type(value)) => Ok(Some(value)),
+                        Some(Object::$type(value)) => Ok(Some(&mut *value)),
                         Some(_) => Err(CmdError::WrongType),
                     }
                 }
@@ -380,7 +387,7 @@ macro_rules! typed {
                     A command that leaves it empty calls [`Keys::remove_if_empty`].")]
                 pub fn $new(&mut self, key: &[u8]) -> Result<&mut $type, CmdError> {
                     if self.peek(key).is_none() {
-                        self.put(key, Object::$type($type::new()), None);
+                        self.put(key, Object::$type($type::new().into()), None);
                     }
                     self.$unique(key)?.ok_or(OUTSIDE)
                 }
@@ -394,4 +401,5 @@ typed! {
     hash, hash_mut, hash_or_new, Hash, "hash";
     set, set_mut, set_or_new, Set, "set";
     zset, zset_mut, zset_or_new, Zset, "sorted set";
+    stream, stream_mut, stream_or_new, Stream, "stream";
 }

@@ -28,6 +28,7 @@ pub(super) fn memory_usage(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdErr
         ValueRef::Hash(hash) => hash.memory_usage(),
         ValueRef::Set(set) => set.memory_usage(),
         ValueRef::Zset(zset) => zset.memory_usage(),
+        ValueRef::Stream(stream) => stream.memory_usage(),
     };
     cx.out.int((OVERHEAD + entry.key().len() + value) as i64);
     Ok(())

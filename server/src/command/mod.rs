@@ -27,6 +27,7 @@ pub mod keys;
 pub mod lists;
 pub mod scan;
 pub mod sets;
+pub mod streams;
 pub mod strings;
 pub mod zsets;
 
@@ -122,9 +123,24 @@ pub struct Cx<'a> {
     /// Somebody reads what [`Cx::rewrite`] says.
     journals: bool,
     can_block: bool,
+    /// Whether the command has waited already.
+    attempt: Attempt<'a>,
+    /// What the command is from now on, while it waits.
+    rephrased: Option<Vec<Box<[u8]>>>,
     /// Keys of other databases that the command locked.
     others: SmallVec<[Keys<'a>; 1]>,
     outcome: Outcome,
+}
+
+/// How often a command that may wait has been run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt<'a> {
+    /// Never: it comes from its client.
+    First,
+    /// It waits, and this key changed.
+    Changed(&'a [u8]),
+    /// It waited in vain.
+    Last,
 }
 
 /// What the caller of [`run`] has to do afterwards.
@@ -154,11 +170,7 @@ impl<'a> Cx<'a> {
     /// The command changed the dataset, and replicas are told `command` instead of it; several calls add up.
     /// Needed whenever repeating the command elsewhere or later might do something else.
     pub fn rewrite(&mut self, command: &[&[u8]]) {
-        if self.journals {
-            self.effects.rewrite(command);
-        } else {
-            self.effects.dirty_unpropagated();
-        }
+        tell(self.effects, self.journals, command);
     }
 
     /// Waits for the command's keys until `deadline` (Unix milliseconds, `None`: for ever). False if that is
@@ -169,6 +181,18 @@ impl<'a> Cx<'a> {
             self.outcome = Outcome::Blocked { deadline };
         }
         self.can_block
+    }
+
+    /// [`Cx::block`], to be run again with `args` instead of its own.
+    #[must_use]
+    pub fn block_as(&mut self, deadline: Option<i64>, args: Vec<Box<[u8]>>) -> bool {
+        self.rephrased = Some(args);
+        self.block(deadline)
+    }
+
+    /// Whether the command has waited already.
+    pub fn attempt(&self) -> Attempt<'a> {
+        self.attempt
     }
 
     /// Puts `dataset` in place of the present one. Only for commands of [`table::Lock::Exclusive`].
@@ -212,12 +236,32 @@ impl<'a> Cx<'a> {
     }
 }
 
+/// [`Cx::rewrite`] while the keys are borrowed.
+fn tell(effects: &mut Effects, journals: bool, command: &[&[u8]]) {
+    match journals {
+        true => effects.rewrite(command),
+        false => effects.dirty_unpropagated(),
+    }
+}
+
 /// Runs `command`, which is one of [`Run::Data`], for a caller that has checked its arity and is in a gate; it
 /// holds all gates if the command is of [`table::Lock::Exclusive`]. Errors are replied, too.
 pub fn run(
     command: &Command,
     args: &[&[u8]],
     env: &Env<'_>,
+    effects: &mut Effects,
+    out: &mut Reply,
+) -> Outcome {
+    attempt(command, args, env, Attempt::First, effects, out)
+}
+
+/// [`run`] for a command that waits. What it still waits for it goes on listening to.
+pub fn attempt(
+    command: &Command,
+    args: &[&[u8]],
+    env: &Env<'_>,
+    attempt: Attempt<'_>,
     effects: &mut Effects,
     out: &mut Reply,
 ) -> Outcome {
@@ -259,6 +303,8 @@ pub fn run(
         expiry: env.expiry,
         journals: journal.is_some(),
         can_block: env.waiter.is_some(),
+        attempt,
+        rephrased: None,
         others: SmallVec::new(),
         outcome: Outcome::Done,
     };
@@ -269,6 +315,7 @@ pub fn run(
         effects,
         outcome,
         others,
+        rephrased,
         ..
     } = cx;
     if let Err(error) = result {
@@ -291,7 +338,11 @@ pub fn run(
     {
         propagate(journal, env, &keys, args, effects);
     }
-    if let (Outcome::Blocked { .. }, Some(waiter)) = (&outcome, env.waiter) {
+    if let (Outcome::Blocked { .. }, Some(waiter), Attempt::First) = (&outcome, env.waiter, attempt)
+    {
+        if let Some(args) = rephrased {
+            waiter.rephrase(args);
+        }
         for i in command.keys.positions(args) {
             keys.listen(args[i], waiter);
         }

@@ -6,6 +6,7 @@ use super::table::{Command, all, flag};
 use super::testing::Bench;
 use super::{Expiry, Origin, Run};
 use crate::store::expiry::ExpiryCycle;
+use crate::store::stream::{Id, Stream};
 use crate::store::{Dataset, ValueRef};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -40,7 +41,7 @@ impl Dice {
     }
 
     fn key(&mut self) -> String {
-        const GROUPS: &[&str] = &["string", "hash", "list", "set", "sorted-set"];
+        const GROUPS: &[&str] = &["string", "hash", "list", "set", "sorted-set", "stream"];
         let group = match GROUPS.contains(&self.group) && self.below(10) > 0 {
             true => self.group,
             false => self.pick(GROUPS),
@@ -62,6 +63,12 @@ impl Dice {
             return self
                 .pick(&["0", "-1", "9999999999", "9999999999999"])
                 .into();
+        }
+        if self.group == "stream"
+            && self.below(15) > 0
+            && let Some(pool) = of_streams(&argument.name)
+        {
+            return self.pick(pool).into();
         }
         if self.below(40) == 0 {
             return self
@@ -132,6 +139,42 @@ impl Dice {
     }
 }
 
+/// What an argument of a stream's command may be.
+fn of_streams(name: &str) -> Option<&'static [&'static str]> {
+    const IDS: &[&str] = &[
+        "1-1", "2-1", "2-*", "3", "4-5", "4-*", "9-9", "15-*", "20-1", "21-*", "25", "30-*", "0",
+        "$", ">",
+    ];
+    const BOUNDS: &[&str] = &["-", "+", "0", "2", "(2-1", "4-5", "(9-9", "20", "30", "(30"];
+    Some(match name {
+        "id" | "last-id" | "max-deleted-id" | "threshold" => IDS,
+        "start" | "end" => BOUNDS,
+        "group" => &["g1", "g2"],
+        "consumer" => &["alice", "bob"],
+        "min-idle-time" => &["0", "0", "5", "1000"],
+        "milliseconds" => &["0", "1", "1000"],
+        _ => return None,
+    })
+}
+
+/// What a replica must have of a stream: not what only its master knows, such as times of delivery.
+fn stream_text(stream: &Stream) -> String {
+    let mut log = Stream::clone(stream);
+    let mut groups = Vec::new();
+    for (name, group) in stream.groups() {
+        log.remove_group(name);
+        let pending = group.pending_from(Id::MIN);
+        let pending =
+            pending.map(|(id, p)| (id, group.name_of(p.owner).escape_ascii().to_string()));
+        groups.push((
+            name.escape_ascii().to_string(),
+            group.last,
+            pending.collect::<Vec<_>>(),
+        ));
+    }
+    format!("{log:?} {groups:?}")
+}
+
 type Dump = BTreeMap<(usize, Vec<u8>), (String, Option<i64>)>;
 
 fn shown(items: impl Iterator<Item: Debug>, sorted: bool) -> String {
@@ -152,6 +195,7 @@ fn dump(dataset: &Dataset) -> Dump {
                 ValueRef::Hash(hash) => format!("hash {}", shown(hash.iter(), true)),
                 ValueRef::Set(set) => format!("set {}", shown(set.iter(), true)),
                 ValueRef::Zset(zset) => format!("zset {}", shown(zset.iter(), false)),
+                ValueRef::Stream(stream) => stream_text(stream),
             };
             let empty = matches!(entry.value(), ValueRef::List(l) if l.is_empty())
                 || matches!(entry.value(), ValueRef::Hash(h) if h.is_empty())

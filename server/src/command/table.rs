@@ -16,6 +16,7 @@ pub static FAMILIES: &[&[Command]] = &[
     super::sets::COMMANDS,
     super::hashes::COMMANDS,
     super::zsets::COMMANDS,
+    super::streams::COMMANDS,
     super::introspect::COMMANDS,
     super::shell::COMMANDS,
     super::shell::containers::COMMANDS,

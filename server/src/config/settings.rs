@@ -63,6 +63,8 @@ impl Settings {
             zset_max_listpack_entries: self.zset_max_entries,
             zset_max_listpack_value: self.zset_max_value,
             list_max_listpack_size: self.list_max_size,
+            stream_node_max_bytes: self.stream_node_bytes,
+            stream_node_max_entries: self.stream_node_entries,
             accesses: self.accesses(),
         }
     }
@@ -222,6 +224,10 @@ settings! {
     zset_max_entries: usize = number("zset-max-listpack-entries"),
     /// Bytes of a member of a compact sorted set.
     zset_max_value: usize = number("zset-max-listpack-value"),
+    /// Bytes of a stream's node.
+    stream_node_bytes: usize = number("stream-node-max-bytes"),
+    /// Entries of a stream's node.
+    stream_node_entries: i64 = number("stream-node-max-entries"),
 }
 
 /// Values that were checked when they were set: what does not parse here counts as zero or empty.

@@ -479,6 +479,18 @@ pub static PARAMS: &[Param] = &[
         "Bytes of a member of a compact sorted set",
     )
     .or("zset-max-ziplist-value"),
+    live(
+        "stream-node-max-bytes",
+        Memory(0, ANY),
+        "4096",
+        "Bytes of a stream's node",
+    ),
+    live(
+        "stream-node-max-entries",
+        Int(0, LONG),
+        "100",
+        "Entries of a stream's node",
+    ),
     // Snapshots at intervals and append-only files.
     ignored("stop-writes-on-bgsave-error", Bool, "yes"),
     ignored("rdb-del-sync-files", Bool, "no"),
@@ -522,8 +534,6 @@ pub static PARAMS: &[Param] = &[
     ignored("jemalloc-bg-thread", Bool, "yes"),
     ignored("activerehashing", Bool, "yes"),
     ignored("hll-sparse-max-bytes", Memory(0, ANY), "3000"),
-    ignored("stream-node-max-bytes", Memory(0, ANY), "4096"),
-    ignored("stream-node-max-entries", Int(0, LONG), "100"),
     ignored("list-compress-depth", Int(0, INT), "0"),
     // Replication, what is left of it.
     ignored(

@@ -5,10 +5,7 @@ use std::io;
 
 use super::format::Kind;
 
-/// What is wrong with bytes that were meant to be a part of a snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Fault(pub &'static str);
+pub use crate::store::listpack::Fault;
 
 /// Where in a snapshot something happened: byte, and the key being read if there was one.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -9,12 +9,11 @@ pub mod dump;
 pub mod error;
 pub mod format;
 pub mod intset;
-pub mod item;
-pub mod listpack;
 pub mod load;
 pub mod lzf;
 pub mod read;
 mod source;
+mod stream;
 mod value;
 pub mod write;
 pub mod ziplist;
@@ -23,4 +22,5 @@ pub mod zipmap;
 #[cfg(test)]
 mod tests;
 
+use crate::store::{item, listpack};
 pub use error::{Fault, Place, RdbError};

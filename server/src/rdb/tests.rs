@@ -4,6 +4,7 @@ mod by_hand;
 mod damage;
 mod loading;
 mod round_trip;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,8 @@ pub(super) enum Plain {
     Set(BTreeSet<Vec<u8>>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
     Zset(Vec<(Vec<u8>, f64)>),
+    /// In words.
+    Stream(String),
 }
 
 impl From<ValueRef<'_>> for Plain {
@@ -37,6 +40,7 @@ impl From<ValueRef<'_>> for Plain {
                     .map(|(member, score)| (member.to_vec(), score))
                     .collect(),
             ),
+            ValueRef::Stream(stream) => Plain::Stream(format!("{stream:?}")),
         }
     }
 }

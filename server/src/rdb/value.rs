@@ -34,7 +34,7 @@ pub(super) struct Builder<'a, R, S> {
 }
 
 impl<R: Read, S: Sink> Builder<'_, R, S> {
-    /// The value of a key of type `kind`, which is not a string; nothing if it has no elements.
+    /// The value of a key of type `kind`, which is not a string; nothing if it has no elements and cannot be without.
     pub(super) fn build(&mut self, kind: Kind) -> Result<Option<Object>, Stop> {
         let limits = self.limits;
         let object = match kind {
@@ -75,10 +75,10 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
                 return Err(Refusal::NotServed(format!("a value of module \"{name}\"")).into());
             }
             Kind::String => return Err(Fault("a string is no collection").into()),
-            Kind::Stream
-            | Kind::Stream2
-            | Kind::Stream3
-            | Kind::HashMetadataPreGa
+            Kind::Stream | Kind::Stream2 | Kind::Stream3 => {
+                Some(Object::Stream(Box::new(self.stream(kind)?)))
+            }
+            Kind::HashMetadataPreGa
             | Kind::HashListpackExPreGa
             | Kind::HashMetadata
             | Kind::HashListpackEx => {
@@ -89,7 +89,7 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
     }
 
     /// A string that holds a compact collection, or an element.
-    fn blob(&mut self) -> Result<&[u8], Stop> {
+    pub(super) fn blob(&mut self) -> Result<&[u8], Stop> {
         Ok(match self.source.string(self.scratch)? {
             super::source::Text::Buffered(bytes) => bytes,
             super::source::Text::Built(bytes) => bytes,
@@ -98,7 +98,7 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
 
     /// Between two elements: lets the sink look at its limits now and then.
     #[inline]
-    fn breathe(&mut self) -> Result<(), Stop> {
+    pub(super) fn breathe(&mut self) -> Result<(), Stop> {
         if self.source.offset() >= *self.next_tick {
             tick(self.source, self.next_tick, self.sink)?;
         }

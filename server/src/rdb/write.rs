@@ -207,8 +207,18 @@ impl Writer {
         self.summed = self.out.len();
     }
 
+    /// A length.
+    pub(super) fn length(&mut self, value: u64) {
+        put_length(value, &mut self.out);
+    }
+
+    /// Bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
     /// A string in its shortest form.
-    fn string(&mut self, bytes: &[u8]) {
+    pub(super) fn string(&mut self, bytes: &[u8]) {
         if let Some(int) = canonical_i32(bytes) {
             return put_int(int, &mut self.out);
         }
@@ -273,6 +283,7 @@ impl Writer {
             ValueRef::Hash(hash) => self.hash(hash),
             ValueRef::Set(set) => self.set(set),
             ValueRef::Zset(zset) => self.zset(zset),
+            ValueRef::Stream(stream) => self.stream(stream),
         }
     }
 

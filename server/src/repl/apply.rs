@@ -14,6 +14,7 @@ use crate::gate::{AllGates, Entered, Gates, View};
 use crate::resp::Reply;
 use crate::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
 use crate::resp::reply::Proto;
+use crate::shell::blocking;
 use crate::store::{Limits, lazyfree};
 use crate::sys::time::since_epoch;
 use smallvec::SmallVec;
@@ -206,6 +207,9 @@ impl Applier {
                         report(command, &self.out, self.errors);
                     }
                     self.out.clear();
+                    if !in_transaction && blocking::any_ready() {
+                        self.driver.serve_waiting(held.view());
+                    }
                 }
                 What::Select(db) => self.db = db,
                 What::Publish { sharded } => {
@@ -216,6 +220,9 @@ impl Applier {
             }
         }
         self.driver.log().append_raw(bytes, self.db as u32);
+        if blocking::any_ready() {
+            self.driver.serve_waiting(held.view());
+        }
         applied
     }
 }
@@ -390,6 +397,10 @@ fn classify(args: &[&[u8]], databases: usize) -> Result<What, String> {
             "it sent a command that is not served: {}",
             shown(name)
         ));
+    };
+    let command = match (command.run, args.get(1)) {
+        (Run::Container, Some(name)) => command.subcommand(name).unwrap_or(command),
+        _ => command,
     };
     if !command.takes(args.len()) {
         return Err(format!(

@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::rdb;
 use crate::resp::Reply;
+use crate::shell::blocking;
 use crate::shell::replication::{
     Answer, LinkInfo, ReplicaLine, Replication, ReplicationInfo, Serve, Snapshots,
 };
@@ -157,6 +158,12 @@ impl Hooks for Arc<Neighbours> {
                 true => server.publish_sharded(channel, message),
                 false => server.publish(channel, message),
             };
+        }
+    }
+
+    fn serve_waiting(&self, view: &View) {
+        if let Some(server) = self.server.upgrade() {
+            blocking::serve_ready(&server, view, server.aside());
         }
     }
 }

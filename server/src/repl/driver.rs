@@ -66,6 +66,8 @@ pub trait Hooks: Send + Sync {
     fn rewrite(&self);
     /// The master's stream carries a message for subscribers. Called with a gate held.
     fn publish(&self, sharded: bool, channel: &[u8], message: &[u8]);
+    /// The master's stream changed keys that clients wait for. Called with a gate held whose view is `view`.
+    fn serve_waiting(&self, view: &View);
 }
 
 /// The parts of the server that the driver works on.
@@ -181,6 +183,11 @@ impl Driver {
     /// Hands a message of the stream to our subscribers.
     pub(super) fn publish_message(&self, sharded: bool, channel: &[u8], message: &[u8]) {
         self.world.hooks.publish(sharded, channel, message);
+    }
+
+    /// Serves the clients that wait for what this thread changed.
+    pub(super) fn serve_waiting(&self, view: &View) {
+        self.world.hooks.serve_waiting(view);
     }
 
     /// The room that one snapshot at a time may take.

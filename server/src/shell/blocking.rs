@@ -8,7 +8,7 @@ use super::call::{count, expiry};
 use super::client::Client;
 use super::server::{Server, now_ms};
 use super::waits::Waits;
-use crate::command::{self, Command, Effects, Env, Origin, Outcome};
+use crate::command::{self, Attempt, Command, Effects, Env, Origin, Outcome};
 use crate::gate::View;
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
@@ -19,7 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// A blocking command of one client, waiting for one of its keys.
 pub struct Waiter {
@@ -28,30 +28,40 @@ pub struct Waiter {
     db: u32,
     command: &'static Command,
     args: Vec<Box<[u8]>>,
+    /// What it is run with again instead.
+    rephrased: OnceLock<Vec<Box<[u8]>>>,
     /// Locked by whoever tries to end the wait; true once somebody did.
     ended: Mutex<bool>,
     done: AtomicBool,
     me: Weak<Waiter>,
 }
 
+/// A waiter, and a key of its that changed.
+type Ready = (Arc<Waiter>, Box<[u8]>);
+
 thread_local! {
     /// Waiters whose keys were changed by this thread, in the order they are to be served.
-    static READY: RefCell<Vec<Arc<Waiter>>> = const { RefCell::new(Vec::new()) };
+    static READY: RefCell<Vec<Ready>> = const { RefCell::new(Vec::new()) };
     static ANY_READY: Cell<bool> = const { Cell::new(false) };
 }
 
 impl KeyListener for Waiter {
-    fn key_changed(&self, _key: &[u8]) {
+    fn key_changed(&self, key: &[u8]) {
         if let Some(me) = self.me.upgrade() {
-            READY.with_borrow_mut(|ready| ready.push(me));
+            READY.with_borrow_mut(|ready| ready.push((me, key.into())));
             ANY_READY.set(true);
         }
+    }
+
+    fn rephrase(&self, args: Vec<Box<[u8]>>) {
+        // A command begins to wait once.
+        let _ = self.rephrased.set(args);
     }
 }
 
 /// True when this thread changed keys that somebody waits for.
 #[inline]
-pub(super) fn any_ready() -> bool {
+pub fn any_ready() -> bool {
     ANY_READY.get()
 }
 
@@ -60,8 +70,8 @@ pub(super) fn any_ready() -> bool {
 #[cold]
 pub fn serve_ready(server: &Arc<Server>, view: &View, slot: usize) {
     while ANY_READY.replace(false) {
-        for waiter in READY.take() {
-            server.blocking.serve(server, view, &waiter, slot);
+        for (waiter, key) in READY.take() {
+            server.blocking.serve(server, view, &waiter, &key, slot);
         }
     }
 }
@@ -80,6 +90,7 @@ impl Waiter {
             db,
             command,
             args: args.iter().map(|arg| (*arg).into()).collect(),
+            rephrased: OnceLock::new(),
             ended: Mutex::new(false),
             done: AtomicBool::new(false),
             me: me.clone(),
@@ -91,16 +102,21 @@ impl Waiter {
         self.done.load(Acquire)
     }
 
+    fn args(&self) -> SmallVec<[&[u8]; 8]> {
+        let args = self.rephrased.get().unwrap_or(&self.args);
+        args.iter().map(|arg| &**arg).collect()
+    }
+
     /// Runs the command again; false if it still has to wait.
     fn run(
         &self,
         server: &Server,
         view: &View,
-        may_wait: bool,
+        attempt: Attempt<'_>,
         slot: usize,
         out: &mut Reply,
     ) -> bool {
-        let args: SmallVec<[&[u8]; 8]> = self.args.iter().map(|arg| &**arg).collect();
+        let args = self.args();
         let me = self.me.upgrade().map(|me| me as Arc<dyn KeyListener>);
         let env = Env {
             dataset: &view.dataset,
@@ -114,17 +130,17 @@ impl Waiter {
                 false => Some(&*server.log),
             },
             in_transaction: false,
-            waiter: me.as_ref().filter(|_| may_wait),
+            waiter: me.as_ref().filter(|_| attempt != Attempt::Last),
         };
         let mut effects = Effects::default();
-        let outcome = command::run(self.command, &args, &env, &mut effects, out);
+        let outcome = command::attempt(self.command, &args, &env, attempt, &mut effects, out);
         count(&server.stats[slot], &effects);
         !matches!(outcome, Outcome::Blocked { .. })
     }
 
     /// Nobody tells the waiter of its keys any more.
     fn deaf(&self, view: &View) {
-        let args: SmallVec<[&[u8]; 8]> = self.args.iter().map(|arg| &**arg).collect();
+        let args = self.args();
         let (Some(me), Some(db)) = (self.me.upgrade(), view.dataset.db(self.db as usize)) else {
             return;
         };
@@ -194,9 +210,9 @@ impl Blocking {
         true
     }
 
-    fn serve(&self, server: &Server, view: &View, waiter: &Waiter, slot: usize) {
+    fn serve(&self, server: &Server, view: &View, waiter: &Waiter, key: &[u8], slot: usize) {
         self.end(server, view, waiter, |out| {
-            waiter.run(server, view, true, slot, out)
+            waiter.run(server, view, Attempt::Changed(key), slot, out)
         });
     }
 
@@ -204,7 +220,7 @@ impl Blocking {
     pub(super) fn time_out(&self, server: &Server, view: &View, waiter: &Waiter) {
         let slot = server.aside();
         self.end(server, view, waiter, |out| {
-            waiter.run(server, view, false, slot, out)
+            waiter.run(server, view, Attempt::Last, slot, out)
         });
     }
 
@@ -220,7 +236,7 @@ impl Blocking {
                     out.error(UNBLOCKED);
                     return true;
                 }
-                waiter.run(server, view, false, server.aside(), out)
+                waiter.run(server, view, Attempt::Last, server.aside(), out)
             })
         })
     }

@@ -417,6 +417,7 @@ impl Entry {
             ValueRef::Hash(v) => v.len() > CHEAP,
             ValueRef::Set(v) => v.len() > CHEAP,
             ValueRef::Zset(v) => v.len() > CHEAP,
+            ValueRef::Stream(v) => v.weight() > CHEAP,
         }
     }
 

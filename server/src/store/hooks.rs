@@ -12,6 +12,9 @@ pub trait KeyListener: Send + Sync {
     /// `key` changed by a command that just ended. Called with the key's shard locked: must not touch
     /// the keyspace, block, or take long.
     fn key_changed(&self, key: &[u8]);
+
+    /// The command that waits is to be run again with `args` instead of its own. Called before it listens to any key.
+    fn rephrase(&self, _args: Vec<Box<[u8]>>) {}
 }
 
 /// A key and those who listen to it, in the order they began to.

@@ -20,6 +20,10 @@ pub struct Limits {
     pub zset_max_listpack_value: usize,
     /// `list-max-listpack-size`: elements of a list's node when positive; -1 to -5 mean 4 to 64 KiB.
     pub list_max_listpack_size: i32,
+    /// `stream-node-max-bytes`: bytes of a stream's node; 0: as many as may be.
+    pub stream_node_max_bytes: usize,
+    /// `stream-node-max-entries`: entries of a stream's node; 0: no limit.
+    pub stream_node_max_entries: i64,
     /// By `maxmemory-policy`.
     pub accesses: Accesses,
 }
@@ -34,6 +38,8 @@ impl Default for Limits {
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
             list_max_listpack_size: -2,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
             accesses: Accesses::Recency,
         }
     }

@@ -20,12 +20,15 @@ pub mod table;
 mod dense;
 pub mod elem;
 pub mod hash;
+pub mod item;
 pub mod limits;
 pub mod list;
+pub mod listpack;
 pub mod pack;
 pub mod random;
 pub mod set;
 mod small;
+pub mod stream;
 pub mod zset;
 
 pub use dataset::{Dataset, Db};

@@ -3,6 +3,7 @@
 use super::hash::Hash;
 use super::list::List;
 use super::set::Set;
+use super::stream::Stream;
 use super::zset::Zset;
 
 /// A value that owns itself.
@@ -18,6 +19,8 @@ pub enum Object {
     Set(Set),
     /// A sorted set.
     Zset(Zset),
+    /// A stream; large in itself.
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -29,6 +32,7 @@ impl Object {
             Object::Hash(v) => ValueRef::Hash(v),
             Object::Set(v) => ValueRef::Set(v),
             Object::Zset(v) => ValueRef::Zset(v),
+            Object::Stream(v) => ValueRef::Stream(v),
         }
     }
 }
@@ -46,6 +50,8 @@ pub enum ValueRef<'a> {
     Set(&'a Set),
     /// A sorted set.
     Zset(&'a Zset),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 /// The longest string `OBJECT ENCODING` calls `embstr`, in bytes.
@@ -60,6 +66,7 @@ impl ValueRef<'_> {
             ValueRef::Hash(_) => "hash",
             ValueRef::Set(_) => "set",
             ValueRef::Zset(_) => "zset",
+            ValueRef::Stream(_) => "stream",
         }
     }
 
@@ -73,6 +80,7 @@ impl ValueRef<'_> {
             ValueRef::Hash(v) => v.encoding(),
             ValueRef::Set(v) => v.encoding(),
             ValueRef::Zset(v) => v.encoding(),
+            ValueRef::Stream(v) => v.encoding(),
         }
     }
 
@@ -84,6 +92,7 @@ impl ValueRef<'_> {
             ValueRef::Hash(v) => Object::Hash(v.clone()),
             ValueRef::Set(v) => Object::Set(v.clone()),
             ValueRef::Zset(v) => Object::Zset(v.clone()),
+            ValueRef::Stream(v) => Object::Stream(Box::new(v.clone())),
         }
     }
 }

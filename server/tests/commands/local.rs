@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 
-use damselfly_server::command::{Effects, Env, Expiry, Journal, Origin, Outcome, find, run};
+use crate::order::now_ms;
+use damselfly_server::command::{Effects, Env, Expiry, Journal, Origin, Outcome, resolve, run};
 use damselfly_server::resp::Reply;
 use damselfly_server::resp::reply::Proto;
 use damselfly_server::store::{Dataset, Limits};
@@ -31,6 +32,7 @@ pub struct Local {
     proto: Proto,
     effects: Effects,
     told: Told,
+    origin: Origin,
 }
 
 impl Local {
@@ -41,6 +43,15 @@ impl Local {
             proto,
             effects: Effects::default(),
             told: Told::default(),
+            origin: Origin::Client,
+        }
+    }
+
+    /// A dataset that does what a master tells it.
+    pub fn replica(limits: Limits, proto: Proto) -> Local {
+        Local {
+            origin: Origin::Master,
+            ..Local::new(limits, proto)
         }
     }
 
@@ -48,25 +59,18 @@ impl Local {
     pub fn run<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Vec<u8> {
         let args: Vec<&[u8]> = args.iter().map(AsRef::as_ref).collect();
         let mut out = Reply::new(self.proto);
-        let command = find(args[0]).expect("a command of the table");
-        if !command.takes(args.len()) {
-            out.error(&format!(
-                "ERR wrong number of arguments for '{}' command",
-                command.name
-            ));
-            return out.take();
-        }
-        let command = match args.get(1) {
-            Some(name) if !command.subcommands.is_empty() => {
-                command.subcommand(name).expect("a known subcommand")
+        let command = match resolve(&args) {
+            Ok(command) => command,
+            Err(error) => {
+                out.error(&error.message());
+                return out.take();
             }
-            _ => command,
         };
         let env = Env {
             dataset: &self.dataset,
             db: 0,
-            now_ms: 1_700_000_000_000,
-            origin: Origin::Client,
+            now_ms: now_ms(),
+            origin: self.origin,
             expiry: Expiry::Remove,
             limits: &self.limits,
             journal: Some(&self.told),

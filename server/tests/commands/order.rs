@@ -11,6 +11,8 @@ pub enum Order {
     Pairs,
     /// Those of the second element, after a cursor.
     Scanned(usize),
+    /// Not at all, but times are only told as long ago, roughly.
+    Timed,
 }
 
 /// The order of a command's reply.
@@ -24,6 +26,7 @@ pub fn of(args: &[Vec<u8>]) -> Order {
         "HRANDFIELD" if has("WITHVALUES") => Order::Pairs,
         "ZRANDMEMBER" if has("WITHSCORES") => Order::Pairs,
         "HRANDFIELD" | "ZRANDMEMBER" => Order::Any,
+        "XPENDING" | "XINFO" => Order::Timed,
         "SSCAN" => Order::Scanned(1),
         "HSCAN" | "ZSCAN" => Order::Scanned(2),
         _ => Order::Kept,
@@ -36,6 +39,7 @@ pub fn normal(reply: &[u8], order: Order) -> Vec<u8> {
         Order::Kept => reply.to_vec(),
         Order::Any => sorted(reply, 1),
         Order::Pairs => sorted(reply, 2),
+        Order::Timed => timed(reply),
         Order::Scanned(group) => {
             let (head, parts) = split(reply);
             let [cursor, elems] = &parts[..] else {
@@ -54,6 +58,44 @@ fn sorted(reply: &[u8], group: usize) -> Vec<u8> {
     let mut groups: Vec<Vec<u8>> = parts.chunks(group).map(<[&[u8]]>::concat).collect();
     groups.sort();
     [head, groups.concat()].concat()
+}
+
+/// `reply` with idle times and times of day rounded: both servers were asked, but not in the same millisecond.
+fn timed(reply: &[u8]) -> Vec<u8> {
+    let (head, parts) = split(reply);
+    // An entry of XPENDING: ID, consumer, idle time, deliveries.
+    if let [id, name, idle, count] = &parts[..]
+        && id.starts_with(b"$")
+        && name.starts_with(b"$")
+        && idle.starts_with(b":")
+    {
+        return [&head, *id, *name, &ago(number(idle)), *count].concat();
+    }
+    let mut out = head;
+    for (i, part) in parts.iter().enumerate() {
+        let name = i.checked_sub(1).map_or(&b""[..], |before| parts[before]);
+        let is_int = part.starts_with(b":");
+        out.extend(match name {
+            b"$4\r\nidle\r\n" if is_int => ago(number(part)),
+            b"$9\r\nseen-time\r\n" if is_int => ago(now_ms() - number(part)),
+            // When an entry was delivered.
+            _ if is_int && number(part) >= 1000 => ago(now_ms() - number(part)),
+            _ => timed(part),
+        });
+    }
+    out
+}
+
+/// A time so long ago, in steps that no test takes long enough to cross.
+fn ago(millis: i64) -> Vec<u8> {
+    const STEP: i64 = 5_000_000;
+    format!(":{}\r\n", (millis + STEP / 5).div_euclid(STEP)).into_bytes()
+}
+
+/// Unix time in milliseconds.
+pub fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("after 1970").as_millis() as i64
 }
 
 /// The header of a reply and its elements; none if it is not an aggregate.

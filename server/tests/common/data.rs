@@ -100,6 +100,25 @@ pub fn seed(client: &mut Client) {
                 .map(str::to_owned)
                 .to_vec(),
         ));
+        for n in 1..=250 {
+            let (id, value) = (format!("{n}-1"), format!("value {n}"));
+            let mut add = with("XADD", "stream:big", vec![id, "n".into(), n.to_string()]);
+            add.extend([b"text".to_vec(), value.into_bytes()]);
+            commands.push(add);
+        }
+        for line in [
+            "XADD stream:small 5-5 field value",
+            "XDEL stream:big 17-1 250-1",
+            "XGROUP CREATE stream:big group 0",
+            "XGROUP CREATE stream:big new $",
+            "XREADGROUP GROUP group ann COUNT 120 STREAMS stream:big >",
+            "XREADGROUP GROUP group bob COUNT 20 STREAMS stream:big >",
+            "XACK stream:big group 3-1 4-1 121-1",
+            "XCLAIM stream:big group cyd 0 6-1 7-1",
+            "XGROUP CREATE stream:empty g 0 MKSTREAM",
+        ] {
+            commands.push(line.split(' ').map(|w| w.as_bytes().to_vec()).collect());
+        }
         for (i, key) in ["str:int", "list:big", "hash:small", "set:ints", "zset:big"]
             .iter()
             .enumerate()
@@ -164,7 +183,7 @@ fn write(rng: &mut Rng) -> String {
     let k = rng.below(40);
     let (i, v) = (rng.below(60), rng.below(1_000_000));
     let long = "L".repeat(1 + (v % 90) as usize);
-    match rng.below(44) {
+    match rng.below(56) {
         0 | 1 => format!("SET s{k} {v}"),
         2 => format!("SET s{k} {long} PX {}", 3_600_000 + v),
         3 => format!("APPEND s{k} {long}"),
@@ -202,20 +221,30 @@ fn write(rng: &mut Rng) -> String {
         38 => format!("DEL s{k} l{i} h{}", v % 40),
         39 => format!(
             "PEXPIRE {}{k} {}",
-            rng.pick(&["s", "l", "h", "t", "z"]),
+            rng.pick(&["s", "l", "h", "t", "z", "x"]),
             3_600_000 + v
         ),
-        40 => format!("PERSIST {}{k}", rng.pick(&["s", "l", "h", "t", "z"])),
+        40 => format!("PERSIST {}{k}", rng.pick(&["s", "l", "h", "t", "z", "x"])),
         41 => format!(
             "RENAME {0}{k} {0}{1}",
-            rng.pick(&["s", "l", "h", "t", "z"]),
+            rng.pick(&["s", "l", "h", "t", "z", "x"]),
             i % 40
         ),
         42 => format!(
             "COPY {0}{k} {0}{1} REPLACE",
-            rng.pick(&["s", "l", "h", "t", "z"]),
+            rng.pick(&["s", "l", "h", "t", "z", "x"]),
             i % 40
         ),
+        44 | 45 => format!("XADD x{k} * f{i} {v}"),
+        46 => format!("XADD x{k} * a {v} b {long}"),
+        47 => format!("XADD x{k} MAXLEN ~ {i} {v}-* a {i}"),
+        48 => format!("XTRIM x{k} MAXLEN {i}"),
+        49 => format!("XGROUP CREATE x{k} g 0 MKSTREAM"),
+        50 => format!("XREADGROUP GROUP g c{} COUNT 5 STREAMS x{k} >", i % 3),
+        51 => format!("XREADGROUP GROUP g n{} COUNT 2 NOACK STREAMS x{k} >", i % 3),
+        52 => format!("XAUTOCLAIM x{k} g c{} 0 0 COUNT 3", i % 3),
+        53 => format!("XGROUP SETID x{k} g {}", rng.pick(&["0", "$"])),
+        54 => format!("XGROUP DELCONSUMER x{k} g c{}", i % 3),
         _ => format!("SELECT {}", rng.pick(&[0, 0, 0, 1, 9])),
     }
 }

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{Client, Value};
-use damselfly_server::store::{Dataset, Snapshot, ValueRef};
+use damselfly_server::command::{Effects, Env, Expiry, Origin, resolve, run};
+use damselfly_server::resp::Reply;
+use damselfly_server::resp::reply::Proto;
+use damselfly_server::store::stream::Stream;
+use damselfly_server::store::{Dataset, Limits, Object, Snapshot, ValueRef};
 
 /// A value as its users see it, whatever its encoding.
 #[derive(Clone, PartialEq, Debug)]
@@ -14,6 +18,8 @@ pub enum Plain {
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
     /// Members in order with their scores' bits.
     Zset(Vec<(Vec<u8>, u64)>),
+    /// As `XINFO STREAM FULL` tells it, in words.
+    Stream(Vec<String>),
 }
 
 /// Value and expiry (milliseconds since 1970) by database and key.
@@ -63,8 +69,69 @@ pub fn value(client: &mut Client, key: &[u8]) -> Plain {
                     .collect(),
             )
         }
+        "stream" => {
+            let info = client.cmd(&[b"XINFO", &b"STREAM"[..], key, b"FULL", b"COUNT", b"0"]);
+            let mut words = Vec::new();
+            flatten(&info, &mut words);
+            Plain::Stream(words)
+        }
         other => panic!("a key of type {other}"),
     }
+}
+
+fn flatten(reply: &Value, words: &mut Vec<String>) {
+    match reply {
+        Value::Array(items) => items.iter().for_each(|item| flatten(item, words)),
+        Value::Nil => words.push("nil".into()),
+        Value::Int(int) => words.push(int.to_string()),
+        other => words.push(other.bytes().escape_ascii().to_string()),
+    }
+}
+
+/// What `XINFO STREAM FULL` answers of a stream of ours, as [`flatten`] writes it.
+fn told(stream: &Stream) -> Vec<String> {
+    let mut out = Reply::new(Proto::Resp2);
+    let dataset = Dataset::new(1);
+    dataset.dbs()[0].insert_loaded(b"k", Object::Stream(Box::new(stream.clone())), None);
+    let args: [&[u8]; 6] = [b"XINFO", b"STREAM", b"k", b"FULL", b"COUNT", b"0"];
+    let env = Env {
+        dataset: &dataset,
+        db: 0,
+        now_ms: 0,
+        origin: Origin::Client,
+        expiry: Expiry::Ignore,
+        limits: &Limits::default(),
+        journal: None,
+        in_transaction: false,
+        waiter: None,
+    };
+    let command = resolve(&args).expect("a command");
+    run(command, &args, &env, &mut Effects::default(), &mut out);
+    words_of(out.as_bytes())
+}
+
+/// The same of a reply in RESP2.
+fn words_of(mut reply: &[u8]) -> Vec<String> {
+    let mut words = Vec::new();
+    while !reply.is_empty() {
+        let end = reply.iter().position(|&b| b == b'\r').expect("a line");
+        let (kind, line) = (
+            reply[0],
+            String::from_utf8_lossy(&reply[1..end]).into_owned(),
+        );
+        reply = &reply[end + 2..];
+        match (kind, line.as_str()) {
+            (b'*' | b'$', "-1") => words.push("nil".into()),
+            (b'*', _) => {}
+            (b'$', len) => {
+                let len: usize = len.parse().expect("a length");
+                words.push(reply[..len].escape_ascii().to_string());
+                reply = &reply[len + 2..];
+            }
+            _ => words.push(line),
+        }
+    }
+    words
 }
 
 fn strings(reply: &Value) -> Vec<Vec<u8>> {
@@ -103,6 +170,7 @@ pub fn plain(value: ValueRef<'_>) -> Plain {
                 .map(|(member, score)| (member.to_vec(), score.to_bits()))
                 .collect(),
         ),
+        ValueRef::Stream(stream) => Plain::Stream(told(stream)),
     }
 }
 

@@ -123,6 +123,72 @@ pub fn fill(client: &mut Client) {
                 );
             }
         }
+        for count in [1, 90, 450] {
+            let key = format!("stream:{count}");
+            for n in 1..=count {
+                let (id, name, value) = (format!("{}-{n}0", n / 3 + 1), text(n % 3), text(n));
+                let entry: [&[u8]; 7] = [
+                    b"XADD",
+                    key.as_bytes(),
+                    id.as_bytes(),
+                    b"f",
+                    &value,
+                    b"g",
+                    b"-5",
+                ];
+                run(client, &entry[..if n % 4 == 0 { 5 } else { 7 }]);
+                if n % 50 == 1 {
+                    let other = format!("{}-{n}5", n / 3 + 1);
+                    run(
+                        client,
+                        &[
+                            b"XADD",
+                            key.as_bytes(),
+                            other.as_bytes(),
+                            &name,
+                            &noise(3000, 3),
+                        ],
+                    );
+                    run(client, &[b"XDEL", key.as_bytes(), id.as_bytes()]);
+                }
+            }
+            let group = |client: &mut Client, rest: &str| {
+                let words: Vec<&[u8]> = rest.split(' ').map(str::as_bytes).collect();
+                run(client, &words);
+            };
+            group(client, &format!("XGROUP CREATE {key} group 0"));
+            group(
+                client,
+                &format!("XGROUP CREATE {key} 12345 $ ENTRIESREAD {count}"),
+            );
+            group(client, &format!("XGROUP CREATECONSUMER {key} group idler"));
+            for consumer in ["zoe", "ann", "77"] {
+                group(
+                    client,
+                    &format!("XREADGROUP GROUP group {consumer} COUNT 20 STREAMS {key} >"),
+                );
+            }
+            group(
+                client,
+                &format!("XCLAIM {key} group bob 0 1-20 2-30 RETRYCOUNT 500"),
+            );
+            group(client, &format!("XACK {key} group 2-40"));
+        }
+        run(
+            client,
+            &[b"XADD", b"trimmed", b"MAXLEN", b"0", b"5-5", b"f", b"v"],
+        );
+        run(
+            client,
+            &[
+                b"XGROUP",
+                b"CREATE",
+                b"empty stream",
+                b"g",
+                b"$",
+                b"MKSTREAM",
+            ],
+        );
         let long: Vec<_> = (1..9).map(|n| noise(n * n * 1_500, n as u64)).collect();
         // Where a listpack's lengths, of an element and of it with its header, take one more byte.
         let edges = [61..67, 123..130, 4092..4099, 16_374..16_385];

@@ -9,7 +9,7 @@ mod common;
 mod programs;
 
 use common::*;
-use programs::{EXPIRING, PROGRAM, RESTORES, WAITS};
+use programs::{BEFORE_WAITS, EXPIRING, PROGRAM, RESTORES, STREAMS, WAITS};
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -232,7 +232,8 @@ fn unescape(word: &str) -> Vec<u8> {
 #[test]
 fn every_write_is_told_as_a_stock_master_tells_it() {
     let mut pair = Pair::new();
-    for line in PROGRAM.lines().map(str::trim).filter(|l| !l.is_empty()) {
+    let lines = PROGRAM.lines().chain(STREAMS.lines());
+    for line in lines.map(str::trim).filter(|l| !l.is_empty()) {
         pair.run(line);
     }
     pair.run("SET dumped 1");
@@ -274,6 +275,7 @@ fn expired_keys_are_removed_by_the_master_and_told() {
 fn who_is_served_after_a_wait_is_told_as_what_it_did() {
     let mut pair = Pair::new();
     for (waits, serves) in WAITS {
+        BEFORE_WAITS.iter().for_each(|line| pair.run(line));
         let mut waiting = Vec::new();
         for server in &pair.servers {
             let mut client = server.client();

@@ -26,7 +26,143 @@ pub const WAITS: &[(&str, &[&str])] = &[
         "BLPOP l 0",
         &["SELECT 3", "RPUSH l a", "SELECT 0", "RPUSH l b"],
     ),
+    (
+        "XREAD BLOCK 0 STREAMS x y $ $",
+        &["SET z 1", "XADD y 5-5 f v"],
+    ),
+    (
+        "XREAD BLOCK 0 STREAMS x 7-7",
+        &["XADD x 6-6 f v", "XADD x 7-8 f v"],
+    ),
+    (
+        "XREAD BLOCK 0 STREAMS x $",
+        &[
+            "SET x 1",
+            "DEL x",
+            "MULTI",
+            "XADD x 1-1 f v",
+            "XADD x 1-2 f v",
+            "EXEC",
+        ],
+    ),
+    (
+        "XREAD BLOCK 0 STREAMS x $",
+        &["MULTI", "XADD x 1-1 f v", "XDEL x 1-1", "EXEC"],
+    ),
+    (
+        "XREAD BLOCK 0 STREAMS x y $ $",
+        &["MULTI", "XADD y 1-1 f v", "XADD x 1-1 f v", "EXEC"],
+    ),
+    (
+        "XREAD BLOCK 0 STREAMS x $",
+        &["XADD other 3-3 f v", "RENAME other x"],
+    ),
+    (
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS x >",
+        &["XADD x 1-1 f v"],
+    ),
+    (
+        "XREADGROUP GROUP g c COUNT 1 BLOCK 0 NOACK STREAMS x >",
+        &["MULTI", "XADD x 1-1 f v", "XADD x 1-2 f v", "EXEC"],
+    ),
+    (
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS x >",
+        &["XGROUP DESTROY x g"],
+    ),
+    ("XREADGROUP GROUP g c BLOCK 0 STREAMS x >", &["DEL x"]),
+    ("XREADGROUP GROUP g c BLOCK 0 STREAMS x >", &["SET x 1"]),
+    (
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS x >",
+        &["MULTI", "DEL x", "RPUSH x 1", "EXEC"],
+    ),
+    ("XREADGROUP GROUP g c BLOCK 0 STREAMS x >", &["RENAME x y"]),
+    ("XREADGROUP GROUP g c BLOCK 0 STREAMS x >", &["FLUSHDB"]),
+    (
+        "XREADGROUP GROUP g c BLOCK 0 STREAMS x >",
+        &["XGROUP SETID x g 0", "XSETID x 3-3", "XADD x 3-4 f v"],
+    ),
 ];
+
+/// What is there before each wait.
+pub const BEFORE_WAITS: &[&str] = &["XGROUP CREATE x g $ MKSTREAM"];
+
+/// Streams, to be run after [`PROGRAM`].
+pub const STREAMS: &str = "
+    FLUSHALL
+    SELECT 0
+    XADD x 1-1 f v
+    XADD x 1-* f v
+    XADD x NOMKSTREAM 2-0 f v
+    XADD nostream NOMKSTREAM 2-0 f v
+    XADD x 1-1 f v
+    XADD x MAXLEN 2 3-1 f v
+    XADD x MAXLEN = 5 4-* f v
+    XADD x MAXLEN ~ 1 5-* f v
+    XADD x MAXLEN ~ 1 LIMIT 5 6-1 f v g w
+    XADD x MINID ~ 3 7-1 f v g w
+    XDEL x 3-1
+    XDEL x 3-1 nonsense
+    XADD x MINID ~ 3 8-1 f v g w
+    XADD x MINID 4 9-1 f v
+    XTRIM x MAXLEN ~ 1
+    XTRIM x MAXLEN 100
+    XTRIM x MAXLEN = 3
+    XTRIM x MINID ~ 1 LIMIT 10
+    XTRIM x MINID 8
+    XADD a 1-1 f 1
+    XADD a 2-1 f 2
+    XADD a 3-1 f 3
+    XADD a 4-1 f 4
+    XADD a 5-1 f 5
+    XSETID a 9-9
+    XSETID a 9-9 ENTRIESADDED 20 MAXDELETEDID 1-0
+    XGROUP CREATE a g 0
+    XGROUP CREATE a h $ ENTRIESREAD 3
+    XGROUP CREATE a g 0
+    XGROUP CREATE new g $ MKSTREAM
+    XGROUP CREATECONSUMER a g c0
+    XGROUP CREATECONSUMER a g c0
+    XREADGROUP GROUP g c1 COUNT 2 STREAMS a >
+    XREADGROUP GROUP g c1 COUNT 1 STREAMS a new > >
+    XREADGROUP GROUP g c1 STREAMS a 0
+    XREADGROUP GROUP g c2 STREAMS a 0
+    XREADGROUP GROUP g c3 NOACK STREAMS a 0
+    XREADGROUP GROUP g c4 COUNT 1 NOACK STREAMS a >
+    XREADGROUP GROUP h c1 STREAMS a >
+    XACK a g 1-1 9-9
+    XACK a g 1-1
+    XCLAIM a g c2 0 2-1
+    XCLAIM a g c2 0 2-1 9-9 JUSTID
+    XCLAIM a g c2 1000000 2-1
+    XCLAIM a g c5 1000000 2-1
+    XCLAIM a g c2 0 1-1 FORCE RETRYCOUNT 5
+    XCLAIM a g c2 0 8-8 LASTID 7-7
+    XCLAIM a g c2 0 1-1 LASTID 7-8
+    XDEL a 2-1
+    XCLAIM a g c3 0 2-1
+    XAUTOCLAIM a g c3 0 0
+    XDEL a 3-1
+    XAUTOCLAIM a g c6 0 0
+    XAUTOCLAIM a g c7 0 0 JUSTID
+    XAUTOCLAIM a g c8 1000000 0
+    XGROUP SETID a g 0
+    XGROUP SETID a g $ ENTRIESREAD 4
+    XGROUP DELCONSUMER a g c1
+    XGROUP DELCONSUMER a g nobody
+    XGROUP DESTROY a h
+    XGROUP DESTROY a h
+    XADD a 10-1 f v
+    MULTI
+    XREADGROUP GROUP g c1 STREAMS a >
+    XADD a 11-1 f v
+    XREADGROUP GROUP g c1 BLOCK 0 STREAMS a >
+    EXEC
+    XREAD STREAMS a 0
+    XPENDING a g
+    COPY a b
+    RENAME b c
+    FLUSHALL
+";
 
 /// Keys whose time comes while it `sleep`s.
 pub const EXPIRING: &str = "

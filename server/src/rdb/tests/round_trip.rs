@@ -10,6 +10,7 @@ use crate::rdb::write::{self, Facts, Replication, Writer};
 use crate::store::hash::Hash;
 use crate::store::list::{End, List};
 use crate::store::set::Set;
+use crate::store::stream::{Group, Id, NewId, Pending, Stream};
 use crate::store::zset::Zset;
 use crate::store::{Limits, Object};
 
@@ -76,7 +77,62 @@ fn object() -> impl Strategy<Value = Object> {
             }
             Object::Zset(zset)
         }),
+        stream().prop_map(|stream| Object::Stream(Box::new(stream))),
     ]
+}
+
+/// A stream that went through something, with groups that have read some of it.
+fn stream() -> impl Strategy<Value = Stream> {
+    let limits = Limits {
+        stream_node_max_entries: 5,
+        ..Limits::default()
+    };
+    let entry = (0u64..9, prop::collection::vec((text(), text()), 1..4));
+    let entries = prop::collection::vec(entry, 0..30);
+    let deleted = prop::collection::vec(any::<prop::sample::Index>(), 0..8);
+    let group = (
+        text(),
+        any::<u64>(),
+        -1i64..100,
+        prop::collection::vec((0usize..4, any::<i64>(), any::<u8>()), 0..9),
+    );
+    (entries, deleted, prop::collection::vec(group, 0..4)).prop_map(
+        move |(entries, deleted, groups)| {
+            let mut stream = Stream::new();
+            let mut ids = Vec::new();
+            for (step, fields) in &entries {
+                let ms = stream.marks().last.ms.wrapping_add(step << 40);
+                let id = stream.new_id(NewId::Of(ms)).expect("time goes on");
+                let fields: Vec<[&[u8]; 2]> =
+                    fields.iter().map(|(f, v)| [&f[..], &v[..]]).collect();
+                stream.add(id, &fields, &limits);
+                ids.push(id);
+            }
+            for index in deleted {
+                if !ids.is_empty() {
+                    stream.delete(*index.get(&ids));
+                }
+            }
+            for (name, ms, read, pending) in groups {
+                let mut group = Group::new(Id { ms, seq: 7 }, read);
+                for (who, time, count) in pending {
+                    let name = format!("consumer{who}");
+                    let found = group.find(name.as_bytes());
+                    let owner = found.unwrap_or_else(|| group.add_consumer(name.as_bytes(), time));
+                    let (id, count) = (
+                        Id {
+                            ms: u64::from(count),
+                            seq: 1,
+                        },
+                        u64::from(count),
+                    );
+                    group.set_pending(id, Pending { owner, time, count });
+                }
+                stream.add_group(&name, group);
+            }
+            stream
+        },
+    )
 }
 
 type Keys = std::collections::BTreeMap<(u32, Vec<u8>), (Object, Option<i64>)>;

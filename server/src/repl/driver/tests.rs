@@ -73,6 +73,8 @@ impl Hooks for Noting {
     }
 
     fn publish(&self, _: bool, _: &[u8], _: &[u8]) {}
+
+    fn serve_waiting(&self, _: &View) {}
 }
 
 struct Rig {

@@ -3,11 +3,16 @@
 //! Total size (4 bytes, little endian), count (2 bytes, 65535 = count them), elements, 0xff. An element is
 //! an encoding byte with its data, then the length of both once more, readable backwards.
 
-use super::error::Fault;
 use super::item::Item;
-use crate::store::num::parse_i64;
+use super::num::parse_i64;
 
-const HEADER: usize = 6;
+/// What is wrong with bytes that were meant to be a value, or a part of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(pub &'static str);
+
+/// Bytes before the first element.
+pub const HEADER: usize = 6;
 const END: u8 = 0xff;
 /// The count says nothing: there are this many elements or more.
 const UNCOUNTED: u16 = u16::MAX;
@@ -46,55 +51,15 @@ impl<'a> Items<'a> {
     }
 
     fn take(&mut self) -> Result<Option<Item<'a>>, Fault> {
-        const SHORT: Fault = Fault("a listpack element reaches past the end");
-        let rest = self.rest;
-        let &first = rest.first().ok_or(SHORT)?;
-        if first == END {
-            return match (rest.len(), self.promised) {
+        if self.rest.first() == Some(&END) {
+            return match (self.rest.len(), self.promised) {
                 (1, None | Some(0)) => Ok(None),
                 (1, _) => Err(Fault("a listpack has fewer elements than it says")),
                 _ => Err(Fault("a listpack has bytes after its end")),
             };
         }
-        let int = |at: usize| rest.get(at).copied().ok_or(SHORT);
-        let bytes = |at: usize, len: usize| {
-            let end = at.checked_add(len).ok_or(SHORT)?;
-            Ok((Item::Bytes(rest.get(at..end).ok_or(SHORT)?), end))
-        };
-        let (item, len) = match first {
-            0x00..=0x7f => (Item::Int(first.into()), 1),
-            0x80..=0xbf => bytes(1, usize::from(first & 0x3f))?,
-            0xc0..=0xdf => {
-                // Thirteen bits of two's complement: shift the sign up, and back down.
-                let raw = u16::from_be_bytes([first, int(1)?]) << 3;
-                (Item::Int((raw as i16 >> 3).into()), 2)
-            }
-            0xe0..=0xef => bytes(2, usize::from(first & 0x0f) << 8 | usize::from(int(1)?))?,
-            0xf0 => {
-                let len = u32::from_le_bytes([int(1)?, int(2)?, int(3)?, int(4)?]);
-                bytes(5, len as usize)?
-            }
-            0xf1 => (Item::Int(i16::from_le_bytes([int(1)?, int(2)?]).into()), 3),
-            0xf2 => {
-                let raw = i32::from_le_bytes([0, int(1)?, int(2)?, int(3)?]);
-                (Item::Int((raw >> 8).into()), 4)
-            }
-            0xf3 => {
-                let raw = [int(1)?, int(2)?, int(3)?, int(4)?];
-                (Item::Int(i32::from_le_bytes(raw).into()), 5)
-            }
-            0xf4 => {
-                let raw = rest.get(1..9).and_then(<[u8]>::first_chunk).ok_or(SHORT)?;
-                (Item::Int(i64::from_le_bytes(*raw)), 9)
-            }
-            _ => return Err(Fault("a listpack element has an unknown encoding")),
-        };
-        let mut back = [0; 5];
-        let back = back_length(len, &mut back);
-        let after = rest.get(len..).ok_or(SHORT)?;
-        self.rest = after
-            .strip_prefix(back)
-            .ok_or(Fault("a listpack element's two lengths differ"))?;
+        let (item, len) = element(self.rest)?;
+        self.rest = &self.rest[len..];
         if let Some(promised) = &mut self.promised {
             *promised = promised
                 .checked_sub(1)
@@ -102,6 +67,64 @@ impl<'a> Items<'a> {
         }
         Ok(Some(item))
     }
+}
+
+/// The element that `rest` begins with, and the bytes it takes.
+pub fn element(rest: &[u8]) -> Result<(Item<'_>, usize), Fault> {
+    const SHORT: Fault = Fault("a listpack element reaches past the end");
+    let &first = rest.first().ok_or(SHORT)?;
+    let int = |at: usize| rest.get(at).copied().ok_or(SHORT);
+    let bytes = |at: usize, len: usize| {
+        let end = at.checked_add(len).ok_or(SHORT)?;
+        Ok((Item::Bytes(rest.get(at..end).ok_or(SHORT)?), end))
+    };
+    let (item, len) = match first {
+        0x00..=0x7f => (Item::Int(first.into()), 1),
+        0x80..=0xbf => bytes(1, usize::from(first & 0x3f))?,
+        0xc0..=0xdf => {
+            // Thirteen bits of two's complement: shift the sign up, and back down.
+            let raw = u16::from_be_bytes([first, int(1)?]) << 3;
+            (Item::Int((raw as i16 >> 3).into()), 2)
+        }
+        0xe0..=0xef => bytes(2, usize::from(first & 0x0f) << 8 | usize::from(int(1)?))?,
+        0xf0 => {
+            let len = u32::from_le_bytes([int(1)?, int(2)?, int(3)?, int(4)?]);
+            bytes(5, len as usize)?
+        }
+        0xf1 => (Item::Int(i16::from_le_bytes([int(1)?, int(2)?]).into()), 3),
+        0xf2 => {
+            let raw = i32::from_le_bytes([0, int(1)?, int(2)?, int(3)?]);
+            (Item::Int((raw >> 8).into()), 4)
+        }
+        0xf3 => {
+            let raw = [int(1)?, int(2)?, int(3)?, int(4)?];
+            (Item::Int(i32::from_le_bytes(raw).into()), 5)
+        }
+        0xf4 => {
+            let raw = rest.get(1..9).and_then(<[u8]>::first_chunk).ok_or(SHORT)?;
+            (Item::Int(i64::from_le_bytes(*raw)), 9)
+        }
+        _ => return Err(Fault("a listpack element has an unknown encoding")),
+    };
+    let mut back = [0; 5];
+    let back = back_length(len, &mut back);
+    match rest.get(len..).is_some_and(|after| after.starts_with(back)) {
+        true => Ok((item, len + back.len())),
+        false => Err(Fault("a listpack element's two lengths differ")),
+    }
+}
+
+/// Where the element begins that ends before byte `end` of `bytes`.
+pub fn before(bytes: &[u8], end: usize) -> Option<usize> {
+    let mut len = 0;
+    for size in 1..=5 {
+        let byte = *bytes.get(end.checked_sub(size)?)?;
+        len |= usize::from(byte & 0x7f) << (7 * (size - 1));
+        if byte & 0x80 == 0 {
+            return end.checked_sub(size + len);
+        }
+    }
+    None
 }
 
 impl<'a> Iterator for Items<'a> {
@@ -157,53 +180,13 @@ impl<'v> Builder<'v> {
 
     /// Appends an element; digits in canonical form become an integer, as Redis does it.
     pub fn push(&mut self, element: &[u8]) {
-        match parse_i64(element) {
-            Some(int) => self.push_int(int),
-            None => self.push_bytes(element),
-        }
+        put(element, self.out);
+        self.count += 1;
     }
 
     /// Appends the digits of an integer.
     pub fn push_int(&mut self, int: i64) {
-        let start = self.out.len();
-        let le = int.to_le_bytes();
-        match int {
-            0..=127 => self.out.push(le[0]),
-            -4096..=4095 => {
-                self.out.push(0xc0 | (le[1] & 0x1f));
-                self.out.push(le[0]);
-            }
-            -0x8000..=0x7fff => self.tagged(0xf1, &le[..2]),
-            -0x80_0000..=0x7f_ffff => self.tagged(0xf2, &le[..3]),
-            -0x8000_0000..=0x7fff_ffff => self.tagged(0xf3, &le[..4]),
-            _ => self.tagged(0xf4, &le),
-        }
-        self.close(start);
-    }
-
-    fn push_bytes(&mut self, bytes: &[u8]) {
-        let start = self.out.len();
-        let len = bytes.len();
-        match len {
-            0..=63 => self.out.push(0x80 | len as u8),
-            64..=4095 => self
-                .out
-                .extend_from_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
-            _ => self.tagged(0xf0, &(len as u32).to_le_bytes()),
-        }
-        self.out.extend_from_slice(bytes);
-        self.close(start);
-    }
-
-    fn tagged(&mut self, tag: u8, bytes: &[u8]) {
-        self.out.push(tag);
-        self.out.extend_from_slice(bytes);
-    }
-
-    fn close(&mut self, start: usize) {
-        let mut back = [0; 5];
-        let len = self.out.len() - start;
-        self.out.extend_from_slice(back_length(len, &mut back));
+        put_int(int, self.out);
         self.count += 1;
     }
 
@@ -220,12 +203,93 @@ impl<'v> Builder<'v> {
     /// Ends the listpack. Its size must be below 4 GiB.
     pub fn finish(self) {
         self.out.push(END);
-        let total = (self.out.len() - self.start) as u32;
-        let count = u16::try_from(self.count).unwrap_or(UNCOUNTED);
-        let header = &mut self.out[self.start..self.start + HEADER];
-        header[..4].copy_from_slice(&total.to_le_bytes());
-        header[4..].copy_from_slice(&count.to_le_bytes());
+        seal(&mut self.out[self.start..], self.count);
     }
+}
+
+/// Writes the header of a whole listpack of `count` elements.
+fn seal(pack: &mut [u8], count: usize) {
+    let total = pack.len() as u32;
+    let count = u16::try_from(count).unwrap_or(UNCOUNTED);
+    pack[..4].copy_from_slice(&total.to_le_bytes());
+    pack[4..HEADER].copy_from_slice(&count.to_le_bytes());
+}
+
+/// Appends `added` elements, which `fill` writes with [`put`] and [`put_int`], to the whole listpack `pack`.
+pub fn extend(pack: &mut Vec<u8>, added: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+    pack.pop();
+    fill(pack);
+    pack.push(END);
+    // Once it is not counted, it never is again.
+    let count = usize::from(u16::from_le_bytes([pack[4], pack[5]]));
+    seal(pack, count.saturating_add(added).min(UNCOUNTED.into()));
+}
+
+/// Puts an integer in place of the element at byte `at` of the whole listpack `pack`.
+pub fn replace_int(pack: &mut Vec<u8>, at: usize, int: i64) {
+    let Ok((_, len)) = element(&pack[at..]) else {
+        return;
+    };
+    // Written behind the end, then moved to its place.
+    let end = pack.len();
+    put_int(int, pack);
+    let new = pack.len() - end;
+    if new == len {
+        pack.copy_within(end.., at);
+        pack.truncate(end);
+        return;
+    }
+    pack[at + len..].rotate_right(new);
+    pack.drain(at..at + len);
+    let total = pack.len() as u32;
+    pack[..4].copy_from_slice(&total.to_le_bytes());
+}
+
+/// Appends an element to `out`; digits in canonical form become an integer, as Redis does it.
+pub fn put(element: &[u8], out: &mut Vec<u8>) {
+    match parse_i64(element) {
+        Some(int) => put_int(int, out),
+        None => put_bytes(element, out),
+    }
+}
+
+/// Appends an integer, which stands for its digits, to `out`.
+pub fn put_int(int: i64, out: &mut Vec<u8>) {
+    let start = out.len();
+    let le = int.to_le_bytes();
+    match int {
+        0..=127 => out.push(le[0]),
+        -4096..=4095 => out.extend_from_slice(&[0xc0 | (le[1] & 0x1f), le[0]]),
+        -0x8000..=0x7fff => tagged(0xf1, &le[..2], out),
+        -0x80_0000..=0x7f_ffff => tagged(0xf2, &le[..3], out),
+        -0x8000_0000..=0x7fff_ffff => tagged(0xf3, &le[..4], out),
+        _ => tagged(0xf4, &le, out),
+    }
+    close(start, out);
+}
+
+fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    let len = bytes.len();
+    match len {
+        0..=63 => out.push(0x80 | len as u8),
+        64..=4095 => out.extend_from_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
+        _ => tagged(0xf0, &(len as u32).to_le_bytes(), out),
+    }
+    out.extend_from_slice(bytes);
+    close(start, out);
+}
+
+fn tagged(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(tag);
+    out.extend_from_slice(bytes);
+}
+
+/// Writes the length of what was written since `start`, readable backwards.
+fn close(start: usize, out: &mut Vec<u8>) {
+    let mut back = [0; 5];
+    let len = out.len() - start;
+    out.extend_from_slice(back_length(len, &mut back));
 }
 
 #[cfg(test)]
@@ -264,6 +328,29 @@ mod tests {
         #[test]
         fn round_trip(elements in prop::collection::vec(element(), 0..12)) {
             let bytes = built(elements.iter().map(Vec::as_slice));
+            prop_assert_eq!(read(&bytes).unwrap(), elements);
+        }
+
+        #[test]
+        fn it_is_walked_backwards_changed_and_extended(
+            mut elements in prop::collection::vec(element(), 1..9), at in any::<prop::sample::Index>(), int in any::<i64>(),
+        ) {
+            let mut bytes = built(elements.iter().map(Vec::as_slice));
+            let mut starts = Vec::new();
+            let mut end = bytes.len() - 1;
+            while end > HEADER {
+                end = before(&bytes, end).unwrap();
+                starts.insert(0, end);
+            }
+            prop_assert_eq!(starts.len(), elements.len());
+            let at = at.index(elements.len());
+            replace_int(&mut bytes, starts[at], int);
+            elements[at] = int.to_string().into_bytes();
+            extend(&mut bytes, 2, |out| {
+                put(b"more", out);
+                put_int(-5, out);
+            });
+            elements.extend([b"more".to_vec(), b"-5".to_vec()]);
             prop_assert_eq!(read(&bytes).unwrap(), elements);
         }
 

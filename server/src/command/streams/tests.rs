@@ -1,0 +1,151 @@
+use crate::command::testing::Bench;
+use crate::command::{Attempt, Effects, Env, Outcome, attempt, resolve};
+use crate::resp::Reply;
+use crate::store::KeyListener;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// Keeps what it is to be run with again.
+#[derive(Default)]
+struct Waiter(Mutex<Option<Vec<Box<[u8]>>>>);
+
+impl KeyListener for Waiter {
+    fn key_changed(&self, _key: &[u8]) {}
+
+    fn rephrase(&self, args: Vec<Box<[u8]>>) {
+        *self.0.lock() = Some(args);
+    }
+}
+
+fn waiting() -> (Bench, Arc<Waiter>) {
+    let (mut bench, waiter) = (Bench::new(), Arc::new(Waiter::default()));
+    bench.waiter = Some(waiter.clone());
+    (bench, waiter)
+}
+
+/// Runs a command that waits again, since `key` changed; nothing if it waits on.
+fn again(bench: &mut Bench, line: &str, key: &str) -> Option<String> {
+    let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let env = Env {
+        dataset: &bench.dataset,
+        db: bench.db,
+        now_ms: bench.now_ms,
+        origin: bench.origin,
+        expiry: bench.expiry,
+        limits: &bench.limits,
+        journal: Some(&bench.told),
+        in_transaction: false,
+        waiter: bench.waiter.as_ref(),
+    };
+    let mut out = Reply::default();
+    let command = resolve(&words).unwrap();
+    let changed = Attempt::Changed(key.as_bytes());
+    let outcome = attempt(
+        command,
+        &words,
+        &env,
+        changed,
+        &mut Effects::default(),
+        &mut out,
+    );
+    let text = String::from_utf8_lossy(out.as_bytes())
+        .trim_end()
+        .replace("\r\n", " ");
+    match outcome {
+        Outcome::Blocked { .. } => None,
+        _ => Some(text),
+    }
+}
+
+#[test]
+fn a_reader_waits_for_what_comes_after_now() {
+    let (mut bench, waiter) = waiting();
+    bench.run("XADD s 5-1 f v");
+    assert_eq!(bench.run("XREAD BLOCK 1500 STREAMS s t $ 7"), "");
+    assert_eq!(bench.blocked, Some(Some(bench.now_ms + 1500)));
+    let args = waiter.0.lock().take().unwrap();
+    let line = args
+        .iter()
+        .map(|a| String::from_utf8_lossy(a))
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert_eq!(line, "XREAD BLOCK 1500 STREAMS s t 5-1 7-0");
+    bench.run("XADD t 6-1 f v");
+    assert_eq!(again(&mut bench, &line, "t"), None);
+    bench.run("SET t a-string");
+    assert_eq!(again(&mut bench, &line, "t"), None);
+    bench.run("XADD s 5-2 f v");
+    let reply = "*1 *2 $1 s *1 *2 $3 5-2 *2 $1 f $1 v";
+    assert_eq!(again(&mut bench, &line, "s").as_deref(), Some(reply));
+}
+
+#[test]
+fn a_consumer_that_waits_hears_that_its_group_has_gone() {
+    let (mut bench, _) = waiting();
+    let line = "XREADGROUP GROUP g c BLOCK 0 STREAMS s >";
+    bench.run("XGROUP CREATE s g 0 MKSTREAM");
+    assert_eq!(bench.run(line), "");
+    assert_eq!(bench.blocked, Some(None));
+    bench.run("XGROUP DESTROY s g");
+    let gone = "-NOGROUP the consumer group this client was blocked on no longer exists";
+    assert_eq!(again(&mut bench, line, "s").as_deref(), Some(gone));
+    bench.run("DEL s");
+    let gone = "-UNBLOCKED the stream key no longer exists";
+    assert_eq!(again(&mut bench, line, "s").as_deref(), Some(gone));
+    bench.run("SET s x");
+    assert_eq!(again(&mut bench, line, "s").as_deref(), Some(gone));
+}
+
+#[test]
+fn replicas_are_told_what_was_done() {
+    let mut bench = Bench::new();
+    bench.limits.stream_node_max_entries = 2;
+    let mut told = |line: &str, expected: &[&str]| {
+        bench.run(line);
+        assert_eq!(bench.told(), expected, "{line}");
+    };
+    told("XADD s * f v", &["0: XADD s 1000000-0 f v"]);
+    told("XADD s 1000000-* f v", &["0: XADD s 1000000-1 f v"]);
+    told("XADD s 2000000-0 f v", &["0: XADD s 2000000-0 f v"]);
+    told(
+        "XADD s MAXLEN ~ 2 LIMIT 100 * f v",
+        &["0: XADD s MAXLEN = 2 LIMIT 100 2000000-1 f v"],
+    );
+    told("XTRIM s MAXLEN ~ 1", &[]);
+    told(
+        "XTRIM s MINID ~ 3000000",
+        &["0: XTRIM s MINID = 18446744073709551615-18446744073709551615"],
+    );
+    told("XADD s 3000000-0 f v", &["0: XADD s 3000000-0 f v"]);
+    told("XGROUP CREATE s g 0", &["0: XGROUP CREATE s g 0"]);
+    told(
+        "XREADGROUP GROUP g c STREAMS s >",
+        &["0: XCLAIM s g c 0 3000000-0 TIME 1000000 RETRYCOUNT 1 FORCE JUSTID LASTID 3000000-0"],
+    );
+    told("XREADGROUP GROUP g c STREAMS s 0", &[]);
+    told("XACK s g 3000000-0 7-7", &["0: XACK s g 3000000-0 7-7"]);
+    told("XACK s g 3000000-0", &[]);
+    told("XGROUP CREATECONSUMER s g c", &[]);
+    told(
+        "XGROUP CREATECONSUMER s g d",
+        &["0: XGROUP CREATECONSUMER s g d"],
+    );
+}
+
+#[test]
+fn keys_of_readers_stand_behind_the_word() {
+    let keys = |line: &str| {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        super::read_keys(&words).to_vec()
+    };
+    assert_eq!(keys("XREAD STREAMS a b 1 2"), [2, 3]);
+    assert_eq!(keys("XREAD COUNT STREAMS STREAMS streams 1"), [4]);
+    assert_eq!(
+        keys("XREADGROUP GROUP streams c NOACK BLOCK 1 STREAMS k >"),
+        [8]
+    );
+    assert_eq!(keys("XREAD STREAMS a b 1"), []);
+    assert_eq!(keys("XREAD STREAMS"), []);
+    assert_eq!(keys("XREAD x STREAMS a 1"), []);
+    assert_eq!(keys("XREAD BLOCK"), []);
+}
