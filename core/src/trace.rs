@@ -149,26 +149,35 @@ impl Recorder {
         self.line(text, |l| l.bare("end"));
     }
 
-    fn line(&mut self, text: &mut String, write: impl FnOnce(&mut Line) -> &mut Line) {
-        let mut line = Line(String::new());
-        write(&mut line);
-        self.sum.add(&line.0);
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} ~{:08x}", line.0, self.sum.0);
+    /// A line is written for every batch of a stream, so it is made where it stays, and the sum by hand.
+    fn line(
+        &mut self,
+        text: &mut String,
+        write: impl for<'l, 't> FnOnce(&'l mut Line<'t>) -> &'l mut Line<'t>,
+    ) {
+        let begin = text.len();
+        write(&mut Line(text));
+        self.sum.add(&text[begin..]);
+        text.push_str(" ~");
+        for digit in (0..8).rev() {
+            let digit = self.sum.0 >> (4 * digit) & 0xf;
+            text.push(char::from_digit(digit, 16).unwrap_or('0'));
+        }
+        text.push('\n');
     }
 }
 
 /// A deed as the trace says it, without the `<` and the sum.
 pub fn deed<D: Text>(output: &Output<D>) -> String {
-    let mut line = Line(String::new());
-    line.deed(output);
-    line.0
+    let mut text = String::new();
+    Line(&mut text).deed(output);
+    text
 }
 
-/// A line in the making.
-struct Line(String);
+/// A line in the making, at the end of a text.
+struct Line<'t>(&'t mut String);
 
-impl Line {
+impl Line<'_> {
     fn bare(&mut self, text: &str) -> &mut Self {
         self.0.push_str(text);
         self
@@ -177,7 +186,8 @@ impl Line {
     fn word(&mut self, value: &dyn Display) -> &mut Self {
         self.0.push(' ');
         let begin = self.0.len();
-        let _ = write!(Escape(&mut self.0), "{value}");
+        // Writing to a String cannot fail.
+        let _ = write!(Escape(self.0), "{value}");
         if self.0.len() == begin {
             self.0.push('%');
         } else if &self.0[begin..] == "-" {

@@ -187,15 +187,14 @@ fn a_storm_on_one_io_thread() {
 fn the_record_of_a_storm_can_be_replayed() {
     let mut ours = weather(4, 15, &[]);
     assert!(ours.terminate().success());
-    let trace = ours.trace();
-    let text = fs::read_to_string(&trace).expect("read the trace");
+    let text = fs::read_to_string(ours.trace()).expect("read the trace");
     for word in ["> requested", "> commit", "< swap", "< apply", "end"] {
         assert!(
             text.contains(&format!("\n{word}")),
             "no {word} in the trace"
         );
     }
-    trace::replay(&trace).unwrap_or_else(|e| panic!("the replay fails: {e}"));
+    assert!(ours.replay() > 0);
 }
 
 #[test]
@@ -261,7 +260,7 @@ fn a_record_that_was_tampered_with_is_found_out() {
     }
 }
 
-fn replays(file: &Path, lines: &[String]) -> Result<String, String> {
+fn replays(file: &Path, lines: &[String]) -> Result<usize, String> {
     fs::write(file, lines.join("\n") + "\n").expect("write a trace");
     trace::replay(file)
 }

@@ -193,16 +193,16 @@ impl Server {
         self.replayed = true;
         let last = Some(self.trace()).filter(|trace| trace.exists());
         let traces = self.traces.iter().chain(&last);
-        traces
+        let inputs = traces
             .map(|trace| {
-                let said = trace::replay(trace);
-                let said = said.unwrap_or_else(|e| panic!("{}: {e}", trace.display()));
-                let mut words = said
-                    .split(' ')
-                    .filter_map(|word| word.parse::<usize>().ok());
-                words.next().expect("the number of inputs")
+                let inputs = trace::replay(trace);
+                inputs.unwrap_or_else(|e| panic!("{}: {e}", trace.display()))
             })
-            .sum()
+            .sum();
+        if self.kind == Kind::Damselfly {
+            trace::count(inputs);
+        }
+        inputs
     }
 
     /// What it wrote to its log so far.

@@ -1,23 +1,36 @@
 //! Replaying what a server recorded of itself, by the model's own program.
 //!
-//! The program is built and run rather than linked: the server knows nothing of the model.
+//! The program is built and run rather than linked: the server knows nothing of the model. What was validated is
+//! counted: where `DAMSELFLY_REPLAYED` names a file, each replay adds a line to it, the number of its inputs.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// Replays the trace: `Ok` with what was printed, or the same as an error.
-pub fn replay(trace: &Path) -> Result<String, String> {
+/// Replays the trace: how many inputs of the core it has, or what is wrong with it.
+pub fn replay(trace: &Path) -> Result<usize, String> {
     let output = Command::new(program())
         .arg("replay")
         .arg(trace)
         .output()
         .expect("run damselfly-model");
     let text = both(&output);
-    if output.status.success() {
-        Ok(text)
-    } else {
-        Err(text)
+    if !output.status.success() {
+        return Err(text);
+    }
+    let inputs = text.split(' ').find_map(|word| word.parse().ok());
+    inputs.ok_or(format!("no number of inputs in: {text}"))
+}
+
+/// Counts inputs of a real run that were validated. One write to the end of the file, so that nobody's line is lost
+/// or torn.
+pub fn count(inputs: usize) {
+    if let Some(file) = std::env::var_os("DAMSELFLY_REPLAYED") {
+        let file = File::options().create(true).append(true).open(file);
+        let written = file.and_then(|mut file| file.write_all(format!("{inputs}\n").as_bytes()));
+        written.expect("count what was replayed");
     }
 }
 

@@ -3,8 +3,8 @@
 use super::super::attempt::{ATTEMPTS_MAX, Verdict};
 use super::super::domain::{Host, Id, Wire};
 use super::super::load::Staged;
-use super::Driver;
 use super::deeds::{Cargo, Left, forget};
+use super::{Driver, Stop};
 use crate::gate::{AllGates, View};
 use crate::store::Dataset;
 use damselfly_core::{Answer, Greeted, Input, Position, Reply, Resume};
@@ -244,10 +244,7 @@ impl Driver {
 
     /// The connection is at its end.
     pub fn lost(self: &Arc<Self>, generation: u64, why: &str) {
-        self.report_loss(generation, why);
-        self.link(Cargo::default(), Input::Lost { generation });
-        // One that was not live armed nothing, and is forgotten here.
-        forget(&mut self.inner.lock(), generation);
+        self.end(generation, why);
     }
 
     /// Says why the live link ends; of one that is not it any more, nobody wants to know.
@@ -260,11 +257,19 @@ impl Driver {
 
     /// `CLIENT KILL TYPE master`: ends the connection of `generation`, which is dialled again.
     pub fn kill(self: &Arc<Self>, generation: u64) {
-        let stop = forget(&mut self.inner.lock(), generation);
-        self.lost(generation, "it was killed by a client");
-        if let Some(stop) = stop {
+        if let Some(stop) = self.end(generation, "it was killed by a client") {
             stop();
         }
+    }
+
+    /// A connection ends once: of a client that kills it and the task that loses it, the second is not heard. What
+    /// ends the task.
+    fn end(self: &Arc<Self>, generation: u64, why: &str) -> Option<Stop> {
+        let mut all = self.world.gates.all();
+        let stop = forget(&mut self.inner.lock(), generation)?;
+        self.report_loss(generation, why);
+        self.step(&mut all, Cargo::default(), Input::Lost { generation });
+        Some(stop)
     }
 
     /// The time to redial after the loss of `generation` came.
