@@ -11,4 +11,5 @@ pub mod repl;
 pub mod resp;
 pub mod shell;
 pub mod store;
+pub mod sync;
 pub mod sys;

@@ -16,13 +16,12 @@ mod cursor;
 
 pub use cursor::{Cursor, Dropped};
 
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 use chunks::{Chunks, Freed};
 use cursor::State;
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// The largest offset taken from a master or a file. No stream gets there in a hundred years, and nothing that is added
 /// to it overflows.

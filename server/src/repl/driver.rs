@@ -22,11 +22,10 @@ use super::attempt::Attempts;
 use super::domain::{Host, Id, Status, Wire};
 use super::facts::Facts;
 use crate::config::Config;
-use crate::gate::{AllGates, Gates, View};
+use crate::gate::{AllGates, Gates, Published, View};
 use crate::log::ReplLog;
 use crate::store::Dataset;
 use crate::sys::time::Instant;
-use arc_swap::ArcSwap;
 use damselfly_core::{Attempt, Input};
 use deeds::Left;
 use handover::HandOvers;
@@ -89,7 +88,7 @@ pub struct Driver {
     world: World,
     run_id: Id,
     inner: Mutex<Inner>,
-    published: ArcSwap<Status>,
+    published: Published<Status>,
     facts: Arc<Facts>,
     /// One snapshot at a time takes memory: from its first key to the last key of the dataset it replaced.
     room: Arc<Semaphore>,
@@ -130,23 +129,19 @@ impl Driver {
                 hand_overs: HandOvers::default(),
                 closed: false,
             }),
-            published: ArcSwap::from_pointee(status),
+            published: Published::new(status),
             facts: Arc::new(Facts::new()),
             room: Arc::new(Semaphore::new(1)),
             world,
         });
-        let status = driver.published.load_full();
-        driver
-            .world
-            .gates
-            .all()
-            .update(|view| view.set_status(status));
+        let (gates, status) = (&driver.world.gates, driver.status());
+        gates.all().update(|view| view.set_status(status));
         Ok(driver)
     }
 
     /// What INFO and ROLE say, without waiting for anything.
     pub fn status(&self) -> Arc<Status> {
-        self.published.load_full()
+        self.published.load()
     }
 
     /// What INFO says beyond the status.

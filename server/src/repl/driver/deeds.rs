@@ -169,8 +169,7 @@ impl Driver {
             return;
         }
         let after = Arc::new(status);
-        all.update(|view| view.set_status(Arc::clone(&after)));
-        self.published.store(Arc::clone(&after));
+        self.published.publish(all, &after, View::set_status);
         let (was_up, is_up) = (before.link_up(), after.link_up());
         if is_up && !self.world.log.active() {
             // What our master sends is kept, for replicas of ours and for a promotion.
