@@ -27,15 +27,20 @@ impl Config {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(format!("Rewriting config file: {}", reason(&e))),
         };
+        let new = self.rewritten(&old, replicaof());
+        replace(file, &new).map_err(|e| format!("Rewriting config file: {}", reason(&e)))
+    }
+
+    /// The text of a configuration file, `old` by now, that says what is set; `replicaof` is the master followed.
+    pub fn rewritten(&self, old: &[u8], replicaof: Option<(String, u16)>) -> Vec<u8> {
         let mut values = self.values.lock().clone();
         if let Some(index) = find("replicaof") {
-            values[index] = match replicaof() {
+            values[index] = match replicaof {
                 Some((host, port)) => format!("{host} {port}").into(),
                 None => Vec::new(),
             };
         }
-        let new = rewritten(&old, &values);
-        replace(file, &new).map_err(|e| format!("Rewriting config file: {}", reason(&e)))
+        rewritten(old, &values)
     }
 }
 

@@ -106,6 +106,20 @@ pub fn invocation(args: &[Vec<u8>]) -> Result<Invocation, StartupError> {
     ))
 }
 
+/// Understands the text of a configuration file that lies in no file; it includes none.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn from_text(text: &[u8]) -> Result<Config, StartupError> {
+    let mut draft = Draft {
+        values: defaults(),
+        warnings: Vec::new(),
+        saves: false,
+    };
+    draft.text("the text", text, INCLUDE_DEPTH)?;
+    Ok(Config::with(draft.values, None))
+}
+
 /// The words of each option, its name first. What follows a name is its value, whatever it looks like; and both may
 /// come as one argument.
 fn options(args: &[Vec<u8>]) -> Result<Vec<Vec<Vec<u8>>>, StartupError> {

@@ -121,29 +121,38 @@ impl Applier {
     /// # Errors
     /// Why the stream cannot be followed. What came before was applied, nothing of the rest.
     pub fn apply(&mut self, peer: &mut Peer) -> Result<Applied, String> {
+        let (applied, len) = self.apply_from(peer.unread())?;
+        peer.take(len);
+        Ok(applied)
+    }
+
+    /// [`Applier::apply`] from the bytes `unread`; how many of them were applied.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn apply_from(&mut self, unread: &[u8]) -> Result<(Applied, usize), String> {
         #[cfg(feature = "simulation")]
         if let Some(kind) = self.leave.pending() {
-            return Ok(self.apply_batch(kind, peer));
+            return Ok(self.apply_batch(kind, unread));
         }
-        let Some(kind) = self.batch.collect(peer.unread(), self.databases)? else {
-            return Ok(Applied::Idle);
+        let Some(kind) = self.batch.collect(unread, self.databases)? else {
+            return Ok((Applied::Idle, 0));
         };
         #[cfg(feature = "simulation")]
         if self.takes_leave_early(kind) {
-            return Ok(Applied::More);
+            return Ok((Applied::More, 0));
         }
-        Ok(self.apply_batch(kind, peer))
+        Ok(self.apply_batch(kind, unread))
     }
 
-    fn apply_batch(&mut self, kind: Kind, peer: &mut Peer) -> Applied {
+    fn apply_batch(&mut self, kind: Kind, unread: &[u8]) -> (Applied, usize) {
         let len = self.batch.len;
-        let unread = peer.unread();
         let applied = self.run(kind, &unread[..len]);
-        if applied != Applied::Stopped {
-            self.batch.clear();
-            peer.take(len);
+        if applied == Applied::Stopped {
+            return (applied, 0);
         }
-        applied
+        self.batch.clear();
+        (applied, len)
     }
 
     fn run(&mut self, kind: Kind, bytes: &[u8]) -> Applied {

@@ -317,7 +317,10 @@ fn planted_resume(link: &mut Follow) {
 }
 
 /// What the master's answer to PSYNC means.
-fn parse_answer(line: &[u8]) -> Result<Answer<Wire>, String> {
+///
+/// # Errors
+/// It refuses, or means nothing: for people.
+pub fn parse_answer(line: &[u8]) -> Result<Answer<Wire>, String> {
     let nonsense = || format!("it answered PSYNC with \"{}\"", shown(line));
     let mut words = line.split(|&b| b == b' ').filter(|word| !word.is_empty());
     match words.next() {
