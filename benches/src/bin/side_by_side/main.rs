@@ -1,6 +1,6 @@
 //! Damselfly and the stock redis-server, interleaved in one run (A B, B A), as ratios.
 //!
-//! `cargo build --release --workspace && target/release/side_by_side [throughput|memory|sync|switch]... [ROUNDS]`
+//! `cargo build --release --workspace && target/release/side_by_side [throughput|memory|sync|switch|trace]... [ROUNDS]`
 //!
 //! For throughput and memory the servers are pinned to one core and the load to the other. CPU per
 //! operation is the user and system time of the server process over the operations of the load. Every
@@ -8,6 +8,7 @@
 //! of the ratios of the rounds.
 
 mod switch;
+mod trace;
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -24,11 +25,12 @@ const CLIENTS: &str = "50";
 /// A part of the comparison: runs that many rounds and prints a table.
 type Part = fn(usize) -> Result<()>;
 
-const PARTS: [(&str, Part); 4] = [
+const PARTS: [(&str, Part); 5] = [
     ("throughput", throughput),
     ("memory", memory),
     ("sync", sync),
     ("switch", switch::switch),
+    ("trace", trace::trace),
 ];
 
 fn main() -> Result<()> {
@@ -39,7 +41,7 @@ fn main() -> Result<()> {
             (Ok(n), _) if n > 0 => rounds = n,
             (_, Some((_, part))) => asked.push(part),
             _ => bail!(
-                "what is {arg}? Usage: side_by_side [throughput|memory|sync|switch]... [ROUNDS]"
+                "what is {arg}? Usage: side_by_side [throughput|memory|sync|switch|trace]... [ROUNDS]"
             ),
         }
     }
