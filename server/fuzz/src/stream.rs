@@ -140,6 +140,8 @@ impl Hooks for Shell {
     fn rewrite(&self) {}
 
     fn publish(&self, _: bool, _: &[u8], _: &[u8]) {}
+
+    fn serve_waiting(&self, _: &View) {}
 }
 
 /// A replica with nothing in it whose link streams, and the link's generation.
