@@ -20,14 +20,7 @@ use damselfly_model::world::{Setting, Start};
 use damselfly_model::{linear, live, nodes, replay};
 use stateright::Model;
 
-/// `println!`, but whoever reads us may leave.
-macro_rules! say {
-    ($($text:tt)*) => {
-        if writeln!(std::io::stdout(), $($text)*).is_err() {
-            std::process::exit(1);
-        }
-    };
-}
+use crate::command::Several;
 
 /// Model checking of Damselfly's replica protocol.
 #[derive(Parser)]
@@ -67,6 +60,8 @@ enum Command {
         #[arg(long, value_enum)]
         fault: Option<nodes::Fault>,
     },
+    /// Visit every state of two or three full nodes together, with their clients, operators, crashes and files.
+    Nodes(Several),
     /// Let every fault of the catalogue (`core/mutants/`) be found, and compare what finds it with the table in
     /// `MUTANTS.md`. Reads what the proofs say of them (`damselfly-proofs mutants`).
     #[cfg(feature = "mutants")]
@@ -154,6 +149,7 @@ pub fn run(arguments: Arguments) -> Result<bool> {
             force,
             fault,
         })),
+        Command::Nodes(several) => several.check(),
         #[cfg(feature = "mutants")]
         Command::Mutants { write } => damselfly_model::mutants::run(write),
         Command::Replay { file } => {

@@ -28,6 +28,7 @@ pub mod nodes;
 pub mod pr5774;
 pub mod replay;
 pub mod search;
+pub mod several;
 pub mod step;
 pub mod story;
 pub mod svg;

@@ -7,6 +7,8 @@ use common::server::free_port;
 use common::wait::check;
 use common::*;
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -209,6 +211,29 @@ fn force_takes_a_replica_that_is_late() {
     assert_eq!(replica.info("replication").get("role"), "master");
     await_caught_up(&replica, &master);
     assert_same_data(&replica, &master);
+}
+
+/// It may have come back from an older file since it confirmed the last write.
+#[test]
+fn who_lacks_writes_does_not_take_over_unless_forced() {
+    let (master, replica) = pair(Kind::Damselfly, Kind::Damselfly);
+    await_caught_up(&master, &replica);
+    let info = replica.info("replication");
+    let more = info.num("master_repl_offset") + 1000;
+    let line = format!("PSYNC {} {more} FAILOVER", info.get("master_replid"));
+    assert_eq!(
+        replica.run(&line).error(),
+        "ERR PSYNC FAILOVER offset is beyond mine: writes would be lost."
+    );
+    assert_eq!(replica.info("replication").get("role"), "slave");
+    let mut stream = TcpStream::connect(("127.0.0.1", replica.port)).unwrap();
+    stream
+        .write_all(format!("{line} FORCE\r\n").as_bytes())
+        .unwrap();
+    eventually("it takes over", || {
+        let role = replica.info("replication").get("role");
+        check(role == "master", || role)
+    });
 }
 
 #[test]

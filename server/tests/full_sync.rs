@@ -317,6 +317,14 @@ fn a_load_that_fails_in_flush_mode_leaves_no_half_truth() {
         )
     });
     assert_eq!(ours.info("persistence").get("loading"), "0");
+    // An empty file would be taken for the data that the offset speaks of.
+    let mut client = ours.client();
+    client.cmd(&["CONFIG", "SET", "save", "1 1"]).ok();
+    eventually("a save point has come, and nothing was saved", || {
+        let info = ours.info("persistence");
+        let status = info.get("rdb_last_bgsave_status");
+        check(status == "err", || info.short())
+    });
     assert!(
         ours.run("REPLICAOF NO ONE").is_error(),
         "nothing whole was promoted"

@@ -288,8 +288,13 @@ impl Replication for Door {
         }
     }
 
-    fn take_over(&self, all: &mut AllGates<'_, View>, replid: &[u8]) -> Result<(), String> {
-        self.driver.take_over(all, replid)
+    fn take_over(
+        &self,
+        all: &mut AllGates<'_, View>,
+        replid: &[u8],
+        from: Option<u64>,
+    ) -> Result<(), String> {
+        self.driver.take_over(all, replid, from)
     }
 
     fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String> {

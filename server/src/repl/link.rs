@@ -126,9 +126,15 @@ impl Session {
                 Some(resume) => (resume.replid.to_string(), resume.from.to_string()),
                 None => ("?".into(), "-1".into()),
             };
-            let ask: [&[u8]; 4] = [b"PSYNC", replid.as_bytes(), from.as_bytes(), b"FAILOVER"];
-            let ask = &ask[..if link.failover { 4 } else { 3 }];
-            self.in_time(peer.command(ask)).await?;
+            let mut ask: Vec<&[u8]> = vec![b"PSYNC", replid.as_bytes(), from.as_bytes()];
+            if link.failover {
+                ask.push(b"FAILOVER");
+            }
+            if link.forced {
+                // A stock server takes over whatever it has, and does not read this word.
+                ask.push(b"FORCE");
+            }
+            self.in_time(peer.command(&ask)).await?;
             let line = self.line(peer).await?;
             match line.strip_prefix(b"-") {
                 Some(said) if link.failover => {

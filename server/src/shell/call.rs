@@ -30,8 +30,13 @@ pub(super) trait Still {
     fn replace(&mut self, view: View) -> View;
     /// REPLICAOF inside EXEC; the view that is in the gates then.
     fn replicaof(&mut self, by: &dyn Replication, args: &[&[u8]], out: &mut Reply) -> View;
-    /// `PSYNC replid offset FAILOVER`: takes over, or says why not; the view that is in the gates then.
-    fn take_over(&mut self, by: &dyn Replication, replid: &[u8]) -> (View, Result<(), String>);
+    /// `PSYNC replid from FAILOVER`: takes over, or says why not; the view that is in the gates then.
+    fn take_over(
+        &mut self,
+        by: &dyn Replication,
+        replid: &[u8],
+        from: Option<u64>,
+    ) -> (View, Result<(), String>);
 }
 
 impl Still for AllGates<'_, View> {
@@ -44,8 +49,13 @@ impl Still for AllGates<'_, View> {
         self.view().clone()
     }
 
-    fn take_over(&mut self, by: &dyn Replication, replid: &[u8]) -> (View, Result<(), String>) {
-        let taken = by.take_over(self, replid);
+    fn take_over(
+        &mut self,
+        by: &dyn Replication,
+        replid: &[u8],
+        from: Option<u64>,
+    ) -> (View, Result<(), String>) {
+        let taken = by.take_over(self, replid, from);
         (self.view().clone(), taken)
     }
 }

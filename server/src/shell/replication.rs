@@ -103,11 +103,17 @@ pub trait Replication: Send + Sync {
     /// The error reply, without its `-`.
     fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String>;
 
-    /// `PSYNC replid offset FAILOVER`: our master asks us to take over. We have when this returns well.
+    /// `PSYNC replid from FAILOVER`: our master asks us to take over; `from` is none if it is to be even without the
+    /// last writes. We have when this returns well.
     ///
     /// # Errors
     /// The error reply, without its `-`.
-    fn take_over(&self, all: &mut AllGates<'_, View>, replid: &[u8]) -> Result<(), String>;
+    fn take_over(
+        &self,
+        all: &mut AllGates<'_, View>,
+        replid: &[u8],
+        from: Option<u64>,
+    ) -> Result<(), String>;
 
     /// What INFO shows.
     fn info(&self) -> ReplicationInfo;

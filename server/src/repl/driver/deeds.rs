@@ -91,6 +91,7 @@ impl Driver {
                         generation,
                         resume,
                         failover,
+                        forced: failover && inner.hand_overs.forced,
                     });
                 }
                 Output::Watch { ticket, aim } => {

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(super) struct HandOvers {
     /// The ticket of the one under way.
     pub ticket: Option<u64>,
+    /// It goes on without the last writes: `FORCE`, and the time was over.
+    pub forced: bool,
     since: Option<Instant>,
     last: Option<Duration>,
 }
@@ -61,9 +63,12 @@ impl Driver {
             (_, Failover::No) => {
                 tracing::warn!("FAILOVER: the time is over; everything is as it was before");
             }
-            (Failover::WaitingForSync, Failover::InProgress) => tracing::warn!(
-                "FAILOVER: the time is over, and FORCE is given: the target takes over without the last writes"
-            ),
+            (Failover::WaitingForSync, Failover::InProgress) => {
+                self.inner.lock().hand_overs.forced = true;
+                tracing::warn!(
+                    "FAILOVER: the time is over, and FORCE is given: the target takes over without the last writes"
+                );
+            }
             _ => tracing::warn!(
                 "FAILOVER: the time is over, but the target was asked to take over: its answer is waited for"
             ),
@@ -93,7 +98,7 @@ impl Driver {
         follow
     }
 
-    /// `PSYNC replid offset FAILOVER`, from a caller that holds all gates.
+    /// `PSYNC replid from FAILOVER`, from a caller that holds all gates; with `FORCE`, `from` is none.
     ///
     /// # Errors
     /// The error reply, without its `-`.
@@ -101,6 +106,7 @@ impl Driver {
         self: &Arc<Self>,
         all: &mut AllGates<'_, View>,
         replid: &[u8],
+        from: Option<u64>,
     ) -> Result<(), String> {
         let fresh = self.fresh()?;
         // What is no id is nobody's, as one that was never used.
@@ -109,6 +115,14 @@ impl Driver {
             None => self.fresh()?,
         };
         let at = self.world.log.offset();
+        let status = Arc::clone(&all.view().status);
+        let ours = status.master.is_some() && status.whole && status.history.at.replid == replid;
+        if ours && from.is_some_and(|from| from > at + 1) {
+            // It saw that we had everything, but we have come back since, from a file that is older.
+            let refused = "ERR PSYNC FAILOVER offset is beyond mine: writes would be lost.";
+            tracing::warn!("a request to take over is refused: {refused}");
+            return Err(refused.into());
+        }
         let input = Input::TakeOver { replid, fresh, at };
         let reply = self.step(all, Cargo::default(), input).reply;
         match reply.unwrap_or(Reply::NoHandOver) {
@@ -145,7 +159,10 @@ impl HandOvers {
             (Some(since), false) => {
                 let took = since.elapsed();
                 tracing::info!("FAILOVER: over; writes have waited for {took:.1?}");
-                (self.ticket, self.since, self.last) = (None, None, Some(took));
+                *self = HandOvers {
+                    last: Some(took),
+                    ..HandOvers::default()
+                };
                 true
             }
             _ => false,

@@ -29,6 +29,8 @@ pub struct Follow {
     pub resume: Option<Resume<Wire>>,
     /// It is asked to take over first.
     pub failover: bool,
+    /// Even if it does not have all before `resume`.
+    pub forced: bool,
 }
 
 /// A snapshot is to be read.

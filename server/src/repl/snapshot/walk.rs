@@ -58,6 +58,11 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     }
     let (snapshot, at, stream_db) = {
         let mut all = of.gates.all();
+        if !all.view().status.whole {
+            // It was dropped for a snapshot of our master, and its history and offset still speak of what is gone.
+            tracing::warn!("no snapshot: there is no whole dataset");
+            return sinks.saved;
+        }
         if sinks.has_replicas() && !of.log.active() {
             // The writes so far were not counted: whoever compares offsets must see another history.
             if !all.view().fence.replica

@@ -66,16 +66,19 @@ pub(super) fn psync(call: &mut Call<'_>, all: &[&[u8]]) -> Flow {
     let ip = call.client.addr.ip().to_canonical().to_string();
     let plain;
     let mut args = all;
-    if let [name, replid, offset, failover] = args
+    if let [name, replid, offset, failover, force @ ..] = args
         && failover.eq_ignore_ascii_case(b"failover")
     {
-        if let Err(text) = integer(offset) {
-            return error(call, text);
-        }
+        let from = match integer(offset) {
+            // Before the first byte there is nothing to miss.
+            Ok(from) => u64::try_from(from).unwrap_or(0),
+            Err(text) => return error(call, text),
+        };
+        let forced = matches!(force, [word] if word.eq_ignore_ascii_case(b"force"));
         let World::All(still, view) = &mut call.world else {
             return Flow::NeedAll;
         };
-        let (now, taken) = still.take_over(&**replication, replid);
+        let (now, taken) = still.take_over(&**replication, replid, (!forced).then_some(from));
         *view = now;
         if let Err(text) = taken {
             return error(call, &text);

@@ -1,0 +1,133 @@
+//! Several full nodes: what one node cannot show holds, in every state of them all, and what would break it is found.
+//! The counts are exact: a change of them is a change of the protocol or of the world, and is to be looked at.
+
+use std::time::Duration;
+
+use damselfly_core::properties::Property;
+use damselfly_model::several::{Explored, Fault, May, Size, Until, explore};
+
+const TWO: Size = Size {
+    nodes: 2,
+    writes: 1,
+    may: May::ALL,
+    commands: None,
+    fault: None,
+};
+
+fn all(size: &Size) -> Explored {
+    let explored = explore(size, Until::All, Some(Duration::from_secs(600)));
+    for found in &explored.found {
+        println!("{found}");
+    }
+    assert!(explored.found.is_empty());
+    assert!(explored.complete, "timed out");
+    assert_eq!(explored.stuck, 0, "states with no way to a master");
+    explored
+}
+
+fn sizes(seen: &Explored) -> (usize, usize, usize) {
+    (seen.unique, seen.transitions, seen.depth)
+}
+
+#[test]
+fn two_nodes_that_hand_over() {
+    for (writes, counts) in [(1, (83, 255, 13)), (2, (117, 366, 14))] {
+        let may = May::HAND_OVER;
+        assert_eq!(sizes(&all(&Size { writes, may, ..TWO })), counts);
+    }
+}
+
+#[test]
+fn three_nodes_that_hand_over() {
+    let (nodes, may) = (3, May::HAND_OVER);
+    let seen = all(&Size { nodes, may, ..TWO });
+    assert_eq!(sizes(&seen), (19_899, 101_308, 44));
+}
+
+#[test]
+fn two_nodes_and_their_operator() {
+    let may = May {
+        replicaof: true,
+        ..May::default()
+    };
+    assert_eq!(sizes(&all(&Size { may, ..TWO })), (584, 2_748, 14));
+}
+
+#[test]
+fn two_nodes_that_die_and_have_files() {
+    let may = May {
+        crash: true,
+        save: true,
+        ..May::default()
+    };
+    assert_eq!(sizes(&all(&Size { may, ..TWO })), (12_656, 140_607, 30));
+}
+
+#[test]
+fn everything_that_may_happen_to_two_nodes() {
+    assert_eq!(sizes(&all(&TWO)), (98_546, 1_420_861, 30));
+}
+
+/// What would go wrong is found, by the shortest way.
+#[test]
+fn every_fault_is_found() {
+    use Fault::*;
+    use Property::*;
+    let crash = May {
+        failover: false,
+        force: false,
+        replicaof: false,
+        ..May::ALL
+    };
+    let failover = May::HAND_OVER;
+    let replicaof = May {
+        replicaof: true,
+        ..May::default()
+    };
+    let (both, saves) = (
+        May {
+            failover: true,
+            ..crash
+        },
+        May {
+            crash: false,
+            ..crash
+        },
+    );
+    let (two, three) = (TWO, Size { nodes: 3, ..TWO });
+    for (size, may, fault, property, steps) in [
+        (two, failover, LossIsRefusal, NoSplitWrite, 7),
+        (two, failover, AnyRefusal, NoSplitWrite, 9),
+        (two, failover, AbortAlways, NoSplitWrite, 7),
+        (two, failover, WritesGoOn, TakeoverKeepsWrites, 7),
+        (two, failover, NobodyAsks, TakeoverKeepsWrites, 7),
+        (two, both, TakesBlindly, TakeoverKeepsWrites, 10),
+        (two, replicaof, SecondTooFar, NoFalseContinue, 7),
+        (two, replicaof, AnyHistory, NoFalseContinue, 7),
+        (three, replicaof, NobodyDropped, NoFalseContinue, 11),
+        (two, replicaof, NotAtRest, NoSplitWrite, 5),
+        (two, saves, AppliedTwice, NoDoubleApply, 9),
+        (two, saves, AppliedTwice, Prefix, 9),
+        (two, replicaof, SwapEarly, AtomicSwap, 3),
+        (two, replicaof, HalfATransaction, AtomicSwap, 5),
+        (three, replicaof, SnapshotOfNothing, AtomicSwap, 6),
+        (two, crash, StaleIsCurrent, NoFalseContinue, 8),
+        (two, crash, KeepsName, NoFalseContinue, 9),
+        (two, crash, FileIsHistory, NoFalseContinue, 10),
+        (two, replicaof, Uncounted, Prefix, 10),
+    ] {
+        let size = Size {
+            may,
+            fault: Some(fault),
+            writes: if fault == AppliedTwice { 2 } else { 1 },
+            ..size
+        };
+        let until = Until::Broken(property);
+        let explored = explore(&size, until, Some(Duration::from_secs(600)));
+        let [found] = &explored.found[..] else {
+            panic!("{fault:?} does not break {property}, or its story is lost");
+        };
+        println!("{fault:?}:\n{found}");
+        assert_eq!(found.steps.len(), steps, "{fault:?}");
+    }
+}
