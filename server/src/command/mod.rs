@@ -195,6 +195,16 @@ impl<'a> Cx<'a> {
         self.attempt
     }
 
+    /// Whether a command that waits for any of several keys looks at this one: at all of them when it comes from its
+    /// client, then at the one that changed, and at none when it has waited in vain.
+    pub fn looks_at(&self, key: &[u8]) -> bool {
+        match self.attempt {
+            Attempt::First => true,
+            Attempt::Changed(changed) => changed == key,
+            Attempt::Last => false,
+        }
+    }
+
     /// Puts `dataset` in place of the present one. Only for commands of [`table::Lock::Exclusive`].
     pub fn replace(&mut self, dataset: Dataset) {
         self.outcome = Outcome::Replaced(dataset);

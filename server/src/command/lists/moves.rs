@@ -6,7 +6,7 @@
 use super::edit::take;
 use super::end;
 use crate::command::collections::{counted, deadline, pop_count};
-use crate::command::{CmdError, Cx};
+use crate::command::{Attempt, CmdError, Cx};
 use crate::store::list::End;
 use smallvec::SmallVec;
 
@@ -62,11 +62,29 @@ fn ends(args: &[&[u8]]) -> Result<(End, End), CmdError> {
     end(args[3]).zip(end(args[4])).ok_or(CmdError::Syntax)
 }
 
+/// [`shift`] for one that may wait for its source.
+fn shift_or_wait(cx: &mut Cx<'_>, args: &[&[u8]], from: End, to: End) -> Result<bool, CmdError> {
+    match cx.attempt() {
+        // What is no list any more may become one again.
+        Attempt::Changed(_) if cx.db.list(args[1]).is_err() => Ok(false),
+        Attempt::Last => Ok(false),
+        _ => shift(cx, args, from, to),
+    }
+}
+
+/// Nothing was moved: it waits, or says that it did in vain, which is another nothing than that of one that cannot wait.
+fn wait_for_source(cx: &mut Cx<'_>, until: Option<i64>) {
+    match cx.attempt() {
+        Attempt::Last => cx.out.null_array(),
+        _ => block_or(cx, until, |cx| cx.out.null()),
+    }
+}
+
 pub(super) fn brpoplpush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let until = deadline(args[3], cx.now_ms)?;
-    match shift(cx, args, End::Right, End::Left)? {
+    match shift_or_wait(cx, args, End::Right, End::Left)? {
         true => cx.rewrite(&[b"RPOPLPUSH", args[1], args[2]]),
-        false => block_or(cx, until, |cx| cx.out.null()),
+        false => wait_for_source(cx, until),
     }
     Ok(())
 }
@@ -74,9 +92,9 @@ pub(super) fn brpoplpush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 pub(super) fn blmove(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let (from, to) = ends(args)?;
     let until = deadline(args[5], cx.now_ms)?;
-    match shift(cx, args, from, to)? {
+    match shift_or_wait(cx, args, from, to)? {
         true => cx.rewrite(&[b"LMOVE", args[1], args[2], args[3], args[4]]),
-        false => block_or(cx, until, |cx| cx.out.null()),
+        false => wait_for_source(cx, until),
     }
     Ok(())
 }
@@ -86,11 +104,11 @@ fn first_with_some<'a>(
     cx: &Cx<'_>,
     keys: &[&'a [u8]],
 ) -> Result<Option<(&'a [u8], usize)>, CmdError> {
-    for key in keys {
-        if let Some(list) = cx.db.list(key)?
-            && !list.is_empty()
-        {
-            return Ok(Some((key, list.len())));
+    for key in keys.iter().filter(|key| cx.looks_at(key)) {
+        match cx.db.list(key) {
+            Ok(Some(list)) if !list.is_empty() => return Ok(Some((key, list.len()))),
+            Err(wrong) if cx.attempt() == Attempt::First => return Err(wrong),
+            _ => {}
         }
     }
     Ok(None)

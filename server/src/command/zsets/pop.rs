@@ -6,7 +6,7 @@
 use super::members::Scored;
 use crate::command::args::is;
 use crate::command::collections::{counted, deadline, pop_count, positive};
-use crate::command::{CmdError, Cx};
+use crate::command::{Attempt, CmdError, Cx};
 use crate::resp::Reply;
 
 type Done = Result<(), CmdError>;
@@ -115,11 +115,11 @@ fn first_with_some<'a>(
     cx: &Cx<'_>,
     keys: &[&'a [u8]],
 ) -> Result<Option<(&'a [u8], usize)>, CmdError> {
-    for key in keys {
-        if let Some(zset) = cx.db.zset(key)?
-            && !zset.is_empty()
-        {
-            return Ok(Some((key, zset.len())));
+    for key in keys.iter().filter(|key| cx.looks_at(key)) {
+        match cx.db.zset(key) {
+            Ok(Some(zset)) if !zset.is_empty() => return Ok(Some((key, zset.len()))),
+            Err(wrong) if cx.attempt() == Attempt::First => return Err(wrong),
+            _ => {}
         }
     }
     Ok(None)
