@@ -25,6 +25,7 @@ pub mod replication;
 #[cfg(not(feature = "simulation"))]
 pub mod run;
 pub mod runtime;
+pub mod scripts;
 pub mod server;
 mod session;
 pub mod shutdown;

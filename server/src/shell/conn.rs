@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -26,6 +27,9 @@ const TURN: usize = 256 << 10;
 const READ_AHEAD: usize = 64 << 10;
 /// Bytes of replies that wait until the other connections of the thread that are ready have been read, too.
 const DEFERRED: usize = 16 << 10;
+
+/// How soon a wait that is over is looked at again if a script keeps it from ending.
+const BUSY_AGAIN: Duration = Duration::from_millis(20);
 
 /// A connection.
 pub(super) struct Conn {
@@ -236,7 +240,11 @@ impl Conn {
                         return Poll::Pending;
                     }
                     let waiter = Arc::clone(waiter);
-                    worker.time_out(&self.server, &waiter);
+                    if !worker.time_out(&self.server, &waiter) {
+                        let again = tokio::time::sleep(BUSY_AGAIN);
+                        self.parked = Some(Parked::Blocked(waiter, Some(Box::pin(again))));
+                        return Poll::Ready(None);
+                    }
                 }
                 // What it waited for may have been written by another client.
                 self.session.written = self.server.log.offset();
@@ -425,10 +433,11 @@ impl Conn {
     /// The connection is no client any more.
     fn leave(&mut self) {
         if let Some(Parked::Blocked(waiter, _)) = self.parked.take() {
-            self.server.blocking.cancel(&self.server, &waiter);
+            self.server
+                .see_to(move |server| server.blocking.cancel(server, &waiter));
         }
         if let Some(watching) = self.session.watching.take() {
-            watching.end(&self.server);
+            self.server.see_to(move |server| watching.end(server));
         }
         let subscriptions = &mut self.session.subscriptions;
         self.server.pubsub.leave(&self.client, subscriptions);

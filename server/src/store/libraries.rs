@@ -1,0 +1,90 @@
+//! Libraries of functions: a part of a dataset, though no key holds them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A function of a library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// Its name.
+    pub name: String,
+    /// What it says of itself.
+    pub description: Option<Vec<u8>>,
+    /// What it declares, by name.
+    pub flags: Vec<&'static str>,
+}
+
+/// A library.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Library {
+    /// Its name.
+    pub name: String,
+    /// Its source, the line that names it included.
+    pub code: Vec<u8>,
+    /// What it registers.
+    pub functions: Vec<FunctionInfo>,
+}
+
+/// All libraries of a dataset. Names of libraries are unique, and so are those of functions.
+#[derive(Clone, Debug, Default)]
+pub struct Libraries {
+    by_name: BTreeMap<String, Arc<Library>>,
+    by_function: BTreeMap<String, Arc<Library>>,
+}
+
+impl Libraries {
+    /// The libraries in the order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Library>> {
+        self.by_name.values()
+    }
+
+    /// How many functions there are.
+    pub fn functions(&self) -> usize {
+        self.by_function.len()
+    }
+
+    /// The library that has function `name`.
+    pub fn of_function(&self, name: &str) -> Option<&Arc<Library>> {
+        self.by_function.get(name)
+    }
+
+    /// Bytes of all sources.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|library| library.code.len()).sum()
+    }
+
+    /// Adds `library`; one of the same name makes place for it if `replace` says so.
+    ///
+    /// # Errors
+    /// What is in its way; then nothing has changed.
+    pub fn add(&mut self, library: Arc<Library>, replace: bool) -> Result<(), String> {
+        let old = self.by_name.get(&library.name).map(Arc::clone);
+        if old.is_some() && !replace {
+            return Err(format!("Library '{}' already exists", library.name));
+        }
+        for function in &library.functions {
+            let owner = self.by_function.get(&function.name);
+            if owner.is_some_and(|owner| owner.name != library.name) {
+                return Err(format!("Function {} already exists", function.name));
+            }
+        }
+        self.remove(&library.name);
+        for function in &library.functions {
+            self.by_function
+                .insert(function.name.clone(), Arc::clone(&library));
+        }
+        self.by_name.insert(library.name.clone(), library);
+        Ok(())
+    }
+
+    /// Removes a library; false if there is none of that name.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let Some(library) = self.by_name.remove(name) else {
+            return false;
+        };
+        for function in &library.functions {
+            self.by_function.remove(&function.name);
+        }
+        true
+    }
+}
