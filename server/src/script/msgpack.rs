@@ -266,6 +266,10 @@ impl Reader<'_> {
                 let len = self.uint(1 << (code - 0xd9))?;
                 self.string(len as usize)
             }
+            0xc4..=0xc6 => {
+                let len = self.uint(1 << (code - 0xc4))?;
+                self.string(len as usize)
+            }
             0x90..=0x9f => self.array(u64::from(code & 15), depth),
             0xdc | 0xdd => {
                 let len = self.uint(2 << (code - 0xdc))?;

@@ -53,7 +53,7 @@ fn a_script_that_loops_is_killed_on_whatever_thread_it_runs() {
             let said = runner.read().expect("a reply");
             let said = said.error();
             assert!(
-                said.starts_with("ERR Script killed by user with SCRIPT KILL... script: "),
+                said.starts_with("ERR Script killed by user with SCRIPT KILL. script: "),
                 "{said}"
             );
             eventually("the server serves again", || {

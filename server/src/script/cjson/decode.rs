@@ -152,7 +152,7 @@ impl Parser<'_> {
                 self.at += len;
                 Token::Number(n)
             }
-            None if matches!(rest[0], b'-' | b'+' | b'0'..=b'9') => Token::Error("invalid number"),
+            None if matches!(rest[0], b'-' | b'0'..=b'9') => Token::Error("invalid number"),
             None => Token::Error("invalid token"),
         }
     }

@@ -74,8 +74,6 @@ impl Cache {
         let compiled = self.engine.compile("@user_script", body).map_err(|why| {
             error(format!("Error compiling script (new function): {why}").as_bytes())
         })?;
-        // It is about to be used, and so not the first to be forgotten.
-        let queued = self.uses;
         self.uses += 1;
         let script = Script {
             compiled,
@@ -87,7 +85,7 @@ impl Cache {
         self.bytes += script.bytes;
         self.scripts.insert(sha.clone(), script);
         if !keep {
-            self.evals.push_back((sha.clone(), queued));
+            self.evals.push_back((sha.clone(), self.uses));
             self.forget_some();
         }
         Ok(sha)

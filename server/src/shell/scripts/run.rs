@@ -25,7 +25,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+const KILLED: &str = "Script killed by user with SCRIPT KILL.";
 const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and \
      'allow-stale' flag is not set for the script.";
 
