@@ -165,7 +165,7 @@ impl Caught {
 
     /// The place in the script where it was raised: above functions of C, and of our own.
     fn place(lua: &Lua) -> Option<(String, usize)> {
-        const DEEP: usize = 10;
+        const DEEP: usize = 5;
         (1..DEEP).find_map(|level| {
             let at = lua.inspect_stack(level, |frame| {
                 let (source, line) = (frame.source(), frame.current_line()?);

@@ -48,7 +48,10 @@ fn scripts_end_whatever_they_catch() {
     ];
     for script in loops {
         let said = answer(&engine, script);
-        assert!(said.starts_with("-ERR enough"), "{script}: {said}");
+        assert!(
+            said.starts_with("-ERR enough script: sha, on @user_script:1."),
+            "{script}: {said}"
+        );
     }
     assert_eq!(answer(&engine, "return 1"), ":1\r\n");
 }
