@@ -25,7 +25,6 @@ pub mod replication;
 #[cfg(not(feature = "simulation"))]
 pub mod run;
 pub mod runtime;
-pub mod scripts;
 pub mod server;
 mod session;
 pub mod shutdown;

@@ -58,7 +58,6 @@ const PURE: &[&str] = &[
     "server/src/store",
     "server/src/rdb",
     "server/src/command",
-    "server/src/script",
     "server/src/log",
     "server/src/config",
     "server/src/gate",

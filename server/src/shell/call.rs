@@ -66,8 +66,6 @@ pub(super) enum World<'a> {
     Gate(&'a View),
     /// All gates are held; the view is the one that is in them.
     All(Box<dyn Still + 'a>, View),
-    /// The same, for the commands of a script: whoever runs it puts what they leave into the gates.
-    Script(View),
 }
 
 impl World<'_> {
@@ -75,13 +73,13 @@ impl World<'_> {
     pub fn view(&self) -> &View {
         match self {
             World::Gate(view) => view,
-            World::All(_, view) | World::Script(view) => view,
+            World::All(_, view) => view,
         }
     }
 
     /// True when all gates are held.
     pub fn is_still(&self) -> bool {
-        !matches!(self, World::Gate(_))
+        matches!(self, World::All(..))
     }
 }
 
@@ -253,13 +251,9 @@ impl Call<'_> {
     }
 
     fn replace(&mut self, dataset: Dataset) {
-        match &mut self.world {
-            World::All(all, view) => {
-                view.dataset = Arc::new(dataset);
-                lazyfree::free(all.replace(view.clone()));
-            }
-            World::Script(view) => view.dataset = Arc::new(dataset),
-            World::Gate(_) => debug_assert!(false, "a dataset is replaced under one gate"),
+        if let World::All(all, view) = &mut self.world {
+            view.dataset = Arc::new(dataset);
+            lazyfree::free(all.replace(view.clone()));
         }
     }
 

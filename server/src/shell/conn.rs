@@ -17,7 +17,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -27,9 +26,6 @@ const TURN: usize = 256 << 10;
 const READ_AHEAD: usize = 64 << 10;
 /// Bytes of replies that wait until the other connections of the thread that are ready have been read, too.
 const DEFERRED: usize = 16 << 10;
-
-/// How soon a wait that is over is looked at again if a script keeps it from ending.
-const BUSY_AGAIN: Duration = Duration::from_millis(20);
 
 /// A connection.
 pub(super) struct Conn {
@@ -240,11 +236,7 @@ impl Conn {
                         return Poll::Pending;
                     }
                     let waiter = Arc::clone(waiter);
-                    if !worker.time_out(&self.server, &waiter) {
-                        let again = tokio::time::sleep(BUSY_AGAIN);
-                        self.parked = Some(Parked::Blocked(waiter, Some(Box::pin(again))));
-                        return Poll::Ready(None);
-                    }
+                    worker.time_out(&self.server, &waiter);
                 }
                 // What it waited for may have been written by another client.
                 self.session.written = self.server.log.offset();
@@ -433,11 +425,10 @@ impl Conn {
     /// The connection is no client any more.
     fn leave(&mut self) {
         if let Some(Parked::Blocked(waiter, _)) = self.parked.take() {
-            self.server
-                .see_to(move |server| server.blocking.cancel(server, &waiter));
+            self.server.blocking.cancel(&self.server, &waiter);
         }
         if let Some(watching) = self.session.watching.take() {
-            self.server.see_to(move |server| watching.end(server));
+            watching.end(&self.server);
         }
         let subscriptions = &mut self.session.subscriptions;
         self.server.pubsub.leave(&self.client, subscriptions);

@@ -1,6 +1,5 @@
 //! Running what a connection sent: a batch of requests under the thread's gate.
 
-use super::admit;
 use super::blocking::{self, Waiter};
 use super::call::{Call, World};
 use super::client::Client;
@@ -8,7 +7,7 @@ use super::conn::Parked;
 use super::replication::Answer;
 use super::server::{Server, now_ms};
 use super::session::Session;
-use crate::command::table::{KeySpec, flag};
+use crate::command::table::KeySpec;
 use crate::command::{self, Command, Effects};
 use crate::config::Settings;
 use crate::gate::{Entered, Gates, View};
@@ -67,14 +66,10 @@ impl Worker {
     }
 
     /// The wait of a blocked client is over without what it waited for.
-    /// False while a script runs for too long: then it has to wait on.
-    pub fn time_out(self, server: &Arc<Server>, waiter: &Arc<Waiter>) -> bool {
-        let Some(gate) = server.enter(self.slot) else {
-            return false;
-        };
+    pub fn time_out(self, server: &Arc<Server>, waiter: &Arc<Waiter>) {
+        let gate = server.gates.enter(self.slot);
         server.blocking.time_out(server, &gate, waiter);
         Gates::leave(gate);
-        true
     }
 }
 
@@ -371,12 +366,7 @@ impl Line<'_> {
     ) where
         Self: 'g,
     {
-        if gate.is_none() {
-            *gate = self.server.enter(self.slot);
-        }
-        let Some(view) = gate else {
-            return;
-        };
+        let view = gate.get_or_insert_with(|| self.server.gates.enter(self.slot));
         let Some(db) = view.dataset.db(self.session.db as usize) else {
             return;
         };
@@ -395,18 +385,11 @@ impl Line<'_> {
     where
         Self: 'g,
     {
-        if gate.is_none() {
-            *gate = self.server.enter(self.slot);
-        }
-        let Some(entered) = gate else {
-            return self.busy(args);
-        };
+        let entered = gate.get_or_insert_with(|| self.server.gates.enter(self.slot));
         let mut flow = self.call(World::Gate(entered), args);
         if let Flow::NeedAll = flow {
             *gate = None;
-            let Some(all) = self.server.enter_all() else {
-                return self.busy(args);
-            };
+            let all = self.server.gates.all();
             let view = all.view().clone();
             flow = self.call(World::All(Box::new(all), view), args);
         }
@@ -424,29 +407,6 @@ impl Line<'_> {
             };
         }
         flow
-    }
-
-    /// Runs one command while a script has been running for too long: most are refused.
-    #[cold]
-    fn busy(&mut self, args: &[&[u8]]) -> Flow {
-        let Some(running) = self.server.scripts.running() else {
-            // It has just ended.
-            let gate = self.server.gates.enter(self.slot);
-            return self.call(World::Gate(&gate), args);
-        };
-        let allowed = match admit::find(args) {
-            Ok(command) => command.is(flag::ALLOW_BUSY),
-            // The error about it comes first.
-            Err(_) => true,
-        };
-        if allowed || !self.is_authenticated() {
-            return self.call(World::Gate(&running.view), args);
-        }
-        if let Some(queue) = &mut self.session.queue {
-            queue.aborted = true;
-        }
-        self.reply.error(running.refusal());
-        Flow::Next
     }
 
     fn call(&mut self, world: World<'_>, args: &[&[u8]]) -> Flow {

@@ -1,18 +1,16 @@
 //! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
-use super::admit;
 use super::call::Call;
 use super::client::trait_of;
 use super::execute::{Flow, Outside};
 use super::replication::Answer;
 use super::server::Server;
-use crate::command::table::flag;
 use crate::command::{Command, Journal};
 use crate::log::ReplLog;
 use crate::resp::Reply;
 use crate::store::{Dataset, KeyListener};
 use smallvec::SmallVec;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,9 +39,6 @@ impl Queue {
     /// Adds a command.
     pub fn push(&mut self, command: &'static Command, args: &[&[u8]]) {
         self.any |= command.flags;
-        if admit::is_script(command) {
-            self.any |= flag::MAY_REPLICATE;
-        }
         self.all &= command.flags;
         // One that will not run need not be kept.
         if !self.aborted {
@@ -58,18 +53,12 @@ impl Queue {
     }
 }
 
-/// Where the writes of a transaction, or of a script, go: to the log, between a MULTI and an EXEC that are there only if
-/// anything is written. All gates are held for as long as it lives, so nothing comes in between.
+/// Where the writes of a transaction go: to the log, between a MULTI and an EXEC that are there only if anything is
+/// written. All gates are held for as long as it lives, so nothing comes in between.
 pub(super) struct Transaction {
     log: Arc<ReplLog>,
     open: Cell<bool>,
     db: Cell<usize>,
-    /// It is a script's: what is one command in all goes without MULTI and EXEC, as in Redis.
-    script: bool,
-    /// The only command so far.
-    first: RefCell<Option<(usize, Vec<Vec<u8>>)>>,
-    /// Nobody is to be told of what comes (`redis.set_repl`).
-    muted: Cell<bool>,
 }
 
 impl Transaction {
@@ -78,34 +67,6 @@ impl Transaction {
             log: Arc::clone(log),
             open: Cell::new(false),
             db: Cell::new(0),
-            script: false,
-            first: RefCell::new(None),
-            muted: Cell::new(false),
-        }
-    }
-
-    /// For a script that is no part of a transaction.
-    pub fn of_script(log: &Arc<ReplLog>) -> Transaction {
-        Transaction {
-            script: true,
-            ..Transaction::new(log)
-        }
-    }
-
-    /// Whether nobody is told of what comes.
-    pub fn mute(&self, muted: bool) {
-        self.muted.set(muted);
-    }
-
-    /// The script is over: the transaction that it was a part of, if there is one.
-    pub fn after_script(self) -> Option<Transaction> {
-        self.mute(false);
-        match self.script {
-            true => {
-                self.close();
-                None
-            }
-            false => Some(self),
         }
     }
 
@@ -113,32 +74,18 @@ impl Transaction {
         if self.open.replace(false) {
             self.log.append(self.db.get() as u32, &[b"EXEC"]);
         }
-        if let Some((db, args)) = self.first.take() {
-            let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
-            self.log.append(db as u32, &args);
-        }
     }
 }
 
 impl Journal for Transaction {
     fn active(&self) -> bool {
-        self.log.active() && !self.muted.get()
+        self.log.active()
     }
 
     fn append(&self, db: usize, commands: &[&[&[u8]]]) {
-        let mut first = self.first.borrow_mut();
-        if let (true, false, None, [only]) = (self.script, self.open.get(), &*first, commands) {
-            *first = Some((db, only.iter().map(|arg| arg.to_vec()).collect()));
-            return;
-        }
         let mut writer = self.log.writer();
         if !self.open.replace(true) {
-            let begins = first.as_ref().map_or(db, |(db, _)| *db);
-            writer.command(begins as u32, &[b"MULTI"]);
-        }
-        if let Some((db, args)) = first.take() {
-            let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
-            writer.command(db as u32, &args);
+            writer.command(db as u32, &[b"MULTI"]);
         }
         self.db.set(db);
         for command in commands {

@@ -43,21 +43,15 @@ impl Places {
 }
 
 #[cfg(not(feature = "simulation"))]
-pub use threads::{Threads, leave_connections_to_another_thread};
-
-/// A simulated world has one thread, and no script that takes long.
-#[cfg(feature = "simulation")]
-pub fn leave_connections_to_another_thread() {}
+pub use threads::Threads;
 
 #[cfg(not(feature = "simulation"))]
 mod threads {
     use super::super::shutdown::Shutdown;
     use super::*;
     use std::io;
-    use std::sync::mpsc;
     use std::thread::JoinHandle;
-    use std::time::Duration;
-    use tokio::runtime::{Builder, Runtime, RuntimeFlavor};
+    use tokio::runtime::{Builder, Runtime};
 
     /// The I/O threads: the calling one, and as many more as are asked for.
     pub struct Threads {
@@ -68,36 +62,8 @@ mod threads {
         stop: Arc<Shutdown>,
     }
 
-    /// Bytes of stack of an I/O thread: scripts nest deeper than anything else does.
-    const STACK: usize = 8 << 20;
-
-    /// The runtime of one I/O thread. That it could have more workers is what lets another thread take over its
-    /// connections when a script does not come back.
-    fn io_runtime(slot: usize) -> io::Result<Runtime> {
-        Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name(format!("io-{slot}"))
-            .thread_stack_size(STACK)
-            .enable_all()
-            .build()
-    }
-
-    /// From here on another thread serves the connections that the calling I/O thread has served; the caller goes on
-    /// with what it does, and ends with that.
-    pub fn leave_connections_to_another_thread() {
-        const MOST: Duration = Duration::from_secs(1);
-        let Ok(handle) = Handle::try_current() else {
-            return;
-        };
-        if handle.runtime_flavor() != RuntimeFlavor::MultiThread {
-            return;
-        }
-        tokio::task::block_in_place(|| {
-            // Back from here too early, we would take the connections back.
-            let (taken, is_taken) = mpsc::channel();
-            handle.spawn(async move { taken.send(()) });
-            let _ = is_taken.recv_timeout(MOST);
-        });
+    fn runtime() -> io::Result<Runtime> {
+        Builder::new_current_thread().enable_all().build()
     }
 
     impl Threads {
@@ -106,25 +72,20 @@ mod threads {
         /// # Errors
         /// The system gives us no thread, or no runtime for it.
         pub fn start(count: usize) -> io::Result<Threads> {
-            let own = io_runtime(0)?;
+            let own = runtime()?;
             let stop = Arc::new(Shutdown::default());
             let (mut handles, mut others) = (vec![own.handle().clone()], Vec::new());
-            let another = |name, runtime: Runtime, others: &mut Vec<_>| -> io::Result<Handle> {
-                let stop = Arc::clone(&stop);
+            let another = |name: String, others: &mut Vec<_>| -> io::Result<Handle> {
+                let (runtime, stop) = (runtime()?, Arc::clone(&stop));
                 let handle = runtime.handle().clone();
                 let thread = std::thread::Builder::new().name(name);
                 others.push(thread.spawn(move || runtime.block_on(stop.wait()))?);
                 Ok(handle)
             };
             for slot in 1..count {
-                handles.push(another(
-                    format!("main-{slot}"),
-                    io_runtime(slot)?,
-                    &mut others,
-                )?);
+                handles.push(another(format!("io-{slot}"), &mut others)?);
             }
-            let runtime = Builder::new_current_thread().enable_all().build()?;
-            let replication = another("replication".to_owned(), runtime, &mut others)?;
+            let replication = another("replication".to_owned(), &mut others)?;
             Ok(Threads {
                 own,
                 places: Places::new(handles, replication),

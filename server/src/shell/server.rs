@@ -8,7 +8,6 @@ use super::logging;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::replication::{Replication, Snapshots};
-use super::scripts::Scripts;
 use super::shutdown::Shutdown;
 use super::slowlog::SlowLog;
 use super::stats::{Stats, Totals};
@@ -47,8 +46,6 @@ pub struct Server {
     pub pause: Pause,
     /// SLOWLOG.
     pub slowlog: SlowLog,
-    /// Scripts.
-    pub scripts: Scripts,
     /// Counters, one set per thread.
     pub stats: Box<[Stats]>,
     /// How the server ends.
@@ -116,7 +113,6 @@ impl Server {
             blocking: Blocking::default(),
             pause: Pause::default(),
             slowlog: SlowLog::default(),
-            scripts: Scripts::default(),
             stats: (0..=threads).map(|_| Stats::default()).collect(),
             shutdown: Shutdown::default(),
             identity: Identity {

@@ -10,7 +10,6 @@ pub mod expiry;
 pub mod glob;
 pub mod hooks;
 pub mod lazyfree;
-pub mod libraries;
 pub mod longdouble;
 pub mod num;
 pub mod object;
