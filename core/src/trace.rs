@@ -20,6 +20,9 @@
 //! not written to its end is ignored. Deeds are not read back: who replays steps the algorithm and
 //! compares what it [would write](deed) with what was written.
 
+mod words;
+
+use self::words::{Escape, Sum, unescape};
 use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::str::FromStr;
@@ -271,38 +274,6 @@ impl Line<'_> {
     }
 }
 
-/// Writes what would end a word or a line as `%` and two digits.
-struct Escape<'a>(&'a mut String);
-
-impl Write for Escape<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
-            if c <= ' ' || c == '%' || c == '\x7f' {
-                write!(self.0, "%{:02x}", u32::from(c))?;
-            } else {
-                self.0.push(c);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// FNV-1a over everything so far.
-#[derive(Clone, Copy, Debug)]
-struct Sum(u32);
-
-impl Sum {
-    fn new() -> Self {
-        Self(0x811c_9dc5)
-    }
-
-    fn add(&mut self, line: &str) {
-        for byte in line.bytes().chain([b'\n']) {
-            self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-        }
-    }
-}
-
 /// A fact as it stands in a trace.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Fact<D: Domain> {
@@ -475,21 +446,6 @@ impl<'a> Words<'a> {
     fn end(mut self) -> Option<()> {
         self.raw().is_none().then_some(())
     }
-}
-
-fn unescape(word: &str) -> Option<String> {
-    let mut text = String::new();
-    let mut parts = word.split('%');
-    text.push_str(parts.next()?);
-    for part in parts {
-        if part.is_empty() && word == "%" {
-            break;
-        }
-        let code = u32::from_str_radix(part.get(..2)?, 16).ok()?;
-        text.push(char::from_u32(code)?);
-        text.push_str(part.get(2..)?);
-    }
-    Some(text)
 }
 
 fn read_boot<D: Text>(line: &str) -> Option<Boot<D>> {
