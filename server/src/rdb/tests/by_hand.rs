@@ -412,7 +412,7 @@ fn old_encodings() -> Vec<u8> {
     snapshot(9, &body)
 }
 
-/// The file is what the integration tests have the stock server load; see `tests/rdb_stock.rs`.
+/// The file is what the integration tests have the stock server load; see `tests/sockets/rdb_stock.rs`.
 #[test]
 fn the_file_of_old_encodings_is_up_to_date() {
     let file = include_bytes!("../../../tests/data/old-encodings.rdb");

@@ -1,0 +1,33 @@
+//! The tests over real sockets, one program of them all: what they share is compiled once.
+//!
+//! `cargo test -p damselfly-server --test sockets storm::` runs those of one file.
+
+mod algorithms;
+mod bad_input;
+mod chain;
+mod chaos;
+mod commands;
+mod common;
+mod failover;
+mod failover_rounds;
+mod full_sync;
+mod harness;
+mod master;
+mod maxmemory;
+mod parameters;
+mod persistence;
+mod pipelining;
+mod rdb_stock;
+mod replica;
+mod replicaof;
+mod replicaof_order;
+mod restart;
+mod sentinel;
+mod server_commands;
+mod serving;
+mod shutdown;
+mod startup;
+mod storm;
+mod stream;
+mod turns;
+mod wait;

@@ -1,0 +1,260 @@
+//! The snapshot file: between the two servers, while writes go on, over restarts, and damaged.
+
+use crate::common::server::free_port;
+use crate::common::wait::check;
+use crate::common::{
+    Dump, Server, Value, assert_same_data, await_caught_up, await_replicas, data, eventually,
+};
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Ends `server`, gives it the snapshot file of `other`, and starts it again.
+fn restart_with_file_of(server: &mut Server, other: &Server) {
+    server.kill();
+    let file = |server: &Server| server.dir().join("dump.rdb");
+    fs::copy(file(other), file(server)).expect("there is a snapshot file");
+    server.restart();
+}
+
+#[test]
+fn files_go_both_ways() {
+    let mut redis = Server::redis(&[]);
+    let mut damselfly = Server::damselfly(&[]);
+    data::seed(&mut redis.client());
+    redis.run("SAVE").ok();
+    restart_with_file_of(&mut damselfly, &redis);
+    let held = assert_same_data(&redis, &damselfly);
+    assert!(held.len() > 20);
+
+    damselfly.run("SET from damselfly").ok();
+    damselfly.run("SAVE").ok();
+    restart_with_file_of(&mut redis, &damselfly);
+    assert_eq!(assert_same_data(&redis, &damselfly).len(), held.len() + 1);
+    assert_eq!(redis.run("GET from").text(), "damselfly");
+}
+
+#[test]
+fn a_background_save_is_of_one_moment() {
+    let mut damselfly = Server::damselfly(&[]);
+    let mut client = damselfly.client();
+    let filler: Vec<_> = (0..200_000)
+        .map(|n| {
+            vec![
+                b"SET".to_vec(),
+                format!("filler:{n}").into_bytes(),
+                vec![b'x'; 50],
+            ]
+        })
+        .collect();
+    for some in filler.chunks(10_000) {
+        client.pipeline(some);
+    }
+    // Two keys that a transaction keeps equal, wherever in the walk each of them comes.
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (stop, mut client) = (Arc::clone(&stop), damselfly.client());
+        std::thread::spawn(move || {
+            let mut n = 0u64;
+            while !stop.load(Ordering::Relaxed) {
+                n += 1;
+                let set: Vec<String> = (0..50)
+                    .flat_map(|key| [format!("pair:{key}"), n.to_string()])
+                    .collect();
+                let mut command = vec!["MSET".to_owned()];
+                command.extend(set);
+                client.cmd(&command).ok();
+            }
+            n
+        })
+    };
+    eventually("the writer writes", || {
+        check(damselfly.run("GET pair:0") != Value::Nil, || {
+            "nothing yet".into()
+        })
+    });
+    let before = damselfly.run("LASTSAVE").int();
+    assert_eq!(damselfly.run("BGSAVE").text(), "Background saving started");
+    eventually("the save is done", || {
+        let info = damselfly.info("persistence");
+        let done = info.get("rdb_bgsave_in_progress") == "0" && info.num("rdb_saves") == 1;
+        check(done, || info.short())
+    });
+    stop.store(true, Ordering::Relaxed);
+    let written = writer.join().expect("the writer ends");
+    assert!(damselfly.run("LASTSAVE").int() >= before);
+    assert_eq!(
+        damselfly.info("persistence").get("rdb_last_bgsave_status"),
+        "ok"
+    );
+    assert!(
+        damselfly
+            .info("persistence")
+            .num("rdb_changes_since_last_save")
+            > 0
+    );
+
+    damselfly.kill();
+    damselfly.restart();
+    assert_eq!(damselfly.run("DBSIZE").int(), 200_050);
+    let saved: Vec<String> = (0..50)
+        .map(|key| damselfly.run(&format!("GET pair:{key}")).text())
+        .collect();
+    assert!(saved.iter().all(|value| *value == saved[0]), "{saved:?}");
+    let saved: u64 = saved[0].parse().expect("a number");
+    assert!((1..=written).contains(&saved), "{saved} of {written}");
+    // No temporary file is left.
+    let left: Vec<_> = fs::read_dir(damselfly.dir())
+        .expect("the directory is there")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.contains("temp"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn save_points_and_shutdown_save() {
+    let mut damselfly = Server::damselfly(&["--save", "1 5"]);
+    for n in 0..5 {
+        damselfly.run(&format!("SET key:{n} value")).ok();
+    }
+    eventually("the save point is reached", || {
+        let info = damselfly.info("persistence");
+        check(info.num("rdb_saves") >= 1, || info.short())
+    });
+    damselfly.kill();
+    damselfly.restart();
+    assert_eq!(damselfly.run("DBSIZE").int(), 5);
+
+    damselfly.client().cmd(&["CONFIG", "SET", "save", ""]).ok();
+    damselfly.run("SET last one").ok();
+    let _ = damselfly.client().send_line("SHUTDOWN SAVE");
+    assert!(damselfly.await_exit().success());
+    damselfly.restart();
+    assert_eq!(damselfly.run("GET last").text(), "one");
+
+    // A save of its own after the one that goes on: nothing of what was written meanwhile is lost.
+    let filler: Vec<_> = (0..100_000)
+        .map(|n| vec!["SET".to_owned(), format!("filler:{n}"), "x".repeat(50)])
+        .collect();
+    damselfly.client().pipeline(&filler);
+    let mut client = damselfly.client();
+    client.send_line("BGSAVE").expect("send");
+    client.send_line("SET meanwhile one").expect("send");
+    client.send_line("SHUTDOWN SAVE").expect("send");
+    assert!(damselfly.await_exit().success());
+    damselfly.restart();
+    assert_eq!(damselfly.run("GET meanwhile").text(), "one");
+    let info = damselfly.info("persistence");
+    assert_eq!(info.num("rdb_last_load_keys_loaded"), 100_007);
+    assert_eq!(info.num("rdb_last_bgsave_time_sec"), -1);
+
+    damselfly.run("SET lost one").ok();
+    let _ = damselfly.client().send_line("SHUTDOWN NOSAVE");
+    assert!(damselfly.await_exit().success());
+    damselfly.restart();
+    assert_eq!(damselfly.run("GET lost"), Value::Nil);
+}
+
+#[test]
+fn a_restarted_replica_resumes_from_its_file() {
+    let master = Server::redis(&["--repl-backlog-size", "10mb"]);
+    data::seed(&mut master.client());
+    let following = format!("127.0.0.1 {}", master.port);
+    let mut replica = Server::damselfly(&["--replicaof", &following]);
+    await_replicas(&master, 1);
+    // The stream stays in one database, so that the one who resumes must know which.
+    let mut client = master.client();
+    client.run("SELECT 3").ok();
+    client.run("SET before saved").ok();
+    await_caught_up(&master, &replica);
+    replica.run("SAVE").ok();
+    let full = master.info("stats").num("sync_full");
+    replica.kill();
+    client.run("SET while away").ok();
+    replica.restart();
+    await_replicas(&master, 1);
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    let stats = master.info("stats");
+    assert_eq!(
+        stats.num("sync_full"),
+        full,
+        "it resumed: {}",
+        stats.short()
+    );
+    assert!(stats.num("sync_partial_ok") >= 1);
+}
+
+#[test]
+fn a_bad_file_is_one_clear_line_and_left_alone() {
+    let redis = Server::redis(&[]);
+    data::seed(&mut redis.client());
+    redis.run("SAVE").ok();
+    let whole = fs::read(redis.dir().join("dump.rdb")).expect("there is a snapshot file");
+    let code = "#!lua name=events\nredis.register_function('f', function() return 1 end)";
+    assert_eq!(
+        redis.client().cmd(&["FUNCTION", "LOAD", code]).text(),
+        "events"
+    );
+    redis.run("SAVE").ok();
+    let with_library = fs::read(redis.dir().join("dump.rdb")).expect("there is a snapshot file");
+    let mut changed = whole.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 0x55;
+    let place = redis.dir().join("bad");
+    fs::create_dir_all(&place).expect("make a directory");
+    for (bytes, named) in [
+        (&whole[..whole.len() / 2], "at byte"),
+        (&changed, ""),
+        (&with_library, "events"),
+        (b"nonsense", "at byte"),
+        (b"", "at byte 0"),
+    ] {
+        let file = place.join("dump.rdb");
+        fs::write(&file, bytes).expect("write a file");
+        let output = Command::new(env!("CARGO_BIN_EXE_damselfly"))
+            .args(["--port", &free_port().to_string(), "--save", "", "--dir"])
+            .arg(&place)
+            .stdin(Stdio::null())
+            .output()
+            .expect("run damselfly");
+        let said =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let lines: Vec<_> = said
+            .lines()
+            .filter(|line| line.contains("dump.rdb"))
+            .collect();
+        assert_eq!(lines.len(), 1, "{said}");
+        assert!(
+            lines[0].contains(named),
+            "{named:?} is not in {:?}",
+            lines[0]
+        );
+        assert_eq!(fs::read(&file).expect("it is there"), bytes);
+    }
+}
+
+#[test]
+fn a_save_that_fails_is_told_and_harms_nothing() {
+    let damselfly = Server::damselfly(&["--dbfilename", "dump.rdb"]);
+    damselfly.run("SET k v").ok();
+    // A directory in the file's place cannot be replaced.
+    fs::create_dir(damselfly.dir().join("dump.rdb")).expect("make a directory");
+    assert!(damselfly.run("SAVE").is_error());
+    assert_eq!(
+        damselfly.info("persistence").get("rdb_last_bgsave_status"),
+        "err"
+    );
+    assert_eq!(damselfly.run("GET k").text(), "v");
+    fs::remove_dir(damselfly.dir().join("dump.rdb")).expect("remove it");
+    damselfly.run("SAVE").ok();
+    assert_eq!(
+        damselfly.info("persistence").get("rdb_last_bgsave_status"),
+        "ok"
+    );
+    let held = Dump::of(&damselfly);
+    assert_eq!(held.len(), 1);
+}

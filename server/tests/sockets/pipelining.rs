@@ -1,0 +1,128 @@
+//! Many requests at once, among them such that decide what becomes of those behind them: the server parses ahead, and
+//! nobody may notice.
+
+use crate::common::*;
+use std::io::{ErrorKind, Read};
+use std::time::Duration;
+
+/// Sends the pieces, some time apart; everything the server says until it closes or has been silent for a while,
+/// and whether it closed.
+fn said(server: &Server, pieces: &[&[u8]]) -> (String, bool) {
+    let mut client = server.client();
+    client.set_timeout(Duration::from_millis(500));
+    for (i, piece) in pieces.iter().enumerate() {
+        if i > 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // The server may have closed.
+        let _ = client.send_raw(piece);
+    }
+    let (mut text, mut portion) = (Vec::new(), [0; 4096]);
+    let mut socket = client.socket();
+    let closed = loop {
+        match socket.read(&mut portion) {
+            Ok(0) => break true,
+            Ok(n) => text.extend_from_slice(&portion[..n]),
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => break true,
+            Err(_) => break false,
+        }
+    };
+    (text.escape_ascii().to_string(), closed)
+}
+
+/// Both servers say the same.
+fn assert_same(redis: &Server, ours: &Server, pieces: &[&[u8]], case: &str) {
+    std::thread::scope(|scope| {
+        let theirs = scope.spawn(|| said(redis, pieces));
+        assert_eq!(said(ours, pieces), theirs.join().unwrap(), "{case}");
+    });
+}
+
+/// Commands as one pipeline.
+fn line_of(commands: &str) -> Vec<u8> {
+    let encoded = |c: &str| resp::encode(&c.split_whitespace().collect::<Vec<_>>());
+    commands.split(';').flat_map(encoded).collect()
+}
+
+#[test]
+fn what_a_command_does_to_those_behind_it() {
+    let (redis, ours) = (Server::redis(&[]), Server::damselfly(&[]));
+    let ping = line_of("PING");
+    for commands in [
+        "SET a 1; SELECT 3; GET a; SET a 3; SELECT 0; GET a; MGET a b; SELECT 3; GET a",
+        "MULTI; SET a 5; GET a; NOSUCH; EXEC; GET a; MULTI; INCR a; EXEC; GET a",
+        "GET a; QUIT; SET a 7; GET a",
+        "GET a; CLIENT REPLY SKIP; GET a; GET b; CLIENT REPLY OFF; GET a; CLIENT REPLY ON; GET b",
+        "SUBSCRIBE c; GET a; UNSUBSCRIBE c; GET a",
+        "SELECT 3; MULTI; GET a; RESET; GET a; EXEC",
+        "BLPOP none 0.1; SET a 8; GET a; BLPOP none 0.1; GET a",
+        "CLIENT PAUSE 100 WRITE; GET a; SET a 9; GET a; INCR a",
+        "RPUSH list x; BLPOP list 0; TYPE list; GET list",
+    ] {
+        let whole = line_of(commands);
+        // Again, its last request cut in two; and in the end what is no request.
+        let (most, last) = whole.split_at(whole.len() - 3);
+        let pieces: [&[u8]; 4] = [&whole, most, &[last, &ping].concat(), b"*x\r\n"];
+        assert_same(&redis, &ours, &pieces, commands);
+    }
+}
+
+#[test]
+fn a_password_widens_what_may_follow_it() {
+    let args = ["--requirepass", "secret"];
+    let (redis, ours) = (Server::redis(&args), Server::damselfly(&args));
+    for server in [&redis, &ours] {
+        let mut client = server.client();
+        client.run("AUTH secret").ok();
+        eventually("it serves", || {
+            let reply = client.run("GET none");
+            wait::check(!reply.is_error(), || format!("{reply:?}"))
+        });
+    }
+    let large = resp::encode(&["SET", "a", &"x".repeat(20_000)]);
+    for pieces in [
+        vec![b"AUTH secret\r\n".as_slice(), &large, b"STRLEN a\r\n"],
+        vec![
+            b"PING\r\nAUTH wrong\r\n".as_slice(),
+            &large,
+            b"STRLEN a\r\n",
+        ],
+        vec![
+            b"GET a\r\nAUTH secret\r\nRESET\r\nGET a\r\n".as_slice(),
+            &large,
+        ],
+    ] {
+        let whole = pieces.concat();
+        let shown = whole[..30].escape_ascii().to_string();
+        assert_same(&redis, &ours, &[&whole], &shown);
+    }
+}
+
+#[test]
+fn long_pipelines_come_out_in_order_however_they_are_cut() {
+    let (redis, ours) = (Server::redis(&[]), Server::damselfly(&[]));
+    let mut bytes = Vec::new();
+    for i in 0..500 {
+        let key = format!("key:{}", i * 7 % 100);
+        bytes.extend(match i % 5 {
+            0 => resp::encode(&["SET", &key, &"v".repeat(i)]),
+            1 => format!("APPEND {key} \"\\x41 {i}\"\r\n").into_bytes(),
+            2 => resp::encode(&["DEL", &key, "key:1"]),
+            3 => b"\r\n".to_vec(),
+            _ => resp::encode(&["GET", &key]),
+        });
+    }
+    for size in [bytes.len(), 5_000, 977] {
+        let mut replies = Vec::new();
+        for server in [&redis, &ours] {
+            server.run("FLUSHALL").ok();
+            let mut client = server.client();
+            for piece in bytes.chunks(size) {
+                client.send_raw(piece).unwrap();
+            }
+            let read = (0..400).map(|_| client.read().unwrap());
+            replies.push(read.collect::<Vec<_>>());
+        }
+        assert_eq!(replies[1], replies[0], "pieces of {size} bytes");
+    }
+}

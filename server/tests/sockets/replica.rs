@@ -1,0 +1,297 @@
+//! Damselfly follows a stock redis-server.
+
+use crate::common::data::{Rng, churn, seed};
+use crate::common::readers::{Writer, stamp};
+use crate::common::wait::check;
+use crate::common::*;
+use std::time::Duration;
+
+/// A stock master with data of every type, and a Damselfly that follows it.
+fn pair(master: &[&str], replica: &[&str]) -> (Server, Server) {
+    let master = Server::redis(master);
+    seed(&mut master.client());
+    let replica = Server::damselfly(replica);
+    replica.follow(master.port);
+    (master, replica)
+}
+
+#[test]
+fn full_sync_and_live_stream() {
+    let (master, replica) = pair(&[], &[]);
+    let first = assert_same_data(&master, &replica);
+    for kind in ["string", "list", "hash", "set", "zset", "stream"] {
+        assert!(first.count(kind) > 6, "{} of {kind}", first.count(kind));
+    }
+    let mut rng = Rng::new(11);
+    let mut client = master.client();
+    for _ in 0..5 {
+        churn(&mut client, &mut rng, 2000);
+        await_caught_up(&master, &replica);
+        assert_same_data(&master, &replica);
+    }
+    client.run("SWAPDB 0 1").ok();
+    client.run("SELECT 3").ok();
+    client.run("MOVE str:raw 5");
+    client.run("SELECT 15").ok();
+    client.run("FLUSHDB").ok();
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    assert_eq!(granted(&master).full, 1);
+    client.run("FLUSHALL").ok();
+    await_caught_up(&master, &replica);
+    assert_eq!(assert_same_data(&master, &replica).len(), 0);
+}
+
+#[test]
+fn full_sync_of_a_sized_payload() {
+    let (master, replica) = pair(&["--repl-diskless-sync", "no"], &[]);
+    churn(&mut master.client(), &mut Rng::new(12), 500);
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+}
+
+#[test]
+fn full_sync_while_the_master_is_written_to() {
+    // The snapshot takes a while, so that writes land before, within and behind it.
+    let master = Server::redis(&["--rdb-key-save-delay", "300"]);
+    seed(&mut master.client());
+    let replica = Server::damselfly(&[]);
+    replica
+        .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
+        .ok();
+    let (mut rng, mut client) = (Rng::new(13), master.client());
+    for _ in 0..20 {
+        churn(&mut client, &mut rng, 200);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+}
+
+#[test]
+fn partial_resync_after_a_cut_link() {
+    let master = Server::redis(&[]);
+    seed(&mut master.client());
+    let proxy = Proxy::to(master.port);
+    let replica = Server::damselfly(&[]);
+    replica.follow(proxy.port);
+    await_caught_up(&master, &replica);
+    let before = granted(&master);
+    let (mut rng, mut client) = (Rng::new(14), master.client());
+    for round in 1..=3 {
+        proxy.set(Fault::Refuse);
+        proxy.cut();
+        churn(&mut client, &mut rng, 300);
+        eventually("the cut is noticed", || {
+            let info = replica.info("replication");
+            check(info.get("master_link_status") == "down", || info.short())
+        });
+        proxy.set(Fault::None);
+        await_caught_up(&master, &replica);
+        assert_same_data(&master, &replica);
+        let now = granted(&master);
+        assert_eq!(
+            (now.full, now.partial),
+            (before.full, before.partial + round)
+        );
+    }
+}
+
+#[test]
+fn a_link_cut_inside_a_transaction_resumes_before_it() {
+    let master = Server::redis(&[]);
+    let mut client = master.client();
+    client.run("SET n 0").ok();
+    let proxy = Proxy::to(master.port);
+    let replica = Server::damselfly(&[]);
+    replica.follow(proxy.port);
+    await_caught_up(&master, &replica);
+    let before = granted(&master);
+    // Some hundred bytes of a long transaction come through, then the connection ends.
+    for (round, bytes) in [200, 333, 860].into_iter().enumerate() {
+        proxy.cut();
+        eventually("the link is back", || {
+            let info = replica.info("replication");
+            check(info.get("master_link_status") == "up", || info.short())
+        });
+        await_caught_up(&master, &replica);
+        let held = replica.run("GET n").text();
+        proxy.set(Fault::TruncateAfter(proxy.bytes_down_of_newest() + bytes));
+        client.run("MULTI").ok();
+        for _ in 0..40 {
+            client.run("INCR n");
+        }
+        client.run("EXEC");
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(
+            replica.run("GET n").text(),
+            held,
+            "half a transaction was applied"
+        );
+        proxy.set(Fault::None);
+        await_caught_up(&master, &replica);
+        assert_eq!(replica.run("GET n").text(), (40 * (round + 1)).to_string());
+    }
+    assert_eq!(granted(&master).full, before.full);
+}
+
+#[test]
+fn a_backlog_that_is_too_short_means_a_full_sync_that_nobody_notices() {
+    let master = Server::redis(&["--repl-backlog-size", "16kb"]);
+    stamp(&mut master.client(), "m", 0);
+    seed(&mut master.client());
+    let proxy = Proxy::to(master.port);
+    let replica = Server::damselfly(&[]);
+    replica.follow(proxy.port);
+    let readers = Readers::start(replica.port, 3, &["m"]);
+    let writer = Writer::start(master.port, "m");
+    proxy.set(Fault::Refuse);
+    proxy.cut();
+    churn(&mut master.client(), &mut Rng::new(15), 3000);
+    proxy.set(Fault::None);
+    eventually("a second full sync", || {
+        check(granted(&master).full == 2, || {
+            format!("{:?}", granted(&master))
+        })
+    });
+    replica.await_link(proxy.port);
+    drop(writer);
+    await_caught_up(&master, &replica);
+    readers.stop().assert_clean(Duration::from_secs(5));
+    assert_same_data(&master, &replica);
+}
+
+#[test]
+fn expired_keys_are_hidden_and_only_the_master_removes_them() {
+    let (master, replica) = pair(&[], &[]);
+    let mut client = master.client();
+    client.run("SET short v PX 300").ok();
+    client.run("SET long v PX 100000").ok();
+    await_caught_up(&master, &replica);
+    assert_eq!(replica.run("GET short").text(), "v");
+    eventually("the key is hidden", || {
+        check(replica.run("GET short") == Value::Nil, || "there".into())
+    });
+    let left = replica.run("PTTL long").int();
+    assert!((90_000..=100_000).contains(&left), "{left}");
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+}
+
+#[test]
+fn a_replica_refuses_writes_of_clients() {
+    let (master, replica) = pair(&[], &[]);
+    let mut client = replica.client();
+    assert!(client.run("SET a b").error().starts_with("READONLY"));
+    client.run("MULTI").ok();
+    client.run("SET a b");
+    assert!(client.run("EXEC").error().starts_with("EXECABORT"));
+    assert_eq!(client.run("GET str:embstr").text(), "short");
+    assert_same_data(&master, &replica);
+}
+
+#[test]
+fn started_as_a_replica_it_waits_for_its_master() {
+    let port = server::free_port();
+    let replica = Server::damselfly(&["--replicaof", &format!("127.0.0.1 {port}")]);
+    let info = replica.info("replication");
+    assert_eq!(
+        (info.get("role"), info.get("master_link_status")),
+        ("slave".into(), "down".into())
+    );
+    assert_eq!(replica.run("ROLE").list()[0].text(), "slave");
+    let master = Server::redis(&[]);
+    seed(&mut master.client());
+    // The master appears, behind a proxy that has the port that was asked for.
+    let proxy = Proxy::on(port, master.port);
+    replica.await_link(port);
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    drop(proxy);
+}
+
+#[test]
+fn started_as_a_replica_of_itself_it_says_so() {
+    let mut ours = Server::damselfly(&[]);
+    let itself = format!("127.0.0.1 {}", ours.port);
+    ours.restart_with(&["--replicaof", &itself]);
+    eventually("it says why its link is down", || {
+        let told = ours.info("replication").get("master_link_last_error");
+        check(told == "can't replicate from myself", || told)
+    });
+    assert!(ours.log().contains("can't replicate from myself"));
+}
+
+#[test]
+fn what_is_not_served_fails_the_sync_and_costs_nothing() {
+    let (old, replica) = pair(&[], &[]);
+    let held = assert_same_data(&old, &replica);
+    let master = Server::redis(&[]);
+    let mut client = master.client();
+    seed(&mut client);
+    let code = "#!lua name=a_library\nredis.register_function('f', function() return 1 end)";
+    assert_eq!(client.cmd(&["FUNCTION", "LOAD", code]).text(), "a_library");
+    replica
+        .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
+        .ok();
+    eventually("the failure is told", || {
+        let log = replica.log();
+        let told = log
+            .lines()
+            .any(|l| l.contains("function library") && l.contains("a_library"));
+        check(told, || "nothing in the log".into())
+    });
+    assert_eq!(
+        replica.info("replication").get("master_link_status"),
+        "down"
+    );
+    assert_eq!(Dump::of(&replica), held);
+    replica
+        .run(&format!("REPLICAOF 127.0.0.1 {}", old.port))
+        .ok();
+    await_caught_up(&old, &replica);
+    assert_same_data(&old, &replica);
+}
+
+#[test]
+fn a_reader_that_waits_at_the_replica_is_served() {
+    let (master, replica) = pair(&[], &[]);
+    await_caught_up(&master, &replica);
+    let mut readers: Vec<Client> = Vec::new();
+    for ids in ["$ $", "0 0"] {
+        let mut reader = replica.client();
+        let line = format!("XREAD BLOCK 0 STREAMS waited stream:empty {ids}");
+        reader.send_line(&line).expect("send");
+        readers.push(reader);
+    }
+    eventually("they wait", || {
+        let blocked = replica.info("clients").num("blocked_clients");
+        check(blocked == 2, || format!("{blocked} wait"))
+    });
+    let mut client = master.client();
+    client.run("SET other 1").ok();
+    client.run("XADD waited 7-7 f v");
+    for mut reader in readers {
+        let reply = reader.read().expect("it is served");
+        let entry = &reply.list()[0].list()[1].list()[0];
+        assert_eq!(entry.list()[0].text(), "7-7");
+    }
+}
+
+#[test]
+fn a_frozen_master_is_noticed_and_resumed() {
+    let (master, replica) = pair(&[], &["--repl-timeout", "1"]);
+    await_caught_up(&master, &replica);
+    let before = granted(&master);
+    master.freeze(true);
+    eventually("the silence is noticed", || {
+        let info = replica.info("replication");
+        check(info.get("master_link_status") == "down", || info.short())
+    });
+    assert_eq!(replica.run("GET str:embstr").text(), "short");
+    master.freeze(false);
+    master.run("SET after 1").ok();
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    assert_eq!(granted(&master).full, before.full);
+}

@@ -1,0 +1,55 @@
+//! Commands about connections, configuration, replication and the server itself, with arguments right and wrong: what
+//! is said is what the stock server says, byte for byte.
+
+use crate::common::*;
+use std::io::{ErrorKind, Read};
+
+/// What the last command of every program is answered.
+const END: &[u8] = b"$14\r\nend-of-program\r\n";
+
+/// Everything a server says to the commands of `program`, on a connection of its own.
+fn said(server: &Server, program: &str) -> String {
+    let mut client = server.client();
+    // RESET ends whatever the program began.
+    let commands = program.split(';').chain(["RESET", "ECHO end-of-program"]);
+    let lines: String = commands.map(|c| format!("{}\r\n", c.trim())).collect();
+    // The server may close before it has read all.
+    let _ = client.send_raw(lines.as_bytes());
+    let (mut text, mut portion) = (Vec::new(), [0; 4096]);
+    let mut socket = client.socket();
+    while !text.ends_with(END) {
+        match socket.read(&mut portion) {
+            Ok(0) => break,
+            Ok(n) => text.extend_from_slice(&portion[..n]),
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => break,
+            Err(e) => panic!("{program}: {e}, after {}", text.escape_ascii()),
+        }
+    }
+    without_id(&String::from_utf8_lossy(&text))
+}
+
+/// The reply of HELLO has the number of the client in it.
+fn without_id(text: &str) -> String {
+    match text.split_once("$2\r\nid\r\n:") {
+        Some((before, after)) => {
+            let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}$2\r\nid\r\n:N{}", without_id(after))
+        }
+        None => text.to_owned(),
+    }
+}
+
+#[test]
+fn they_are_answered_as_the_stock_server_answers_them() {
+    let args = ["--enable-debug-command", "yes"];
+    let (redis, ours) = (Server::redis(&args), Server::damselfly(&args));
+    let programs = include_str!("programs.txt").lines();
+    let mut different = Vec::new();
+    for program in programs.filter(|line| !line.starts_with('#')) {
+        let (theirs, own) = (said(&redis, program), said(&ours, program));
+        if own != theirs {
+            different.push(format!("{program}\n  redis: {theirs:?}\n  ours:  {own:?}"));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}

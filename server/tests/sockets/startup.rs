@@ -1,0 +1,148 @@
+//! Starting as an operator does: what is wrong is said in one line, and ends the process with a failure.
+
+use crate::common::server::{self, TempDir};
+use crate::common::{Client, Server, eventually};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// The program run with `args`, which must make it end by itself.
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_damselfly"))
+        .args(args)
+        .output()
+        .expect("run damselfly")
+}
+
+/// The one line it fails with.
+fn complaint(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(!output.status.success(), "{args:?}: {output:?}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(text.lines().count(), 1, "{args:?}: {text}");
+    text
+}
+
+#[test]
+fn what_is_wrong_is_one_line_and_a_failure() {
+    let server = Server::redis(&[]);
+    let port = server.port.to_string();
+    let taken = complaint(&["--bind", "127.0.0.1", "--port", &port]);
+    assert!(taken.contains(&format!("127.0.0.1:{port}: Address already in use")));
+    // An address of the range for documentation: no machine's own.
+    let foreign = complaint(&["--bind", "192.0.2.1", "--port", "1"]);
+    assert!(
+        foreign.ends_with("192.0.2.1:1: Cannot assign requested address\n"),
+        "{foreign}"
+    );
+    assert!(complaint(&["--nonsense", "1"]).contains("--nonsense"));
+    assert!(complaint(&["/nonexistent.conf"]).contains("/nonexistent.conf"));
+    let log = complaint(&["--logfile", "/nonexistent/log"]);
+    assert!(log.contains("/nonexistent/log"), "{log}");
+}
+
+#[test]
+fn help_names_every_flag_and_succeeds() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    let text = String::from_utf8_lossy(&output.stdout);
+    for flag in [
+        "port",
+        "bind",
+        "dir",
+        "dbfilename",
+        "requirepass",
+        "masterauth",
+        "replicaof",
+        "save",
+    ] {
+        assert!(text.contains(&format!("\n  --{flag} ")), "{flag}");
+    }
+}
+
+#[test]
+fn a_pid_file_that_cannot_be_is_no_reason_to_fail() {
+    let server = Server::damselfly(&["--pidfile", "/nonexistent/pid", "--appendonly", "yes"]);
+    assert!(
+        server
+            .log()
+            .contains("no pid file /nonexistent/pid: No such file or directory")
+    );
+    assert!(
+        server
+            .log()
+            .contains("appendonly is not served yet: it has no effect")
+    );
+}
+
+#[test]
+fn more_configuration_comes_from_the_standard_input() {
+    let (dir, port) = (TempDir::new(), server::free_port());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_damselfly"))
+        .args([
+            "-",
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "--port",
+            &port.to_string(),
+        ])
+        .current_dir(&dir.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("run damselfly");
+    let mut stdin = child.stdin.take().expect("its standard input");
+    let text = b"port 1\ntimeout 77\nlogfile in.log\npidfile in.pid\n";
+    stdin.write_all(text).expect("write to it");
+    drop(stdin);
+    let mut client = eventually("it accepts", || {
+        Client::connect(port).map_err(|e| e.to_string())
+    });
+    let timeout = client.run("CONFIG GET timeout");
+    // Files are looked for where the data are.
+    let (log, pid) = (dir.0.join("in.log"), dir.0.join("in.pid"));
+    let files = (log.exists(), pid.exists());
+    child.kill().expect("end it");
+    child.wait().expect("wait for its end");
+    assert_eq!(timeout.list()[1].text(), "77");
+    assert_eq!(files, (true, true));
+}
+
+#[test]
+fn how_much_is_logged_can_be_changed() {
+    let server = Server::damselfly(&["--loglevel", "warning"]);
+    assert!(!server.log().contains("Ready to accept connections"));
+    server.run("REPLICAOF NO ONE").ok();
+    assert!(!server.log().contains("REPLICAOF NO ONE: OK"));
+    server.run("CONFIG SET loglevel verbose").ok();
+    server.run("REPLICAOF NO ONE").ok();
+    assert!(server.log().contains("REPLICAOF NO ONE: OK"));
+}
+
+#[test]
+fn nobody_need_read_what_it_says() {
+    let dir = TempDir::new();
+    let port = server::free_port();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_damselfly"))
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
+        .arg(&dir.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("run damselfly");
+    // From here on no line of its log can be written.
+    drop((child.stdout.take(), child.stderr.take()));
+    let mut client = eventually("it accepts", || {
+        Client::connect(port).map_err(|e| e.to_string())
+    });
+    client.run("SET a 1").ok();
+    client.run("REPLICAOF NO ONE").ok();
+    let sent = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(sent.expect("run kill").success());
+    let status = eventually("it ends", || {
+        let ended = child.try_wait().map_err(|e| e.to_string())?;
+        ended.ok_or("it runs".into())
+    });
+    assert!(status.success(), "{status}");
+    assert!(dir.0.join("dump.rdb").exists());
+}
