@@ -3,47 +3,37 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use damselfly_core::{Answer, Boot, Domain, Input, Node, Output, Outputs};
+use damselfly_core::trace::Recorder;
+use damselfly_core::{Answer, Boot, Input, Node, Output, Outputs};
+use damselfly_server::repl::domain::{Host, Id, Wire};
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Ids;
+fn id(digit: u8) -> Id {
+    Id::parse(&[digit; 40]).expect("40 digits")
+}
 
-impl Domain for Ids {
-    type Host = u64;
-    type RunId = [u8; 40];
-    type ReplId = [u8; 40];
-    type Offset = u64;
-    type Ticket = u64;
-    type Generation = u64;
+fn host(port: u16) -> Host {
+    Host::new("replica.example", port).expect("a name")
+}
 
-    fn next_ticket(ticket: u64) -> u64 {
-        ticket + 1
-    }
-
-    fn next_generation(generation: u64) -> u64 {
-        generation + 1
-    }
-
-    fn next_offset(offset: u64) -> u64 {
-        offset + 1
+fn boot() -> Boot<Wire> {
+    Boot {
+        me: id(b'1'),
+        fresh: id(b'2'),
+        offset: 0,
+        ticket: 0,
+        generation: 0,
+        follow: Some(host(7)),
+        flush: false,
     }
 }
 
 /// A node that streams from host 7, and the generation of its link.
-fn streaming() -> (Node<Ids>, u64) {
-    let mut node = Node::new(Boot {
-        me: [b'm'; 40],
-        fresh: [b'f'; 40],
-        offset: 0,
-        ticket: 0,
-        generation: 0,
-        follow: Some(7),
-        flush: false,
-    });
+fn streaming() -> (Node<Wire>, u64) {
+    let mut node = Node::new(boot());
     let mut out = Outputs::new();
     node.step(Input::Restored { position: None }, &mut out);
     let generation = node.last_generation();
-    let peer = Some([b'p'; 40]);
+    let peer = Some(id(b'3'));
     node.step(Input::Dialed { generation, peer }, &mut out);
     let answer = Answer::Continue { replid: None };
     node.step(Input::Answered { generation, answer }, &mut out);
@@ -70,10 +60,27 @@ fn steps(c: &mut Criterion) {
             assert!(out.drain().next().is_none());
         });
     });
-    let mut target = 7;
+    let mut recorder = Recorder::begin("v2", &boot(), &mut String::new());
+    let mut text = String::with_capacity(64 << 10);
+    c.bench_function("core/batch, recorded", |b| {
+        b.iter(|| {
+            to += 1;
+            let batch = black_box(Input::Batch { generation, to });
+            recorder.fact(&batch, &mut text);
+            node.step(batch, &mut out);
+            recorder.deeds(&out, &mut text);
+            assert!(out.drain().next().is_some());
+            if text.len() > 60 << 10 {
+                black_box(&text);
+                text.clear();
+            }
+        });
+    });
+    let mut port = 7;
     c.bench_function("core/replicaof, request to commit", |b| {
         b.iter(|| {
-            target += 1;
+            port = port % 60_000 + 1;
+            let target = host(port);
             node.step(black_box(Input::Requested { target }), &mut out);
             let attempt = out.drain().find_map(|o| match o {
                 Output::Connect(attempt) => Some(attempt),

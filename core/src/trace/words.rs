@@ -8,6 +8,11 @@ pub(super) struct Escape<'a>(pub(super) &'a mut String);
 
 impl Write for Escape<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly every word: two a batch of a stream.
+        if text.bytes().all(|b| b > b' ' && b != b'%' && b != 0x7f) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         for c in text.chars() {
             if c <= ' ' || c == '%' || c == '\x7f' {
                 write!(self.0, "%{:02x}", u32::from(c))?;

@@ -88,13 +88,17 @@ fn keys_go_and_replicas_of_both_kinds_lose_the_same() {
         let ours = Server::damselfly(&["--maxmemory", "1", "--maxmemory-policy", policy]);
         theirs.follow(master.port);
         ours.follow(master.port);
-        fill(&master, "a", 20_000, "");
+        fill(&master, "a", 10_000, "");
         fill(&master, "a", 500, "again");
-        assert!(evicted(&master) > 10_000, "{policy}");
-        let memory = master.info("memory");
-        let (used, most) = (memory.num("used_memory"), memory.num("maxmemory"));
-        // A tenth more for what threads keep to themselves.
-        assert!(used < most + most / 10, "{policy}: {used} of {most}");
+        assert!(evicted(&master) > 3_000, "{policy}");
+        // A tenth more for what threads keep to themselves. What a replica has not taken yet is beside the limit.
+        eventually("memory is within its limit", || {
+            let memory = master.info("memory");
+            let (used, most) = (memory.num("used_memory"), memory.num("maxmemory"));
+            check(used < most + most / 10, || {
+                format!("{policy}: {used} of {most}")
+            })
+        });
         assert!(master.run("DBSIZE").int() > 1000, "{policy}");
         master.run("CONFIG SET maxmemory 0").ok();
         for replica in [&theirs, &ours] {

@@ -16,7 +16,7 @@ pub mod trace;
 pub mod wait;
 
 pub use dump::{Dump, assert_same_data};
-pub use peer::{Peer, PeerConn};
+pub use peer::Peer;
 pub use proxy::{Fault, Proxy};
 pub use readers::Readers;
 pub use repl::{await_caught_up, await_replicas, granted};

@@ -5,7 +5,6 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 /// A command as a peer received it.
 pub type Received = Vec<Vec<u8>>;
@@ -134,16 +133,6 @@ impl PeerConn {
     /// Reads and forgets until the other side closes.
     pub fn drain(&mut self) {
         while self.next().is_some() {}
-    }
-
-    /// Waits, unless the peer is dropped meanwhile.
-    pub fn pause(&self, time: Duration) {
-        let mut left = time;
-        while !left.is_zero() && !self.shared.stop.load(Ordering::SeqCst) {
-            let part = left.min(Duration::from_millis(10));
-            thread::sleep(part);
-            left -= part;
-        }
     }
 
     /// Answers a greeting as a master would, until `PSYNC` comes, which is returned.

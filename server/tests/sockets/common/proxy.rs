@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub enum Fault {
 }
 
 struct Shared {
-    target: AtomicU16,
+    target: u16,
     fault: Mutex<Fault>,
     live: Mutex<Vec<TcpStream>>,
     accepted: AtomicUsize,
@@ -59,7 +59,7 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("bind the proxy");
         let port = listener.local_addr().expect("the proxy's port").port();
         let shared = Arc::new(Shared {
-            target: AtomicU16::new(target),
+            target,
             fault: Mutex::new(Fault::None),
             live: Mutex::new(Vec::new()),
             accepted: AtomicUsize::new(0),
@@ -78,11 +78,6 @@ impl Proxy {
     /// From now on.
     pub fn set(&self, fault: Fault) {
         *lock(&self.shared.fault) = fault;
-    }
-
-    /// New connections go to this port.
-    pub fn retarget(&self, port: u16) {
-        self.shared.target.store(port, Ordering::SeqCst);
     }
 
     /// Closes every connection there is.
@@ -131,8 +126,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if *lock(&shared.fault) == Fault::Refuse {
             continue;
         }
-        let target = shared.target.load(Ordering::SeqCst);
-        let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
+        let Ok(server) = TcpStream::connect(("127.0.0.1", shared.target)) else {
             continue;
         };
         let _ = client.set_nodelay(true);

@@ -6,7 +6,7 @@
 
 use super::resp::{Client, Value};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -31,37 +31,27 @@ pub fn stamp(client: &mut Client, name: &str, seq: u64) {
 pub struct Writer {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    seq: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Stamps `port`'s group as `name`, some hundred times a second.
     pub fn start(port: u16, name: &str) -> Writer {
-        let (stop, seq) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicU64::new(0)),
-        );
+        let stop = Arc::new(AtomicBool::new(false));
         let mut client = Client::connect(port).expect("connect the writer");
         stamp(&mut client, name, 0);
-        let (name, theirs, count) = (name.to_owned(), Arc::clone(&stop), Arc::clone(&seq));
+        let (name, theirs) = (name.to_owned(), Arc::clone(&stop));
         let thread = thread::spawn(move || {
+            let mut seq = 0;
             while !theirs.load(Ordering::Relaxed) {
-                let next = count.load(Ordering::Relaxed) + 1;
-                stamp(&mut client, &name, next);
-                count.store(next, Ordering::Relaxed);
+                seq += 1;
+                stamp(&mut client, &name, seq);
                 thread::sleep(Duration::from_millis(4));
             }
         });
         Writer {
             stop,
             thread: Some(thread),
-            seq,
         }
-    }
-
-    /// The last stamp written.
-    pub fn last(&self) -> u64 {
-        self.seq.load(Ordering::Relaxed)
     }
 }
 
