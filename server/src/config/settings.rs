@@ -134,6 +134,8 @@ settings! {
     protected_configs: Allowed = allowed("enable-protected-configs"),
     /// Rounds of background work per second.
     hz: u64 = number("hz"),
+    /// Whether memory stays in small pages.
+    disable_thp: bool = flag("disable-thp"),
     /// How hard to look for expired keys, 1 to 10.
     active_expire_effort: u32 = number("active-expire-effort"),
     /// Microseconds from which a command is slow; negative for never.

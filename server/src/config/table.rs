@@ -574,7 +574,13 @@ pub static PARAMS: &[Param] = &[
     .startup(),
     ignored("crash-log-enabled", Bool, "yes"),
     ignored("crash-memcheck-enabled", Bool, "yes"),
-    ignored("disable-thp", Bool, "yes").startup(),
+    live(
+        "disable-thp",
+        Bool,
+        "no",
+        "Keep memory in small pages. Nothing forks here, so that huge ones only save time.",
+    )
+    .startup(),
     ignored(
         "oom-score-adj",
         Enum(&["no", "yes", "relative", "absolute"]),

@@ -146,3 +146,14 @@ fn nobody_need_read_what_it_says() {
     assert!(status.success(), "{status}");
     assert!(dir.0.join("dump.rdb").exists());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn huge_pages_can_be_refused() {
+    for (word, enabled) in [("no", "THP_enabled:\t1"), ("yes", "THP_enabled:\t0")] {
+        let server = Server::damselfly(&["--disable-thp", word]);
+        let pid = server.info("server").num("process_id");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read status");
+        assert!(status.contains(enabled), "{word}: {status}");
+    }
+}
