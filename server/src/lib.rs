@@ -9,6 +9,7 @@ pub mod persist;
 pub mod rdb;
 pub mod repl;
 pub mod resp;
+pub mod script;
 pub mod shell;
 pub mod store;
 pub mod sync;

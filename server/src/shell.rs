@@ -12,6 +12,7 @@ pub mod client;
 mod commands;
 mod conn;
 pub mod cron;
+pub mod errands;
 mod evict;
 mod execute;
 mod expire;
@@ -25,6 +26,7 @@ pub mod replication;
 #[cfg(not(feature = "simulation"))]
 pub mod run;
 pub mod runtime;
+pub mod scripts;
 pub mod server;
 mod session;
 pub mod shutdown;

@@ -58,6 +58,7 @@ const PURE: &[&str] = &[
     "server/src/store",
     "server/src/rdb",
     "server/src/command",
+    "server/src/script",
     "server/src/log",
     "server/src/config",
     "server/src/gate",

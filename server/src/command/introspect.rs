@@ -189,7 +189,7 @@ fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), C
         }
         _ => false,
     };
-    match positions.is_empty() || too_few {
+    match (positions.is_empty() && !command.is(NO_MANDATORY_KEYS)) || too_few {
         true => Err(CmdError::text(
             "ERR Invalid arguments specified for command",
         )),

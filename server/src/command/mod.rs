@@ -22,6 +22,7 @@ pub mod table;
 pub(crate) mod testing;
 
 pub mod dump;
+pub mod functions;
 pub mod hashes;
 pub mod keys;
 pub mod lists;

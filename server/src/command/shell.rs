@@ -3,6 +3,7 @@
 //! Only their entries in the table are here; the shell has the handlers.
 
 pub mod containers;
+pub mod scripts;
 
 use super::table::{Command, KeySpec, acl, flag::*};
 
@@ -17,8 +18,11 @@ pub enum ShellCommand {
     Debug,
     Discard,
     Echo,
+    Eval { by_sha: bool, read_only: bool },
     Exec,
+    FCall { read_only: bool },
     Failover,
+    Function,
     Hello,
     Info,
     LastSave,
@@ -41,6 +45,7 @@ pub enum ShellCommand {
     Role,
     Save,
     BgSave,
+    Script,
     Select,
     Shutdown,
     Slowlog,

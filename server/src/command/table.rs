@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 pub static FAMILIES: &[&[Command]] = &[
     super::keys::COMMANDS,
     super::dump::COMMANDS,
+    super::functions::COMMANDS,
     super::strings::COMMANDS,
     super::lists::COMMANDS,
     super::sets::COMMANDS,
@@ -20,6 +21,7 @@ pub static FAMILIES: &[&[Command]] = &[
     super::introspect::COMMANDS,
     super::shell::COMMANDS,
     super::shell::containers::COMMANDS,
+    super::shell::scripts::COMMANDS,
 ];
 
 /// A command, or a subcommand of one.
@@ -86,6 +88,10 @@ pub mod flag {
     pub const ALLOW_BUSY: u32 = 1 << 15;
     /// May be changed by its propagation on the master only.
     pub const MAY_REPLICATE: u32 = 1 << 16;
+    /// May be called without keys although it takes some.
+    pub const NO_MANDATORY_KEYS: u32 = 1 << 17;
+    /// Runs a script that may write. Redis has no name for it that it would tell.
+    pub const SCRIPT: u32 = 1 << 18;
 
     /// The names, by bit.
     pub(in crate::command) const NAMES: &[&str] = &[
@@ -106,6 +112,7 @@ pub mod flag {
         "movablekeys",
         "allow_busy",
         "may_replicate",
+        "no_mandatory_keys",
     ];
 }
 

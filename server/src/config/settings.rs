@@ -142,6 +142,8 @@ settings! {
     slowlog_slower_than: i64 = number("slowlog-log-slower-than"),
     /// Slow commands remembered.
     slowlog_max_len: usize = number("slowlog-max-len"),
+    /// After how long a script may be ended, and others are told BUSY; zero: never.
+    busy_reply_threshold: Duration = millis("busy-reply-threshold"),
     /// File that records inputs and outputs of the replication protocol; empty for none.
     trace: PathBuf = path("trace"),
     /// Host and port of the master to follow from the start.
@@ -275,6 +277,10 @@ impl Values<'_> {
 
     fn seconds(&self, name: &str) -> Duration {
         Duration::from_secs(self.number(name))
+    }
+
+    fn millis(&self, name: &str) -> Duration {
+        Duration::from_millis(self.number(name))
     }
 
     fn words(&self, name: &str) -> Vec<String> {

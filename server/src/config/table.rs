@@ -278,6 +278,13 @@ pub static PARAMS: &[Param] = &[
         "Slow commands remembered",
     ),
     live(
+        "busy-reply-threshold",
+        Int(0, LONG),
+        "5000",
+        "A script that runs for so many milliseconds may be ended, and others are told BUSY; 0: never",
+    )
+    .or("lua-time-limit"),
+    live(
         "trace",
         Text,
         "",
@@ -594,7 +601,6 @@ pub static PARAMS: &[Param] = &[
     ignored("aof_rewrite_cpulist", Text, "").startup(),
     ignored("bgsave_cpulist", Text, "").startup(),
     ignored("dynamic-hz", Bool, "yes"),
-    ignored("busy-reply-threshold", Int(0, LONG), "5000").or("lua-time-limit"),
     ignored("shutdown-on-sigint", SHUTDOWN, "default"),
     ignored("shutdown-on-sigterm", SHUTDOWN, "default"),
     ignored("latency-monitor-threshold", Int(0, LONG), "0"),

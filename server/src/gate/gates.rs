@@ -2,6 +2,7 @@
 
 use crate::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
+use std::time::Duration;
 
 /// One mutex per cache line, two lines apart for the prefetcher's sake.
 #[repr(align(128))]
@@ -48,6 +49,17 @@ impl<V: Clone> Gates<V> {
         }
     }
 
+    /// Enters gate `slot` if nobody holds it.
+    #[inline]
+    pub fn try_enter(&self, slot: usize) -> Option<Entered<'_, V>> {
+        self.slots[slot % self.slots.len()].0.try_lock()
+    }
+
+    /// Enters gate `slot`, or gives up when it has been held for `most`.
+    pub fn enter_for(&self, slot: usize, most: Duration) -> Option<Entered<'_, V>> {
+        self.slots[slot % self.slots.len()].0.try_lock_for(most)
+    }
+
     /// Leaves a gate and hands it to whoever waits for it. Dropping the guard also leaves, but lets a busy
     /// thread enter again and again before a waiter wakes.
     #[inline]
@@ -61,12 +73,32 @@ impl<V: Clone> Gates<V> {
     /// tries the rest. If they are never free together for some rounds, it takes them in order, which ends
     /// since every holder leaves its gate without waiting for another one.
     pub fn all(&self) -> AllGates<'_, V> {
-        self.all_after(2 * self.slots.len() + 8)
+        self.all_after(self.tries())
     }
 
     /// [`Gates::all`], with so many tries before the gates are taken in order.
     pub fn all_after(&self, tries: usize) -> AllGates<'_, V> {
-        let turn = self.taker.lock();
+        self.all_in_turn(self.taker.lock(), tries)
+    }
+
+    /// [`Gates::all`], unless somebody who holds all gates keeps them until `hopeless` says that he will for long.
+    pub fn all_unless(&self, hopeless: impl Fn() -> bool) -> Option<AllGates<'_, V>> {
+        const LOOK: Duration = Duration::from_millis(10);
+        loop {
+            if hopeless() {
+                return None;
+            }
+            if let Some(turn) = self.taker.try_lock_for(LOOK) {
+                return Some(self.all_in_turn(turn, self.tries()));
+            }
+        }
+    }
+
+    fn tries(&self) -> usize {
+        2 * self.slots.len() + 8
+    }
+
+    fn all_in_turn<'a>(&'a self, turn: MutexGuard<'a, ()>, tries: usize) -> AllGates<'a, V> {
         let mut busy = 0;
         for _ in 0..tries {
             match self.try_all(busy) {
@@ -139,7 +171,6 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::sync::mpsc;
     use std::thread;
-    use std::time::Duration;
 
     /// Ends the workers however the test ends: a failed assertion must not leave them turning for ever.
     struct StopOnDrop<'a>(&'a AtomicBool);

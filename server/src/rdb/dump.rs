@@ -30,7 +30,11 @@ pub fn dump(value: ValueRef<'_>) -> Vec<u8> {
         checksum: false,
     });
     writer.bare(value);
-    let mut bytes = writer.take();
+    sealed(writer.take())
+}
+
+/// `bytes` with version and checksum.
+pub(super) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.extend_from_slice(&(format::WRITTEN as u16).to_le_bytes());
     let mut crc = Crc64::new();
     crc.update(&bytes);
@@ -56,7 +60,7 @@ pub fn restore(bytes: &[u8], limits: &Limits) -> Result<Object, DumpError> {
 }
 
 /// What is between the start and the version, if version and checksum are right.
-fn open(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn open(bytes: &[u8]) -> Option<&[u8]> {
     let (summed, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
     let (body, version) = summed.split_last_chunk::<VERSION>()?;
     let mut crc = Crc64::new();

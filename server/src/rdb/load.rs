@@ -3,9 +3,12 @@
 use super::error::Fault;
 use super::read::{Loaded, Refusal, Sink};
 use crate::log::OFFSET_MAX;
+use crate::script::library;
 use crate::store::clock::{Accesses, Clock};
 use crate::store::entry::KEY_MAX;
+use crate::store::libraries::Libraries;
 use crate::store::{Dataset, Db, Entry};
+use std::sync::Arc;
 
 /// Where in a replication history a loaded snapshot stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -156,6 +159,15 @@ impl Sink for Loader<'_> {
             None => Ok(()),
             Some(_) => Err(Refusal::Corrupt(Fault("the key was there before"))),
         }
+    }
+
+    fn library(&mut self, code: &[u8]) -> Result<(), Refusal> {
+        let refused = |why: String| Refusal::Stopped(format!("a library of functions: {why}"));
+        let library = library::load(code).map_err(refused)?;
+        let mut libraries = Libraries::clone(&self.dataset.libraries());
+        libraries.add(Arc::new(library), false).map_err(refused)?;
+        self.dataset.set_libraries(libraries);
+        Ok(())
     }
 
     fn tick(&mut self, read: u64) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ pub mod crc64;
 pub mod dump;
 pub mod error;
 pub mod format;
+pub mod functions;
 pub mod intset;
 pub mod load;
 pub mod lzf;

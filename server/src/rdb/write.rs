@@ -117,6 +117,12 @@ impl Writer {
         self.aux_int("aof-base", 0);
     }
 
+    /// A library of functions, by its source. They come before the keys.
+    pub fn library(&mut self, code: &[u8]) {
+        self.out.push(op::FUNCTION2);
+        self.string(code);
+    }
+
     fn aux(&mut self, name: &str, value: &str) {
         self.out.push(op::AUX);
         self.string(name.as_bytes());

@@ -94,6 +94,19 @@ impl Reply {
         self.line(b'+', text.as_bytes());
     }
 
+    /// [`Reply::simple`] for any bytes; line breaks in them become spaces.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        self.cleaned(b'+', text);
+    }
+
+    /// An integer of any size, in its decimal digits: a bulk string in RESP2.
+    pub fn big_number(&mut self, digits: &[u8]) {
+        match self.proto {
+            Proto::Resp2 => self.bulk(digits),
+            Proto::Resp3 => self.cleaned(b'(', digits),
+        }
+    }
+
     /// `+OK`.
     pub fn ok(&mut self) {
         self.buf.extend_from_slice(b"+OK\r\n");
@@ -106,10 +119,7 @@ impl Reply {
 
     /// [`Reply::error`] for a text with a client's own bytes in it.
     pub fn error_bytes(&mut self, text: &[u8]) {
-        self.buf.push(b'-');
-        let clean = |b: &u8| if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
-        self.buf.extend(text.iter().map(clean));
-        self.crlf();
+        self.cleaned(b'-', text);
     }
 
     /// `:n`.
@@ -244,6 +254,14 @@ impl Reply {
         header(self);
         let header_len = self.buf.len() - end;
         self.buf[mark.0..].rotate_right(header_len);
+    }
+
+    /// A line of bytes whose line breaks become spaces.
+    fn cleaned(&mut self, kind: u8, text: &[u8]) {
+        self.buf.push(kind);
+        let clean = |b: &u8| if matches!(b, b'\r' | b'\n') { b' ' } else { *b };
+        self.buf.extend(text.iter().map(clean));
+        self.crlf();
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {

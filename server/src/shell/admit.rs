@@ -3,9 +3,12 @@
 use super::call::{Call, is};
 use super::evict::{self, Room};
 use super::multi::Queue;
+use super::server::Server;
 use crate::command::shell::ShellCommand;
 use crate::command::table::flag;
 use crate::command::{self, Command, Run};
+use crate::config::Settings;
+use crate::gate::Fence;
 use std::borrow::Cow;
 
 /// Bytes of arguments repeated in the error about an unknown command.
@@ -123,11 +126,7 @@ impl Call<'_> {
             return refuse("OOM command not allowed when used memory > 'maxmemory'.");
         }
         if writes {
-            if !fence.replica
-                && settings.min_replicas_to_write > 0
-                && !settings.min_replicas_max_lag.is_zero()
-                && self.good_replicas() < settings.min_replicas_to_write
-            {
+            if self.lacks_replicas() {
                 return refuse("NOREPLICAS Not enough good replicas to write.");
             }
             if fence.replica && settings.replica_read_only {
@@ -155,7 +154,7 @@ impl Call<'_> {
             return refuse("ERR Command not allowed inside a transaction");
         }
         if self.session.queue.is_none() || queue.is_some() {
-            let may_change = flag::WRITE | flag::MAY_REPLICATE;
+            let may_change = flag::WRITE | flag::MAY_REPLICATE | flag::SCRIPT;
             let changes =
                 command.flags & may_change != 0 || queue.is_some_and(|q| q.any & may_change != 0);
             if self.server.pause.holds(changes) && !is_about_pause(command) {
@@ -177,12 +176,28 @@ impl Call<'_> {
         own || queued
     }
 
-    fn good_replicas(&self) -> usize {
-        self.server.replication().map_or(0, |r| r.good_replicas())
+    /// True on a master that is not to write before more replicas keep up.
+    pub(super) fn lacks_replicas(&self) -> bool {
+        lacks_replicas(self.server, &self.world.view().fence, self.settings)
     }
 }
 
-const MASTERDOWN: &str =
+/// True on a master that is not to write before more replicas keep up.
+pub(super) fn lacks_replicas(server: &Server, fence: &Fence, settings: &Settings) -> bool {
+    let good = || server.replication().map_or(0, |r| r.good_replicas());
+    !fence.replica
+        && settings.min_replicas_to_write > 0
+        && !settings.min_replicas_max_lag.is_zero()
+        && good() < settings.min_replicas_to_write
+}
+
+/// True for the commands that run scripts.
+pub(super) fn runs_script(command: &Command) -> bool {
+    use ShellCommand::{Eval, FCall};
+    matches!(command.run, Run::Shell(Eval { .. } | FCall { .. }))
+}
+
+pub(super) const MASTERDOWN: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 /// CLIENT has to run during a pause, or nobody could end it; so must replicas' own commands.

@@ -260,14 +260,13 @@ impl Blocking {
         }
     }
 
-    /// The client has gone.
-    pub(super) fn cancel(&self, server: &Server, waiter: &Waiter) {
-        let gate = server.gates.enter(server.aside());
+    /// The client has gone. To be called in a gate, whose view is `view`.
+    pub(super) fn cancel(&self, view: &View, waiter: &Waiter) {
         let mut ended = waiter.ended.lock();
         if !*ended {
             *ended = true;
             self.waiting.lock().remove(&waiter.client.id);
-            waiter.deaf(&gate);
+            waiter.deaf(view);
         }
     }
 }

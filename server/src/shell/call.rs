@@ -66,6 +66,8 @@ pub(super) enum World<'a> {
     Gate(&'a View),
     /// All gates are held; the view is the one that is in them.
     All(Box<dyn Still + 'a>, View),
+    /// The same, for the commands of a script: whoever runs it puts what they leave into the gates.
+    Script(View),
 }
 
 impl World<'_> {
@@ -73,13 +75,13 @@ impl World<'_> {
     pub fn view(&self) -> &View {
         match self {
             World::Gate(view) => view,
-            World::All(_, view) => view,
+            World::All(_, view) | World::Script(view) => view,
         }
     }
 
     /// True when all gates are held.
     pub fn is_still(&self) -> bool {
-        matches!(self, World::All(..))
+        !matches!(self, World::Gate(_))
     }
 }
 
@@ -138,7 +140,8 @@ impl Call<'_> {
         let end = Instant::now();
         let micros = end.duration_since(*self.timer).as_micros() as u64;
         *self.timer = end;
-        if micros >= threshold as u64 && !command.is(flag::SKIP_SLOWLOG) {
+        let ran = !matches!(flow, Flow::NeedAll | Flow::MayTakeLong);
+        if micros >= threshold as u64 && ran && !command.is(flag::SKIP_SLOWLOG) {
             self.log_slow(args, micros);
         }
         flow
@@ -152,7 +155,7 @@ impl Call<'_> {
     }
 
     /// [`Call::refuse`] for one that calls `command`: an EXEC that is refused is the end of its transaction.
-    fn refuse_call(&mut self, command: Option<&Command>, text: &[u8]) {
+    pub fn refuse_call(&mut self, command: Option<&Command>, text: &[u8]) {
         if !command.is_some_and(|command| is(command, ShellCommand::Exec)) {
             return self.refuse(text);
         }
@@ -251,9 +254,13 @@ impl Call<'_> {
     }
 
     fn replace(&mut self, dataset: Dataset) {
-        if let World::All(all, view) = &mut self.world {
-            view.dataset = Arc::new(dataset);
-            lazyfree::free(all.replace(view.clone()));
+        match &mut self.world {
+            World::All(all, view) => {
+                view.dataset = Arc::new(dataset);
+                lazyfree::free(all.replace(view.clone()));
+            }
+            World::Script(view) => view.dataset = Arc::new(dataset),
+            World::Gate(_) => debug_assert!(false, "a dataset is replaced under one gate"),
         }
     }
 

@@ -8,11 +8,13 @@ mod debug;
 mod messages;
 mod operator;
 mod roles;
+mod scripting;
 mod text;
 
 use super::call::Call;
 use super::execute::Flow;
 use super::multi;
+use super::scripts;
 use crate::command::Command;
 use crate::command::shell::ShellCommand as S;
 use crate::store::num::parse_i64;
@@ -77,6 +79,11 @@ pub(super) fn run(call: &mut Call<'_>, which: S, command: &Command, args: &[&[u8
         S::Role => roles::role(call),
         S::Wait => roles::wait(call, args),
 
+        S::Eval { by_sha, read_only } => scripts::run::eval(call, args, by_sha, read_only),
+        S::FCall { read_only } => scripts::run::fcall(call, args, read_only),
+        S::Script => scripting::script(call, args),
+        S::Function => scripting::function(call, args),
+
         S::Monitor => {
             call.out
                 .error(&format!("ERR '{}' is not served yet", command.name));
@@ -127,7 +134,7 @@ fn unknown_subcommand(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
 
 /// The reply of a HELP subcommand.
 fn help(call: &mut Call<'_>, name: &str, lines: &[&str]) -> Flow {
-    let last = ["HELP", "    Print this help."];
+    let last = ["HELP", "    Prints this help."];
     call.out.array(lines.len() + 1 + last.len());
     call.out.simple(&format!(
         "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"

@@ -16,8 +16,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 /// Bytes executed for one connection before others of its thread have a turn.
@@ -26,6 +28,9 @@ const TURN: usize = 256 << 10;
 const READ_AHEAD: usize = 64 << 10;
 /// Bytes of replies that wait until the other connections of the thread that are ready have been read, too.
 const DEFERRED: usize = 16 << 10;
+
+/// How soon a wait that is over is looked at again if a script keeps it from ending.
+const BUSY_AGAIN: Duration = Duration::from_millis(20);
 
 /// A connection.
 pub(super) struct Conn {
@@ -41,6 +46,8 @@ pub(super) struct Conn {
     parked: Option<Parked>,
     /// The output is sent when this connection has its next turn, which is at once.
     deferred: bool,
+    /// The input is executed outside the runtime next.
+    leaves: bool,
     /// Close once the output is sent.
     closing: bool,
 }
@@ -73,6 +80,8 @@ enum End {
     Closed,
     /// It is a replica from here on.
     Replica(Serve),
+    /// It does not end: its input is to be executed outside the runtime.
+    Leaves,
 }
 
 /// Serves one connection until it ends.
@@ -83,7 +92,25 @@ pub(super) async fn serve(
     worker: Worker,
 ) {
     let mut conn = Conn::new(stream, server, client);
-    let end = std::future::poll_fn(|cx| conn.poll(cx, worker)).await;
+    let end = loop {
+        let end = std::future::poll_fn(|cx| conn.poll(cx, worker)).await;
+        if !matches!(end, End::Leaves) {
+            break end;
+        }
+        let (back, is_back) = oneshot::channel();
+        let (server, mut leaving) = (Arc::clone(&conn.server), Box::new(conn));
+        let errand = Box::new(move || {
+            leaving.execute_input(&mut Context::from_waker(Waker::noop()), worker);
+            // Nobody waits for it if the server ends.
+            let _ = back.send(leaving);
+        });
+        server.ask(worker.slot, errand);
+        drop(server);
+        match is_back.await {
+            Ok(returned) => conn = *returned,
+            Err(_) => return,
+        }
+    };
     conn.leave();
     if let End::Replica(serve) = end {
         let unread = conn.input.take().map(|input| input.bytes);
@@ -109,6 +136,7 @@ impl Conn {
             sent: 0,
             parked: None,
             deferred: false,
+            leaves: false,
             closing: false,
         }
     }
@@ -131,6 +159,9 @@ impl Conn {
                 } else {
                     Poll::Pending
                 };
+            }
+            if std::mem::take(&mut self.leaves) {
+                return Poll::Ready(End::Leaves);
             }
             if self.parked.is_some() {
                 match self.poll_parked(cx, worker, flushed) {
@@ -236,7 +267,11 @@ impl Conn {
                         return Poll::Pending;
                     }
                     let waiter = Arc::clone(waiter);
-                    worker.time_out(&self.server, &waiter);
+                    if !worker.time_out(&self.server, &waiter) {
+                        let again = tokio::time::sleep(BUSY_AGAIN);
+                        self.parked = Some(Parked::Blocked(waiter, Some(Box::pin(again))));
+                        return Poll::Ready(None);
+                    }
                 }
                 // What it waited for may have been written by another client.
                 self.session.written = self.server.log.offset();
@@ -405,6 +440,10 @@ impl Conn {
                 self.parked = Some(parked);
                 false
             }
+            Next::Leave => {
+                self.leaves = true;
+                false
+            }
         }
     }
 
@@ -425,10 +464,12 @@ impl Conn {
     /// The connection is no client any more.
     fn leave(&mut self) {
         if let Some(Parked::Blocked(waiter, _)) = self.parked.take() {
-            self.server.blocking.cancel(&self.server, &waiter);
+            self.server
+                .see_to(move |server, view| server.blocking.cancel(view, &waiter));
         }
         if let Some(watching) = self.session.watching.take() {
-            watching.end(&self.server);
+            self.server
+                .see_to(move |_, view| watching.end_in(&view.dataset));
         }
         let subscriptions = &mut self.session.subscriptions;
         self.server.pubsub.leave(&self.client, subscriptions);

@@ -1,5 +1,6 @@
 //! Running what a connection sent: a batch of requests under the thread's gate.
 
+use super::admit;
 use super::blocking::{self, Waiter};
 use super::call::{Call, World};
 use super::client::Client;
@@ -7,7 +8,7 @@ use super::conn::Parked;
 use super::replication::Answer;
 use super::server::{Server, now_ms};
 use super::session::Session;
-use crate::command::table::KeySpec;
+use crate::command::table::{KeySpec, flag};
 use crate::command::{self, Command, Effects};
 use crate::config::Settings;
 use crate::gate::{Entered, Gates, View};
@@ -65,11 +66,15 @@ impl Worker {
         TOOLS.with_borrow_mut(use_them)
     }
 
-    /// The wait of a blocked client is over without what it waited for.
-    pub fn time_out(self, server: &Arc<Server>, waiter: &Arc<Waiter>) {
-        let gate = server.gates.enter(self.slot);
+    /// The wait of a blocked client is over without what it waited for. False while a script runs for too long: then it
+    /// has to wait on.
+    pub fn time_out(self, server: &Arc<Server>, waiter: &Arc<Waiter>) -> bool {
+        let Some(gate) = server.enter(self.slot) else {
+            return false;
+        };
         server.blocking.time_out(server, &gate, waiter);
         Gates::leave(gate);
+        true
     }
 }
 
@@ -121,6 +126,8 @@ pub(super) enum Next {
     Close,
     /// Send the replies, then wait.
     Park(Parked),
+    /// Send the replies, then go on with the rest outside the runtime.
+    Leave,
 }
 
 /// What follows from one command.
@@ -137,6 +144,8 @@ pub(super) enum Flow {
     Park(Parked),
     /// The command is to be called again after the pause.
     Paused,
+    /// The command may take long, and is to be called again outside the runtime.
+    MayTakeLong,
 }
 
 /// The rest of a command that must not hold a gate.
@@ -197,12 +206,18 @@ impl Batch<'_> {
                 let argv: SmallVec<[&[u8]; 8]> = request.args(bytes, args).collect();
                 let start = line.reply.len();
                 let flow = line.command(&argv, &mut gate);
-                commands += 1;
-                if let Flow::Paused = flow {
-                    let server = Arc::clone(self.server);
-                    let over = Box::pin(async move { server.pause.over().await });
-                    ran.next = Next::Park(Parked::Paused(over));
-                    break;
+                match flow {
+                    Flow::Paused => {
+                        let server = Arc::clone(self.server);
+                        let over = Box::pin(async move { server.pause.over().await });
+                        ran.next = Next::Park(Parked::Paused(over));
+                        break;
+                    }
+                    Flow::MayTakeLong => {
+                        ran.next = Next::Leave;
+                        break;
+                    }
+                    _ => commands += 1,
                 }
                 done = request.bytes.end;
                 if line.reply.is_error_at(start) {
@@ -366,7 +381,12 @@ impl Line<'_> {
     ) where
         Self: 'g,
     {
-        let view = gate.get_or_insert_with(|| self.server.gates.enter(self.slot));
+        if gate.is_none() {
+            *gate = self.server.enter(self.slot);
+        }
+        let Some(view) = gate else {
+            return;
+        };
         let Some(db) = view.dataset.db(self.session.db as usize) else {
             return;
         };
@@ -385,11 +405,18 @@ impl Line<'_> {
     where
         Self: 'g,
     {
-        let entered = gate.get_or_insert_with(|| self.server.gates.enter(self.slot));
+        if gate.is_none() {
+            *gate = self.server.enter(self.slot);
+        }
+        let Some(entered) = gate else {
+            return self.busy(args);
+        };
         let mut flow = self.call(World::Gate(entered), args);
         if let Flow::NeedAll = flow {
             *gate = None;
-            let all = self.server.gates.all();
+            let Some(all) = self.server.enter_all() else {
+                return self.busy(args);
+            };
             let view = all.view().clone();
             flow = self.call(World::All(Box::new(all), view), args);
         }
@@ -409,8 +436,28 @@ impl Line<'_> {
         flow
     }
 
-    fn call(&mut self, world: World<'_>, args: &[&[u8]]) -> Flow {
-        let mut call = Call {
+    /// Runs one command while a script has been running for too long: most are refused.
+    #[cold]
+    fn busy(&mut self, args: &[&[u8]]) -> Flow {
+        let Some(running) = self.server.scripts.running() else {
+            // It has just ended.
+            let gate = self.server.gates.enter(self.slot);
+            return self.call(World::Gate(&gate), args);
+        };
+        let world = World::Gate(&running.view);
+        match admit::find(args) {
+            Ok(command) if !command.is(flag::ALLOW_BUSY) && self.is_authenticated() => {
+                let refusal = running.refusal().as_bytes();
+                self.made(world).refuse_call(Some(command), refusal);
+                Flow::Next
+            }
+            // An error about it comes first.
+            _ => self.call(world, args),
+        }
+    }
+
+    fn made<'b>(&'b mut self, world: World<'b>) -> Call<'b> {
+        Call {
             server: self.server,
             client: self.client,
             session: self.session,
@@ -423,10 +470,14 @@ impl Line<'_> {
             slot: self.slot,
             last: &mut self.last,
             timer: &mut self.timer,
-        };
+        }
+    }
+
+    fn call(&mut self, world: World<'_>, args: &[&[u8]]) -> Flow {
+        let mut call = self.made(world);
         let flow = call.run(args);
         if blocking::any_ready() {
-            blocking::serve_ready(self.server, call.world.view(), self.slot);
+            blocking::serve_ready(call.server, call.world.view(), call.slot);
         }
         flow
     }

@@ -74,7 +74,7 @@ fn section(name: &str, server: &Server, view: &View, lines: &mut Lines<'_>) {
     match name {
         "server" => about_server(server, lines),
         "clients" => clients(server, lines),
-        "memory" => memory(server, lines),
+        "memory" => memory(server, view, lines),
         "persistence" => persistence(server, view, lines),
         "stats" => stats(server, lines),
         "replication" => replication(server, view, lines),
@@ -178,7 +178,7 @@ fn system_memory() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-fn memory(server: &Server, lines: &mut Lines<'_>) {
+fn memory(server: &Server, view: &View, lines: &mut Lines<'_>) {
     let memory = Memory::now();
     let peak = server
         .rates
@@ -203,6 +203,9 @@ fn memory(server: &Server, lines: &mut Lines<'_>) {
         "used_memory_staging",
         info.link.map_or(0, |link| link.staging_bytes),
     );
+    for (name, figure) in server.scripts.figures.lines(view) {
+        lines.add(name, figure);
+    }
     lines.add("allocator_allocated", memory.used);
     lines.add("allocator_active", memory.active);
     lines.add("allocator_resident", memory.resident);

@@ -1,5 +1,6 @@
 //! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
+use super::admit;
 use super::call::Call;
 use super::client::trait_of;
 use super::execute::{Flow, Outside};
@@ -10,7 +11,7 @@ use crate::log::ReplLog;
 use crate::resp::Reply;
 use crate::store::{Dataset, KeyListener};
 use smallvec::SmallVec;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -24,6 +25,8 @@ pub(super) struct Queue {
     pub any: u32,
     /// The flags all of the commands have.
     pub all: u32,
+    /// There are scripts among them.
+    scripts: bool,
 }
 
 impl Queue {
@@ -33,12 +36,14 @@ impl Queue {
             aborted: false,
             any: 0,
             all: u32::MAX,
+            scripts: false,
         }
     }
 
     /// Adds a command.
     pub fn push(&mut self, command: &'static Command, args: &[&[u8]]) {
         self.any |= command.flags;
+        self.scripts |= admit::runs_script(command);
         self.all &= command.flags;
         // One that will not run need not be kept.
         if !self.aborted {
@@ -53,12 +58,18 @@ impl Queue {
     }
 }
 
-/// Where the writes of a transaction go: to the log, between a MULTI and an EXEC that are there only if anything is
-/// written. All gates are held for as long as it lives, so nothing comes in between.
+/// Where the writes of a transaction, or of a script, go: to the log, between a MULTI and an EXEC that are there only if
+/// anything is written. All gates are held for as long as it lives, so nothing comes in between.
 pub(super) struct Transaction {
     log: Arc<ReplLog>,
     open: Cell<bool>,
     db: Cell<usize>,
+    /// It is a script's: what is one command in all goes without MULTI and EXEC, as in Redis.
+    script: bool,
+    /// The only command so far.
+    first: RefCell<Option<(usize, Vec<Vec<u8>>)>>,
+    /// Nobody is to be told of what comes (`redis.set_repl`).
+    muted: Cell<bool>,
 }
 
 impl Transaction {
@@ -67,6 +78,34 @@ impl Transaction {
             log: Arc::clone(log),
             open: Cell::new(false),
             db: Cell::new(0),
+            script: false,
+            first: RefCell::new(None),
+            muted: Cell::new(false),
+        }
+    }
+
+    /// For a script that is no part of a transaction.
+    pub fn of_script(log: &Arc<ReplLog>) -> Transaction {
+        Transaction {
+            script: true,
+            ..Transaction::new(log)
+        }
+    }
+
+    /// Whether nobody is told of what comes.
+    pub fn mute(&self, muted: bool) {
+        self.muted.set(muted);
+    }
+
+    /// The script is over: the transaction that it was a part of, if there is one.
+    pub fn after_script(self) -> Option<Transaction> {
+        self.mute(false);
+        match self.script {
+            true => {
+                self.close();
+                None
+            }
+            false => Some(self),
         }
     }
 
@@ -74,18 +113,32 @@ impl Transaction {
         if self.open.replace(false) {
             self.log.append(self.db.get() as u32, &[b"EXEC"]);
         }
+        if let Some((db, args)) = self.first.take() {
+            let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
+            self.log.append(db as u32, &args);
+        }
     }
 }
 
 impl Journal for Transaction {
     fn active(&self) -> bool {
-        self.log.active()
+        self.log.active() && !self.muted.get()
     }
 
     fn append(&self, db: usize, commands: &[&[&[u8]]]) {
+        let mut first = self.first.borrow_mut();
+        if let (true, false, None, [only]) = (self.script, self.open.get(), &*first, commands) {
+            *first = Some((db, only.iter().map(|arg| arg.to_vec()).collect()));
+            return;
+        }
         let mut writer = self.log.writer();
         if !self.open.replace(true) {
-            writer.command(db as u32, &[b"MULTI"]);
+            let begins = first.as_ref().map_or(db, |(db, _)| *db);
+            writer.command(begins as u32, &[b"MULTI"]);
+        }
+        if let Some((db, args)) = first.take() {
+            let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
+            writer.command(db as u32, &args);
         }
         self.db.set(db);
         for command in commands {
@@ -130,19 +183,14 @@ impl Watching {
             })
     }
 
-    fn end_in(self, dataset: &Dataset) {
+    /// Stops watching.
+    pub fn end_in(self, dataset: &Dataset) {
         let listener = self.listener();
         for watched in &self.keys {
             if let Some(db) = dataset.db(watched.db as usize) {
                 db.unlisten(&watched.key, &listener);
             }
         }
-    }
-
-    /// Stops watching; for a caller without a gate.
-    pub fn end(self, server: &Server) {
-        let gate = server.gates.enter(server.aside());
-        self.end_in(&gate.dataset);
     }
 }
 
@@ -218,6 +266,9 @@ pub(super) fn exec(call: &mut Call<'_>) -> Flow {
             .error("EXECABORT Transaction discarded because of previous errors.");
         return Flow::Next;
     }
+    if queue.scripts && call.server.is_bound(call.slot) {
+        return Flow::MayTakeLong;
+    }
     if !call.world.is_still() {
         return Flow::NeedAll;
     }
@@ -245,7 +296,7 @@ pub(super) fn exec(call: &mut Call<'_>) -> Flow {
             Flow::Next => {}
             Flow::Close => closes = true,
             Flow::Outside(job) => jobs.push((call.out.len() - start, job)),
-            Flow::NeedAll | Flow::Park(_) | Flow::Paused => {
+            Flow::NeedAll | Flow::Park(_) | Flow::Paused | Flow::MayTakeLong => {
                 call.out
                     .error("ERR Command not allowed inside a transaction");
             }

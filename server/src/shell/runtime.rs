@@ -43,27 +43,130 @@ impl Places {
 }
 
 #[cfg(not(feature = "simulation"))]
-pub use threads::Threads;
+pub use threads::{Threads, on_errand, stand_in};
+
+/// A simulated world has one thread, and no script that takes long.
+#[cfg(feature = "simulation")]
+pub fn on_errand() -> bool {
+    false
+}
+
+/// A simulated world has one thread, and no script that takes long.
+#[cfg(feature = "simulation")]
+pub fn stand_in() {}
 
 #[cfg(not(feature = "simulation"))]
 mod threads {
+    use super::super::errands::{Errand, Errands};
     use super::super::shutdown::Shutdown;
     use super::*;
+    use std::cell::RefCell;
     use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::pin;
     use std::thread::JoinHandle;
     use tokio::runtime::{Builder, Runtime};
+    use tokio::sync::Notify;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     /// The I/O threads: the calling one, and as many more as are asked for.
     pub struct Threads {
-        own: Runtime,
+        own: Arc<Runtime>,
+        /// What the calling one is asked to do outside its runtime.
+        errands: UnboundedReceiver<Errand>,
+        /// How each of them is asked.
+        asks: Errands,
         /// Their runtimes.
         pub places: Places,
         others: Vec<JoinHandle<()>>,
         stop: Arc<Shutdown>,
     }
 
-    fn runtime() -> io::Result<Runtime> {
-        Builder::new_current_thread().enable_all().build()
+    /// Bytes of stack of an I/O thread: scripts nest deeper than anything else does.
+    const STACK: usize = 8 << 20;
+
+    fn runtime() -> io::Result<Arc<Runtime>> {
+        let built = Builder::new_current_thread().enable_all().build();
+        built.map(Arc::new)
+    }
+
+    thread_local! {
+        /// The errand that this thread is on.
+        static ERRAND: RefCell<Option<OnErrand>> = const { RefCell::new(None) };
+    }
+
+    struct OnErrand {
+        /// What the thread has left for it.
+        runtime: Arc<Runtime>,
+        stand_in: Option<StandIn>,
+    }
+
+    /// Who drives a runtime while its thread is on an errand.
+    struct StandIn {
+        over: Arc<Notify>,
+        thread: JoinHandle<()>,
+    }
+
+    /// True when the calling thread is on an errand.
+    pub fn on_errand() -> bool {
+        ERRAND.with_borrow(Option::is_some)
+    }
+
+    /// From here to the end of the errand that the calling thread is on, another thread serves its connections.
+    pub fn stand_in() {
+        ERRAND.with_borrow_mut(|errand| {
+            let Some(errand) = errand.as_mut().filter(|errand| errand.stand_in.is_none()) else {
+                return;
+            };
+            let over = Arc::new(Notify::new());
+            let (runtime, until) = (Arc::clone(&errand.runtime), Arc::clone(&over));
+            let thread = std::thread::Builder::new().name("stand-in".to_owned());
+            match thread.spawn(move || runtime.block_on(until.notified())) {
+                Ok(thread) => errand.stand_in = Some(StandIn { over, thread }),
+                Err(why) => {
+                    tracing::warn!("clients wait for the end of a script: no thread: {why}");
+                }
+            }
+        });
+    }
+
+    /// Has the calling thread, which has left `runtime`, do what it is asked.
+    fn go(runtime: &Arc<Runtime>, errand: Errand) {
+        ERRAND.set(Some(OnErrand {
+            runtime: Arc::clone(runtime),
+            stand_in: None,
+        }));
+        // A task that panics ends with its connection, and no more does here.
+        let went = catch_unwind(AssertUnwindSafe(errand));
+        if let Some(StandIn { over, thread }) = ERRAND.take().and_then(|on| on.stand_in) {
+            over.notify_one();
+            let _ = thread.join();
+        }
+        if went.is_err() {
+            tracing::error!("a command panicked");
+        }
+    }
+
+    /// Drives `runtime` until `until` is over, and does in between what its connections ask for outside of it.
+    fn drive(
+        runtime: &Arc<Runtime>,
+        mut errands: UnboundedReceiver<Errand>,
+        until: impl Future<Output = ()>,
+    ) {
+        let mut until = pin!(until);
+        let mut next = || {
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = &mut until => None,
+                    errand = errands.recv() => errand,
+                }
+            })
+        };
+        while let Some(errand) = next() {
+            let _within = runtime.enter();
+            go(runtime, errand);
+        }
     }
 
     impl Threads {
@@ -75,19 +178,25 @@ mod threads {
             let own = runtime()?;
             let stop = Arc::new(Shutdown::default());
             let (mut handles, mut others) = (vec![own.handle().clone()], Vec::new());
-            let another = |name: String, others: &mut Vec<_>| -> io::Result<Handle> {
-                let (runtime, stop) = (runtime()?, Arc::clone(&stop));
-                let handle = runtime.handle().clone();
-                let thread = std::thread::Builder::new().name(name);
-                others.push(thread.spawn(move || runtime.block_on(stop.wait()))?);
-                Ok(handle)
-            };
+            let (ask, errands) = unbounded_channel();
+            let mut asks = vec![ask];
+            let named = |name: String| std::thread::Builder::new().name(name);
             for slot in 1..count {
-                handles.push(another(format!("io-{slot}"), &mut others)?);
+                let (runtime, stop) = (runtime()?, Arc::clone(&stop));
+                handles.push(runtime.handle().clone());
+                let (ask, errands) = unbounded_channel();
+                asks.push(ask);
+                let thread = named(format!("io-{slot}")).stack_size(STACK);
+                others.push(thread.spawn(move || drive(&runtime, errands, stop.wait()))?);
             }
-            let replication = another("replication".to_owned(), &mut others)?;
+            let (beside, until) = (runtime()?, Arc::clone(&stop));
+            let replication = beside.handle().clone();
+            let thread = named("replication".to_owned());
+            others.push(thread.spawn(move || beside.block_on(until.wait()))?);
             Ok(Threads {
                 own,
+                errands,
+                asks: Errands::new(asks),
                 places: Places::new(handles, replication),
                 others,
                 stop,
@@ -101,7 +210,8 @@ mod threads {
             listeners: Vec<Bound>,
             until: impl Future<Output = ()>,
         ) {
-            self.own.block_on(async {
+            server.take_errands(self.asks);
+            drive(&self.own, self.errands, async {
                 self.places.serve(server, listeners);
                 until.await;
             });

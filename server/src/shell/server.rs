@@ -2,12 +2,14 @@
 
 use super::blocking::Blocking;
 use super::client::Clients;
+use super::errands::Errands;
 use super::evict::Eviction;
 use super::expire::LocalTimes;
 use super::logging;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::replication::{Replication, Snapshots};
+use super::scripts::Scripts;
 use super::shutdown::Shutdown;
 use super::slowlog::SlowLog;
 use super::stats::{Stats, Totals};
@@ -46,6 +48,8 @@ pub struct Server {
     pub pause: Pause,
     /// SLOWLOG.
     pub slowlog: SlowLog,
+    /// Scripts.
+    pub scripts: Scripts,
     /// Counters, one set per thread.
     pub stats: Box<[Stats]>,
     /// How the server ends.
@@ -62,6 +66,7 @@ pub struct Server {
     pub rates: Rates,
     /// How often the configuration file was to be written.
     pub rewrites: AtomicU64,
+    errands: OnceLock<Errands>,
     replication: OnceLock<Arc<dyn Replication>>,
     snapshots: OnceLock<Arc<dyn Snapshots>>,
 }
@@ -113,6 +118,7 @@ impl Server {
             blocking: Blocking::default(),
             pause: Pause::default(),
             slowlog: SlowLog::default(),
+            scripts: Scripts::default(),
             stats: (0..=threads).map(|_| Stats::default()).collect(),
             shutdown: Shutdown::default(),
             identity: Identity {
@@ -124,9 +130,20 @@ impl Server {
             local_times: LocalTimes::default(),
             rates: Rates::default(),
             rewrites: AtomicU64::new(0),
+            errands: OnceLock::new(),
             replication: OnceLock::new(),
             snapshots: OnceLock::new(),
         }
+    }
+
+    /// From here on the I/O threads do what they are asked through `errands`.
+    pub fn take_errands(&self, errands: Errands) {
+        let _ = self.errands.set(errands);
+    }
+
+    /// How the I/O threads are asked to do something outside their runtimes; `None`: they have none of ours.
+    pub(super) fn errands(&self) -> Option<&Errands> {
+        self.errands.get()
     }
 
     /// The gate, and the counters, of work that belongs to no connection.

@@ -94,16 +94,12 @@ impl Server {
         if shutdown.begun() {
             return Ok(());
         }
-        {
-            let _all = self.gates.all();
-            self.pause.end_server(true);
-        }
+        self.in_all_gates(|| self.pause.end_server(true)).await;
         let prepared = self.prepare_end(order).await;
         match &prepared {
             Ok(()) => shutdown.begin(why),
             Err(_) => {
-                let _all = self.gates.all();
-                self.pause.end_server(false);
+                self.in_all_gates(|| self.pause.end_server(false)).await;
                 shutdown.hurry.store(false, SeqCst);
             }
         }
@@ -125,7 +121,7 @@ impl Server {
     /// # Errors
     /// It was called off.
     async fn await_replicas(self: &Arc<Self>) -> Result<(), String> {
-        let follows = self.gates.enter(self.aside()).fence.replica;
+        let follows = self.in_gate(|view| view.fence.replica).await;
         // What lags behind a replica gets the rest from its master.
         let Some(replication) = self.replication().filter(|_| !follows) else {
             return Ok(());
@@ -154,10 +150,9 @@ impl Server {
                     lag.join(", ")
                 );
             }
-            let acked = {
-                let _gate = self.gates.enter(self.aside());
-                replication.wait_for_acks(usize::MAX, offset)
-            };
+            let acked = self
+                .in_gate(|_| replication.wait_for_acks(usize::MAX, offset))
+                .await;
             self.log.kick();
             tokio::select! {
                 biased;
@@ -171,7 +166,7 @@ impl Server {
 
     /// Saves if `asked` says so, or (`None`) if there are save points. A half-loaded dataset is never saved.
     async fn save_at_end(self: &Arc<Self>, asked: Option<bool>) -> Result<(), String> {
-        let whole = self.gates.enter(self.aside()).fence.whole;
+        let whole = self.in_gate(|view| view.fence.whole).await;
         let wanted = asked.unwrap_or(!self.config.settings().save.is_empty());
         if !wanted || !whole || self.snapshots().is_none() {
             return Ok(());

@@ -2,6 +2,7 @@
 
 use super::entry::Entry;
 use super::hooks::{KeyListener, Listeners};
+use super::libraries::Libraries;
 use super::object::Object;
 use super::shard::Shard;
 use super::table::{KeyHasher, SHARDS, shard_of};
@@ -192,9 +193,19 @@ impl Default for Db {
 
 /// All databases by number. Which [`Db`] has which number never changes in a dataset: SWAPDB, FLUSHALL and
 /// a full sync make another dataset, and put it in place of the old one under all gates.
-#[derive(Clone)]
 pub struct Dataset {
     dbs: Box<[Arc<Db>]>,
+    /// Changed only while all gates are held, or before anybody else sees the dataset.
+    libraries: Mutex<Arc<Libraries>>,
+}
+
+impl Clone for Dataset {
+    fn clone(&self) -> Dataset {
+        Dataset {
+            dbs: self.dbs.clone(),
+            libraries: Mutex::new(self.libraries()),
+        }
+    }
 }
 
 impl Dataset {
@@ -202,7 +213,18 @@ impl Dataset {
     pub fn new(databases: usize) -> Dataset {
         Dataset {
             dbs: (0..databases.max(1)).map(|_| Arc::default()).collect(),
+            libraries: Mutex::default(),
         }
+    }
+
+    /// The libraries of functions.
+    pub fn libraries(&self) -> Arc<Libraries> {
+        Arc::clone(&self.libraries.lock())
+    }
+
+    /// Puts other libraries in place. The caller holds all gates, or nobody else sees this dataset yet.
+    pub fn set_libraries(&self, libraries: Libraries) {
+        *self.libraries.lock() = Arc::new(libraries);
     }
 
     /// All databases, by number.

@@ -10,6 +10,7 @@ pub mod expiry;
 pub mod glob;
 pub mod hooks;
 pub mod lazyfree;
+pub mod libraries;
 pub mod longdouble;
 pub mod num;
 pub mod object;

@@ -9,6 +9,7 @@
 
 use super::dataset::{Dataset, Db};
 use super::hooks::Sink;
+use super::libraries::Libraries;
 use super::table::SHARDS;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,8 @@ pub struct Snapshot {
     id: u64,
     /// The databases that had keys: number, content, keys then.
     dbs: Vec<(usize, Arc<Db>)>,
+    /// The libraries of functions then.
+    libraries: Arc<Libraries>,
     /// What is walked next: index into `dbs`, shard.
     next: (usize, usize),
 }
@@ -25,6 +28,11 @@ pub struct Snapshot {
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Snapshot {
+    /// The libraries of functions as they were when it began.
+    pub fn libraries(&self) -> &Libraries {
+        &self.libraries
+    }
+
     /// The snapshot of `dataset` as it is now. The caller sees to it that no command runs meanwhile, by holding all gates.
     pub fn begin(dataset: &Dataset) -> Snapshot {
         let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
@@ -42,6 +50,7 @@ impl Snapshot {
         Snapshot {
             id,
             dbs,
+            libraries: dataset.libraries(),
             next: (0, 0),
         }
     }

@@ -22,6 +22,7 @@ mod replica;
 mod replicaof;
 mod replicaof_order;
 mod restart;
+mod scripting;
 mod sentinel;
 mod server_commands;
 mod serving;

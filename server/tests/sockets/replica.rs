@@ -223,37 +223,6 @@ fn started_as_a_replica_of_itself_it_says_so() {
 }
 
 #[test]
-fn what_is_not_served_fails_the_sync_and_costs_nothing() {
-    let (old, replica) = pair(&[], &[]);
-    let held = assert_same_data(&old, &replica);
-    let master = Server::redis(&[]);
-    let mut client = master.client();
-    seed(&mut client);
-    let code = "#!lua name=a_library\nredis.register_function('f', function() return 1 end)";
-    assert_eq!(client.cmd(&["FUNCTION", "LOAD", code]).text(), "a_library");
-    replica
-        .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
-        .ok();
-    eventually("the failure is told", || {
-        let log = replica.log();
-        let told = log
-            .lines()
-            .any(|l| l.contains("function library") && l.contains("a_library"));
-        check(told, || "nothing in the log".into())
-    });
-    assert_eq!(
-        replica.info("replication").get("master_link_status"),
-        "down"
-    );
-    assert_eq!(Dump::of(&replica), held);
-    replica
-        .run(&format!("REPLICAOF 127.0.0.1 {}", old.port))
-        .ok();
-    await_caught_up(&old, &replica);
-    assert_same_data(&old, &replica);
-}
-
-#[test]
 fn a_reader_that_waits_at_the_replica_is_served() {
     let (master, replica) = pair(&[], &[]);
     await_caught_up(&master, &replica);

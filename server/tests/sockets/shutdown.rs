@@ -2,7 +2,6 @@
 
 use crate::common::wait::check;
 use crate::common::*;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,11 +19,6 @@ fn with_a_frozen_replica(args: &[&str]) -> (Server, Server) {
     (master, replica)
 }
 
-fn signal(server: &Server) {
-    let sent = Command::new("kill").arg(server.pid().to_string()).status();
-    assert!(sent.expect("run kill").success());
-}
-
 fn await_log(server: &Server, said: &str) {
     eventually(said, || {
         let log = server.log();
@@ -36,7 +30,7 @@ fn await_log(server: &Server, said: &str) {
 fn it_waits_for_replicas_that_lag_and_takes_no_writes_meanwhile() {
     let (mut master, replica) = with_a_frozen_replica(&[]);
     let (mut writer, mut other) = (master.client(), master.client());
-    signal(&master);
+    master.signal();
     await_log(&master, "Waiting for replicas before shutting down");
     writer.send_line("SET late 1").expect("send");
     assert_eq!(other.run("GET k:499").text(), "499", "reads go on");
@@ -96,11 +90,11 @@ fn it_does_not_wait_longer_than_told() {
             "now" => {
                 let _ = master.client().send_line("SHUTDOWN NOW");
             }
-            _ => signal(&master),
+            _ => master.signal(),
         }
         if how == "twice" {
             await_log(&master, "Waiting for replicas before shutting down");
-            signal(&master);
+            master.signal();
         }
         assert!(master.await_exit().success(), "{how}");
         if how == "timeout" {
@@ -138,7 +132,7 @@ fn what_was_acknowledged_is_in_the_snapshot() {
             };
             check(count > acked + 100, || format!("{held:?}"))
         });
-        signal(&master);
+        master.signal();
         assert!(master.await_exit().success());
         acked = counter.join().expect("the counter");
         master.restart();
@@ -157,7 +151,7 @@ fn a_replicaof_that_connects_does_not_hold_it_up() {
     eventually("it greets", || {
         check(!mute.received().is_empty(), || "nothing came".into())
     });
-    signal(&ours);
+    ours.signal();
     assert!(ours.await_exit().success());
     // An error or the end of the connection, but not OK.
     assert!(client.read().is_ok_and(|reply| reply.is_error()) || client.read().is_err());

@@ -125,6 +125,9 @@ fn write(
 ) -> Result<(), Deserted> {
     let mut writer = Writer::new(options);
     writer.header(facts);
+    for library in snapshot.libraries().iter() {
+        writer.library(&library.code);
+    }
     // How many keys there are is a hint, as in Redis: they come and go while the snapshot is walked.
     let sizes: Vec<_> = snapshot
         .dbs()

@@ -100,6 +100,12 @@ pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             false => error(call, "ERR No shutdown in progress."),
         };
     }
+    if let Some(running) = call.server.scripts.running() {
+        if !nosave {
+            return error(call, running.refusal());
+        }
+        end_at_once(call);
+    }
     let server = Arc::clone(call.server);
     whatever_becomes_of_the_client(async move {
         let order = Order {
@@ -116,6 +122,13 @@ pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         // The connection is closed, which is the answer.
         std::future::pending().await
     })
+}
+
+/// Ends the process: a script that does not come back holds everything that an orderly end would need.
+fn end_at_once(call: &Call<'_>) -> ! {
+    tracing::warn!("Damselfly ends: a client asked for it while a script was running");
+    let _ = std::fs::remove_file(&call.settings.pidfile);
+    std::process::exit(0)
 }
 
 pub(super) fn slowlog(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {

@@ -136,6 +136,12 @@ impl Server {
     /// # Panics
     /// If it does not end in time.
     pub fn terminate(&mut self) -> ExitStatus {
+        self.signal();
+        self.await_exit()
+    }
+
+    /// Asks the process to end (SIGTERM).
+    pub fn signal(&self) {
         let sent = Command::new("kill")
             .arg(self.child.id().to_string())
             .status();
@@ -143,7 +149,6 @@ impl Server {
             sent.expect("run kill").success(),
             "the server had ended already"
         );
-        self.await_exit()
     }
 
     /// Waits until the process has ended by itself.

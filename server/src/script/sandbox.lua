@@ -1,0 +1,134 @@
+-- What scripts see: a table of globals in which nothing can be set, libraries in which nothing can be set, and
+-- functions that catch errors without showing ours. Runs once for each state; `R` has what is written in Rust.
+local R = ...
+local pcall, xpcall, type, next, error = pcall, xpcall, type, next, error
+local rawset, rawget, setmetatable, getmetatable = rawset, rawget, setmetatable, getmetatable
+local collectgarbage, create, resume = collectgarbage, coroutine.create, coroutine.resume
+local unwrap, readonly_error = R.unwrap, R.readonly
+
+-- What stands behind each table that cannot be changed, and the metatable it shows.
+local behind, shows = setmetatable({}, { __mode = 'k' }), setmetatable({}, { __mode = 'k' })
+
+local function protected(t, meta)
+    local face = setmetatable({}, { __index = t, __newindex = readonly_error, __metatable = false })
+    behind[face], shows[face] = t, meta
+    return face
+end
+
+local function settle(ok, e, ...)
+    if ok then return ok, e, ... end
+    return false, unwrap(e, true)
+end
+
+local function settle_whole(ok, e, ...)
+    if ok then return ok, e, ... end
+    return false, unwrap(e, false)
+end
+
+-- As Lua's own functions complain.
+local function must_be_table(t, name)
+    if type(t) ~= 'table' then
+        error("bad argument #1 to '" .. name .. "' (table expected, got " .. type(t) .. ")", 3)
+    end
+end
+
+local globals = {
+    assert = assert, error = error, ipairs = ipairs, rawequal = rawequal, select = select, tonumber = tonumber,
+    tostring = tostring, type = type, unpack = unpack, gcinfo = gcinfo, _VERSION = _VERSION,
+    load = R.load, loadstring = R.loadstring, __redis__err__handler = function(e) return e end,
+}
+
+function globals.pcall(...) return settle(pcall(...)) end
+
+function globals.xpcall(f, handler)
+    return settle_whole(xpcall(f, function(e) return handler(unwrap(e, false)) end))
+end
+
+function globals.next(t, k)
+    must_be_table(t, 'next')
+    return next(behind[t] or t, k)
+end
+
+function globals.pairs(t)
+    must_be_table(t, 'pairs')
+    if behind[t] then return globals.next, t, nil end
+    return next, t, nil
+end
+
+function globals.rawget(t, k)
+    must_be_table(t, 'rawget')
+    return rawget(behind[t] or t, k)
+end
+
+function globals.rawset(t, k, v)
+    must_be_table(t, 'rawset')
+    if behind[t] then error('Attempt to modify a readonly table', 0) end
+    return rawset(t, k, v)
+end
+
+function globals.setmetatable(t, meta)
+    must_be_table(t, 'setmetatable')
+    if meta ~= nil and type(meta) ~= 'table' then
+        error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+    end
+    if behind[t] then error('Attempt to modify a readonly table', 0) end
+    return setmetatable(t, meta)
+end
+
+function globals.getmetatable(t)
+    if behind[t] then return shows[t] end
+    return getmetatable(t)
+end
+
+-- A script must not turn the collector off for those that come after it.
+function globals.collectgarbage(what, arg)
+    if what == 'stop' or what == 'setpause' or what == 'setstepmul' then return 0 end
+    return collectgarbage(what, arg)
+end
+
+local function copy(t)
+    local all = {}
+    for k, v in next, t do all[k] = v end
+    return all
+end
+
+local wrapped = copy(coroutine)
+function wrapped.resume(...) return settle_whole(resume(...)) end
+
+local function carry_on(ok, e, ...)
+    if ok then return e, ... end
+    error(unwrap(e, false), 2)
+end
+
+function wrapped.wrap(f)
+    local co = create(f)
+    return function(...) return carry_on(resume(co, ...)) end
+end
+
+local strings, maths = copy(string), copy(math)
+for name, f in next, R.string do strings[name] = f end
+maths.random, maths.randomseed = R.random, R.randomseed
+globals.coroutine = protected(wrapped)
+globals.string = protected(strings)
+globals.math = protected(maths)
+globals.table = protected(copy(table))
+for name, library in next, R.libraries do globals[name] = protected(library) end
+
+local meta = { __index = R.nonexistent }
+setmetatable(globals, meta)
+local env = setmetatable({}, { __index = globals, __newindex = readonly_error, __metatable = false })
+behind[env], shows[env] = globals, protected(meta)
+globals._G = env
+
+local of_strings = getmetatable('')
+of_strings.__index = strings
+of_strings.__metatable = protected({ __index = globals.string })
+
+-- What there is while a library is loaded.
+local loading = setmetatable({ redis = protected(setmetatable(R.loading, meta)) }, meta)
+
+local function apply(f, handler, keys, args)
+    return xpcall(function() return f(keys, args) end, handler)
+end
+
+return env, globals, xpcall, apply, loading

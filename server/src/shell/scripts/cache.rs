@@ -1,0 +1,125 @@
+//! The scripts that are known, compiled.
+
+use super::Figures;
+use crate::script::{Compiled, Engine, Flags, Shebang, sha1_hex};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Scripts known only since they were run by EVAL; of more, those that were not used for longest are forgotten, as in
+/// Redis 7.4.
+const EVALS_MAX: usize = 500;
+
+/// A script that is known.
+pub(super) struct Script {
+    pub compiled: Compiled,
+    pub flags: Flags,
+    bytes: usize,
+    /// SCRIPT LOAD made it known.
+    kept: bool,
+    used: u64,
+}
+
+/// The Lua state and the scripts compiled in it.
+pub(super) struct Cache {
+    pub engine: Engine,
+    scripts: HashMap<String, Script>,
+    /// Scripts of EVAL, and when they were used as they came here.
+    evals: VecDeque<(String, u64)>,
+    uses: u64,
+    bytes: usize,
+}
+
+impl Cache {
+    /// A state without scripts.
+    ///
+    /// # Errors
+    /// The error reply.
+    pub fn new() -> Result<Cache, Vec<u8>> {
+        let engine = Engine::new()
+            .map_err(|error| format!("ERR no Lua state to be had: {error}").into_bytes())?;
+        Ok(Cache {
+            engine,
+            scripts: HashMap::new(),
+            evals: VecDeque::new(),
+            uses: 0,
+            bytes: 0,
+        })
+    }
+
+    /// True when the script of this digest is known.
+    pub fn knows(&self, sha: &str) -> bool {
+        self.scripts.contains_key(sha)
+    }
+
+    /// The script of this digest, for running it.
+    pub fn get(&mut self, sha: &str) -> Option<(&Engine, &Script)> {
+        self.uses += 1;
+        let script = self.scripts.get_mut(sha)?;
+        script.used = self.uses;
+        Some((&self.engine, script))
+    }
+
+    /// Makes a script known; its digest. `keep`: until SCRIPT FLUSH.
+    ///
+    /// # Errors
+    /// The error reply.
+    pub fn load(&mut self, text: &[u8], keep: bool) -> Result<String, Vec<u8>> {
+        let sha = sha1_hex(text);
+        if let Some(script) = self.scripts.get_mut(&sha) {
+            script.kept |= keep;
+            return Ok(sha);
+        }
+        let error = |text: &[u8]| [b"ERR ", text].concat();
+        let Shebang { flags, body } = Shebang::of(text).map_err(|text| error(&text))?;
+        let compiled = self.engine.compile("@user_script", body).map_err(|why| {
+            error(format!("Error compiling script (new function): {why}").as_bytes())
+        })?;
+        // It is about to be used, and so not the first to be forgotten.
+        let queued = self.uses;
+        self.uses += 1;
+        let script = Script {
+            compiled,
+            flags,
+            bytes: text.len(),
+            kept: keep,
+            used: self.uses,
+        };
+        self.bytes += script.bytes;
+        self.scripts.insert(sha.clone(), script);
+        if !keep {
+            self.evals.push_back((sha.clone(), queued));
+            self.forget_some();
+        }
+        Ok(sha)
+    }
+
+    fn forget_some(&mut self) {
+        for _ in 0..self.evals.len() {
+            if self.evals.len() <= EVALS_MAX {
+                return;
+            }
+            let Some((sha, queued)) = self.evals.pop_front() else {
+                return;
+            };
+            match self.scripts.get(&sha) {
+                Some(script) if script.kept => {}
+                Some(script) if script.used > queued => {
+                    let used = script.used;
+                    self.evals.push_back((sha, used));
+                }
+                Some(script) => {
+                    self.bytes -= script.bytes;
+                    self.scripts.remove(&sha);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Notes the figures for INFO.
+    pub fn count(&self, figures: &Figures) {
+        figures.scripts.store(self.scripts.len() as u64, Relaxed);
+        figures.bytes.store(self.bytes as u64, Relaxed);
+        figures.memory.store(self.engine.memory() as u64, Relaxed);
+    }
+}
