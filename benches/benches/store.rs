@@ -48,6 +48,7 @@ impl<'a> Client<'a> {
                 journal: None,
                 in_transaction: false,
                 waiter: None,
+                audience: None,
             },
             effects: Effects::default(),
             out: Reply::default(),

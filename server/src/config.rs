@@ -109,7 +109,7 @@ impl Config {
         for (param, value) in PARAMS.iter().zip(values.iter()) {
             for name in [Some(param.name), param.alias].into_iter().flatten() {
                 if matches(name) {
-                    found.push((name, value.clone()));
+                    found.push((name, param.kind.show(value)));
                 }
             }
         }

@@ -6,6 +6,7 @@
 //! gate; [`commands`] holds the commands that are not about data.
 
 mod admit;
+mod audience;
 pub mod blocking;
 mod call;
 pub mod client;
@@ -35,6 +36,7 @@ pub mod start;
 pub mod stats;
 #[cfg(test)]
 mod testing;
+pub mod tracking;
 mod waits;
 
 /// The version of Redis whose behaviour is served; clients and Sentinel look at it.

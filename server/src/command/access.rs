@@ -1,6 +1,7 @@
 //! How commands reach the keys they work on.
 
 use super::CmdError;
+use super::events::{self, Event};
 use crate::store::clock::Clock;
 use crate::store::entry::{Entry, KEY_MAX};
 use crate::store::hash::Hash;
@@ -33,7 +34,7 @@ pub enum Expiry {
 /// mutably. Every change of a value goes through here, and so through the shard's hooks.
 pub struct Keys<'a> {
     db: &'a Db,
-    number: usize,
+    pub(super) number: usize,
     /// The time, and what is noted of accesses.
     clock: Clock,
     expiry: Expiry,
@@ -42,11 +43,15 @@ pub struct Keys<'a> {
     /// The hashes of the command's keys, by the keys' addresses and lengths.
     hashes: SmallVec<[(usize, usize, u64); 1]>,
     /// Keys that were changed in shards where somebody listens.
-    touched: SmallVec<[Box<[u8]>; 1]>,
+    pub(super) touched: SmallVec<[Box<[u8]>; 1]>,
     /// Keys that were removed since they had expired.
     pub(super) expired: Vec<Box<[u8]>>,
     /// Keys that a reader found expired on a master, and that are still there.
-    stale: RefCell<Vec<Box<[u8]>>>,
+    pub(super) stale: RefCell<Vec<Box<[u8]>>>,
+    /// What is asked about keys; see [`events`].
+    pub(super) asks: u32,
+    /// What happened to keys, in order, as far as it is asked for.
+    pub(super) events: RefCell<Vec<Event>>,
     pub(super) hits: Cell<u32>,
     pub(super) misses: Cell<u32>,
 }
@@ -64,6 +69,8 @@ impl<'a> Keys<'a> {
             touched: SmallVec::new(),
             expired: Vec::new(),
             stale: RefCell::new(Vec::new()),
+            asks: 0,
+            events: RefCell::new(Vec::new()),
             hits: Cell::new(0),
             misses: Cell::new(0),
         }
@@ -140,18 +147,28 @@ impl<'a> Keys<'a> {
     /// The entry of `key` if it is there for this command, whatever its type. Counts as an access.
     #[inline]
     pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
-        let entry = self.peek(key);
-        match entry {
-            Some(entry) => {
-                self.clock.touch(entry);
-                self.hits.set(self.hits.get() + 1);
-            }
-            None => self.misses.set(self.misses.get() + 1),
+        let entry = self.look(key);
+        if let Some(entry) = entry {
+            self.clock.touch(entry);
         }
         entry
     }
 
-    /// [`Keys::entry`] that does not count as an access.
+    /// [`Keys::entry`] that does not count as an access, but as a hit or a miss.
+    #[inline]
+    pub fn look(&self, key: &[u8]) -> Option<&Entry> {
+        let entry = self.peek(key);
+        match entry {
+            Some(_) => self.hits.set(self.hits.get() + 1),
+            None => {
+                self.misses.set(self.misses.get() + 1);
+                self.notify(events::MISS, "keymiss", key);
+            }
+        }
+        entry
+    }
+
+    /// [`Keys::entry`] that nobody learns of.
     #[inline]
     pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
         let hash = self.hash_of(key);
@@ -159,7 +176,7 @@ impl<'a> Keys<'a> {
         let entry = shard.get(hash, key)?;
         if self.expiry != Expiry::Ignore && entry.is_expired(self.clock.now_ms) {
             if self.expiry == Expiry::Remove {
-                self.stale.borrow_mut().push(key.into());
+                self.found_stale(key);
             }
             return None;
         }
@@ -195,13 +212,21 @@ impl<'a> Keys<'a> {
         {
             free(shard.discard(hash, key));
             shard.settle(key);
-            self.stale.get_mut().retain(|stale| **stale != *key);
+            let stale = self.stale.get_mut();
+            let known = stale.len();
+            stale.retain(|stale| **stale != *key);
+            let told = stale.len() < known;
             // On a replica that clients may write to, the master knows nothing of the key's new life.
             if self.expiry == Expiry::Remove {
                 self.expired.push(key.into());
+                if !told {
+                    self.notify(events::EXPIRED, "expired", key);
+                }
             }
         }
-        if shard.is_watched() {
+        // Once more, for what was done in between borrows all of it.
+        let shard = &mut self.shards[at].1;
+        if shard.is_watched() || self.asks & events::CACHES != 0 {
             self.touched.push(key.into());
         }
         Some((hash, shard))
@@ -230,8 +255,10 @@ impl<'a> Keys<'a> {
     #[inline]
     pub fn set_string(&mut self, key: &[u8], value: &[u8], expire: Option<i64>) {
         let clock = self.clock;
-        if let Some((hash, shard)) = self.shard_mut(key) {
-            shard.set_string(hash, key, value, expire, clock);
+        if let Some((hash, shard)) = self.shard_mut(key)
+            && shard.set_string(hash, key, value, expire, clock)
+        {
+            self.notify(events::NEW, "new", key);
         }
     }
 
@@ -250,14 +277,22 @@ impl<'a> Keys<'a> {
         self.put_entry(Entry::object(key, value, expire));
     }
 
-    /// Puts an entry under its key in place of whatever was there.
-    pub fn put_entry(&mut self, entry: Entry) {
+    /// Puts an entry under its key in place of whatever was there; true if that was nothing.
+    pub fn put_entry(&mut self, entry: Entry) -> bool {
         self.clock.start(&entry);
+        let asks = self.asks;
         let Some((hash, shard)) = self.shard_mut(entry.key()) else {
-            return;
+            return false;
         };
-        free(shard.discard(hash, entry.key()));
+        let old = shard.discard(hash, entry.key());
+        let is_new = matches!(old, Removed::Nothing);
+        let told = (is_new && asks & events::NEW != 0).then(|| Box::<[u8]>::from(entry.key()));
+        free(old);
         shard.put(hash, entry);
+        if let Some(key) = told {
+            self.notify(events::NEW, "new", &key);
+        }
+        is_new
     }
 
     /// True when nothing is at `key`; an expired entry is removed.
@@ -274,6 +309,10 @@ impl<'a> Keys<'a> {
         let removed = shard.discard(hash, key);
         let was_there = !matches!(removed, Removed::Nothing);
         free(removed);
+        if !was_there && self.touched.last().is_some_and(|last| **last == *key) {
+            // Nobody lost anything.
+            self.touched.pop();
+        }
         was_there
     }
 
@@ -283,13 +322,18 @@ impl<'a> Keys<'a> {
         shard.remove(hash, key)
     }
 
+    /// The key counts as one that this command changes; see [`Cx::signal`](super::Cx::signal).
+    pub(super) fn touch(&mut self, key: &[u8]) {
+        self.shard_mut(key);
+    }
+
     /// Makes `key` expire at `at` (Unix milliseconds), or never; false when it is not there.
     pub fn expire_at(&mut self, key: &[u8], at: Option<i64>) -> bool {
         self.shard_mut(key)
             .is_some_and(|(hash, shard)| shard.set_expire(hash, key, at))
     }
 
-    /// Removes `key` if it holds a collection without elements; true when it did.
+    /// Removes `key` if it holds a collection without elements, which is an event; true when it did.
     pub fn remove_if_empty(&mut self, key: &[u8]) -> bool {
         let empty = match self.peek(key).map(Entry::value) {
             Some(ValueRef::List(v)) => v.is_empty(),
@@ -299,7 +343,11 @@ impl<'a> Keys<'a> {
             // A stream may be empty.
             Some(ValueRef::Str(_) | ValueRef::Stream(_)) | None => false,
         };
-        empty && self.remove(key)
+        let removed = empty && self.remove(key);
+        if removed {
+            self.notify(events::GENERIC, "del", key);
+        }
+        removed
     }
 
     fn object_mut(&mut self, key: &[u8]) -> Result<Option<&mut Object>, CmdError> {
@@ -335,7 +383,7 @@ impl<'a> Keys<'a> {
 
     /// After the command: removes the keys that it found expired and has not given new values since.
     pub(super) fn remove_stale(&mut self) {
-        for key in std::mem::take(self.stale.get_mut()) {
+        for key in self.stale.get_mut().clone() {
             let touched = self.touched.len();
             self.shard_mut(&key);
             self.touched.truncate(touched);

@@ -2,7 +2,7 @@
 
 use super::args::{Unit, integer, is};
 use super::table::{Command, KeySpec, acl, flag::*};
-use super::{CmdError, Cx, Origin};
+use super::{CmdError, Cx, Origin, events};
 use crate::rdb::dump::{self, DumpError};
 
 const GROUP: &str = "generic";
@@ -98,10 +98,12 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         // Gone before it came: replicas only hear of what it replaced.
         if removed {
             cx.rewrite(&[b"DEL", key]);
+            cx.notify(events::GENERIC, "del", key);
         }
         return Ok(());
     }
     cx.db.put(key, object, expire_ms);
+    cx.notify(events::GENERIC, "restore", key);
     match expire_ms {
         Some(at) if !options.absolute => {
             let at = at.to_string();

@@ -3,7 +3,7 @@
 use super::args::{integer, is};
 use super::collections::{Picks, scan};
 use super::table::{Command, KeySpec, acl, flag::*};
-use super::{CmdError, Cx};
+use super::{CmdError, Cx, events};
 use crate::store::longdouble::LongDouble;
 use crate::store::num::parse_i64;
 use crate::store::random::{distinct, random};
@@ -146,6 +146,7 @@ fn set_pairs(cx: &mut Cx<'_>, args: &[&[u8]], name: &'static str) -> Result<i64,
         new += i64::from(hash.insert(field, value, cx.limits));
     }
     cx.dirty();
+    cx.notify(events::HASH, "hset", args[1]);
     Ok(new)
 }
 
@@ -168,6 +169,7 @@ fn hsetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
             .hash_or_new(args[1])?
             .insert(args[2], args[3], cx.limits);
         cx.dirty();
+        cx.notify(events::HASH, "hset", args[1]);
     }
     cx.out.int((!there).into());
     Ok(())
@@ -226,6 +228,7 @@ fn hdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         for field in &args[2..] {
             gone += i64::from(hash.remove(field));
         }
+        cx.notify(events::HASH, "hdel", args[1]);
         cx.db.remove_if_empty(args[1]);
         cx.dirty();
     }
@@ -264,6 +267,7 @@ fn hincrby(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let hash = cx.db.hash_or_new(args[1])?;
     hash.insert(args[2], digits.format(new).as_bytes(), cx.limits);
     cx.dirty();
+    cx.notify(events::HASH, "hincrby", args[1]);
     cx.out.int(new);
     Ok(())
 }
@@ -286,6 +290,7 @@ fn hincrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     hash.insert(args[2], new.as_bytes(), cx.limits);
     // Replicas need not agree on arithmetic.
     cx.rewrite(&[b"HSET", args[1], args[2], new.as_bytes()]);
+    cx.notify(events::HASH, "hincrbyfloat", args[1]);
     cx.out.bulk(new.as_bytes());
     Ok(())
 }

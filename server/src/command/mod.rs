@@ -11,6 +11,7 @@ mod collections;
 mod differential;
 pub mod effects;
 pub mod error;
+pub mod events;
 pub mod inspect;
 pub mod introspect;
 pub mod shell;
@@ -35,6 +36,7 @@ pub mod zsets;
 pub use access::{Expiry, Keys};
 pub use effects::Effects;
 pub use error::CmdError;
+pub use events::Audience;
 pub use table::{Command, Run, find, resolve};
 
 use crate::log::ReplLog;
@@ -101,6 +103,8 @@ pub struct Env<'a> {
     /// Who is told when a key a blocked command waits for changes. `None`: blocking is not possible, and a
     /// command that would block answers at once.
     pub waiter: Option<&'a Arc<dyn KeyListener>>,
+    /// Who hears of keyspace events and of what caches should forget. `None`: nobody.
+    pub audience: Option<&'a dyn Audience>,
 }
 
 /// What a handler works with.
@@ -131,6 +135,10 @@ pub struct Cx<'a> {
     /// Keys of other databases that the command locked.
     others: SmallVec<[Keys<'a>; 1]>,
     outcome: Outcome,
+    /// What is asked about its keys; see [`events`].
+    asks: u32,
+    flushes: bool,
+    signals: bool,
 }
 
 /// How often a command that may wait has been run.
@@ -221,7 +229,7 @@ impl<'a> Cx<'a> {
     pub fn open(&mut self, number: usize, keys: &[&[u8]]) -> Result<&mut Keys<'a>, CmdError> {
         const OUT_OF_RANGE: CmdError = CmdError::text("ERR DB index is out of range");
         let db = self.dataset.db(number).ok_or(OUT_OF_RANGE)?;
-        let mut other = Keys::none(db, number, self.clock(), self.expiry);
+        let mut other = Keys::none(db, number, self.clock(), self.expiry).asked(self.asks);
         other.lock(keys.iter().copied())?;
         self.others.push(other);
         self.others.last_mut().ok_or(OUT_OF_RANGE)
@@ -289,7 +297,8 @@ pub fn attempt(
         accesses: env.limits.accesses,
         now_ms: env.now_ms,
     };
-    let mut keys = Keys::none(db, env.db, clock, env.expiry);
+    let asks = events::asked(command, env, attempt);
+    let mut keys = Keys::none(db, env.db, clock, env.expiry).asked(asks);
     let locked = match command.keys {
         KeySpec::None => Ok(()),
         KeySpec::Range {
@@ -318,6 +327,9 @@ pub fn attempt(
         rephrased: None,
         others: SmallVec::new(),
         outcome: Outcome::Done,
+        asks,
+        flushes: false,
+        signals: false,
     };
     let result = handler(&mut cx, args);
     let Cx {
@@ -327,6 +339,8 @@ pub fn attempt(
         outcome,
         others,
         rephrased,
+        flushes,
+        signals,
         ..
     } = cx;
     if let Err(error) = result {
@@ -337,9 +351,17 @@ pub fn attempt(
     effects.hits = keys.hits.get();
     effects.misses = keys.misses.get();
     effects.expired = keys.expired.len() as u32;
-    keys.settle(effects.is_dirty());
+    let changes = effects.is_dirty() || signals;
+    let audience = env.audience.filter(|_| asks != 0);
+    if let Some(audience) = audience {
+        events::tell(audience, &mut keys, changes);
+    }
+    keys.settle(changes);
     for mut other in others {
-        other.settle(effects.is_dirty());
+        if let Some(audience) = audience {
+            events::tell(audience, &mut other, changes);
+        }
+        other.settle(changes);
         if let Some(journal) = journal {
             journal_deletions(journal, &other);
         }
@@ -348,6 +370,17 @@ pub fn attempt(
         && (effects.is_dirty() || !keys.expired.is_empty())
     {
         propagate(journal, env, &keys, args, effects);
+    }
+    if let Some(audience) = audience
+        && asks & events::CACHES != 0
+    {
+        if flushes {
+            audience.flushed();
+        }
+        if command.is(table::flag::READONLY) && attempt == Attempt::First {
+            let positions = command.keys.positions(args);
+            positions.iter().for_each(|&i| audience.read(args[i]));
+        }
     }
     if let (Outcome::Blocked { .. }, Some(waiter), Attempt::First) = (&outcome, env.waiter, attempt)
     {

@@ -3,6 +3,7 @@
 //! Only their entries in the table are here; the shell has the handlers.
 
 pub mod containers;
+mod figures;
 pub mod scripts;
 
 use super::table::{Command, KeySpec, acl, flag::*};

@@ -87,6 +87,7 @@ impl Bench {
             journal: Some(&self.told),
             in_transaction: false,
             waiter: self.waiter.as_ref(),
+            audience: None,
         };
         self.blocked = None;
         match run(command, args, &env, &mut self.effects, &mut out) {

@@ -2,6 +2,7 @@
 
 use super::find;
 use super::value::read_buffer_limits;
+use crate::command::events;
 use crate::rdb::read::Options;
 use crate::store::Limits;
 use crate::store::clock::Accesses;
@@ -212,6 +213,10 @@ settings! {
     replica_ignore_maxmemory: bool = flag("replica-ignore-maxmemory"),
     /// How long the end waits for replicas that lag.
     shutdown_timeout: Duration = seconds("shutdown-timeout"),
+    /// The classes of keyspace events that are told; see [`events`].
+    keyspace_events: u32 = keyspace_events("notify-keyspace-events"),
+    /// Keys remembered for clients that cache; 0: no limit.
+    tracking_max_keys: usize = number("tracking-table-max-keys"),
     /// How many accesses a count of LFU stands for.
     lfu_log_factor: u32 = number("lfu-log-factor"),
     /// Minutes in which a count of LFU falls by one.
@@ -273,6 +278,10 @@ impl Values<'_> {
         };
         let volatile = keys == "volatile";
         Some(Policy { volatile, order })
+    }
+
+    fn keyspace_events(&self, name: &str) -> u32 {
+        events::parse(&self.text(name)).unwrap_or_default()
     }
 
     fn seconds(&self, name: &str) -> Duration {

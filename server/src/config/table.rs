@@ -606,8 +606,18 @@ pub static PARAMS: &[Param] = &[
     ignored("latency-monitor-threshold", Int(0, LONG), "0"),
     ignored("latency-tracking", Bool, "yes"),
     ignored("latency-tracking-info-percentiles", Words, "50 99 99.9"),
-    ignored("notify-keyspace-events", KeyspaceEvents, ""),
-    ignored("tracking-table-max-keys", Int(0, LONG), "1000000"),
+    live(
+        "notify-keyspace-events",
+        KeyspaceEvents,
+        "",
+        "Classes of keyspace events that are published",
+    ),
+    live(
+        "tracking-table-max-keys",
+        Int(0, LONG),
+        "1000000",
+        "Keys remembered for clients that cache; 0: no limit",
+    ),
     ignored("aclfile", Text, "").startup(),
     ignored("acllog-max-len", Int(0, LONG), "128"),
     ignored(

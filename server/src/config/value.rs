@@ -1,5 +1,7 @@
 //! The types of configuration values: how they are read, and how CONFIG GET shows them.
 
+use crate::command::events;
+
 /// What a parameter may be set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -49,7 +51,7 @@ impl Kind {
         matches!(self, Flags(_) | Words | Save | BufferLimits | HostPort)
     }
 
-    /// The value that `words` denote, as CONFIG GET shows it; `old` is what the parameter is now.
+    /// The value that `words` denote, as CONFIG GET shows it but for what [`Kind::show`] leaves out; `old` is what the parameter is now.
     ///
     /// # Errors
     /// What is wrong with them, in Redis's words.
@@ -65,6 +67,17 @@ impl Kind {
             }
             (_, [word]) => self.read_word(word),
             _ => Err("wrong number of arguments".to_owned()),
+        }
+    }
+
+    /// What CONFIG GET shows of `value`, as [`Kind::read`] made it.
+    pub fn show(self, value: &[u8]) -> Vec<u8> {
+        match self {
+            Kind::KeyspaceEvents => {
+                let classes = events::parse(&String::from_utf8_lossy(value));
+                events::show(classes.unwrap_or_default()).into()
+            }
+            _ => value.to_vec(),
         }
     }
 
@@ -112,11 +125,9 @@ impl Kind {
                 Err("can't be a path, just a filename".to_owned())
             }
             Kind::KeyspaceEvents => {
-                const CLASSES: &str = "Ag$lshzxeKEtmdn";
-                match text.chars().all(|c| CLASSES.contains(c)) {
-                    true => Ok(word.to_vec()),
-                    false => Err(format!("Invalid event class character. Use '{CLASSES}'.")),
-                }
+                let classes = events::parse(&text)
+                    .ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned())?;
+                Ok(events::spell(classes).into())
             }
             _ => Ok(word.to_vec()),
         }
@@ -285,6 +296,7 @@ mod tests {
             (Kind::Save, "", ""),
             (Kind::HostPort, "no one", ""),
             (Kind::Octal, "0700", "700"),
+            (Kind::KeyspaceEvents, "KAn", "g$lshzxetdnK"),
             (
                 Kind::BufferLimits,
                 "replica 1mb 0 5",

@@ -8,7 +8,7 @@ use super::driver::Driver;
 use super::peer::{Peer, shown};
 use crate::command::shell::ShellCommand;
 use crate::command::table::Lock;
-use crate::command::{self, Command, Effects, Env, Expiry, Origin, Outcome, Run};
+use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outcome, Run};
 use crate::config::Settings;
 use crate::gate::{AllGates, Entered, Gates, View};
 use crate::resp::Reply;
@@ -182,6 +182,22 @@ impl Applier {
         if !self.may_apply(held.view(), to) {
             return Applied::Stopped;
         }
+        let mut applied = Applied::More;
+        let driver = Arc::clone(&self.driver);
+        driver.hear(&mut |audience| applied = self.run_items(held, bytes, audience));
+        driver.log().append_raw(bytes, self.db as u32);
+        if blocking::any_ready() {
+            driver.serve_waiting(held.view());
+        }
+        applied
+    }
+
+    fn run_items(
+        &mut self,
+        held: &mut Held<'_, '_>,
+        bytes: &[u8],
+        audience: Option<&dyn Audience>,
+    ) -> Applied {
         let now_ms = since_epoch().as_millis() as i64;
         let Batch {
             items,
@@ -205,6 +221,7 @@ impl Applier {
                         journal: None,
                         in_transaction: *in_transaction,
                         waiter: None,
+                        audience,
                     };
                     let outcome =
                         command::run(command, &args, &env, &mut self.effects, &mut self.out);
@@ -227,10 +244,6 @@ impl Applier {
                 What::Ack => applied = Applied::AckAsked,
                 What::Nothing | What::Multi | What::Exec => {}
             }
-        }
-        self.driver.log().append_raw(bytes, self.db as u32);
-        if blocking::any_ready() {
-            self.driver.serve_waiting(held.view());
         }
         applied
     }

@@ -6,6 +6,7 @@ use super::driver::{Asked, Driver, Hooks, Start, World};
 use super::failover;
 use super::serve::{Hello, Master, MasterConfig, MasterHooks};
 use super::tasks::OnRuntime;
+use crate::command::Audience;
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::rdb;
@@ -158,6 +159,19 @@ impl Hooks for Arc<Neighbours> {
                 true => server.publish_sharded(channel, message),
                 false => server.publish(channel, message),
             };
+        }
+    }
+
+    fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
+        match self.server.upgrade() {
+            Some(server) => server.hear(run),
+            None => run(None),
+        }
+    }
+
+    fn replaced(&self) {
+        if let Some(server) = self.server.upgrade() {
+            server.tracking.flush(&server);
         }
     }
 

@@ -21,6 +21,7 @@ pub use machine::Start;
 use super::attempt::Attempts;
 use super::domain::{Host, Id, Status, Wire};
 use super::facts::Facts;
+use crate::command::Audience;
 use crate::config::Config;
 use crate::gate::{AllGates, Gates, Published, View};
 use crate::log::ReplLog;
@@ -65,6 +66,13 @@ pub trait Hooks: Send + Sync {
     fn rewrite(&self);
     /// The master's stream carries a message for subscribers. Called with a gate held.
     fn publish(&self, sharded: bool, channel: &[u8], message: &[u8]);
+    /// Gives whoever hears of what the master's stream does to keys, if anybody does, to `run`. Called with a gate held;
+    /// what clients are to forget is told when `run` is done.
+    fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
+        run(None);
+    }
+    /// Another dataset is served: clients that cache are to forget all. Called with all gates held.
+    fn replaced(&self) {}
     /// The master's stream changed keys that clients wait for. Called with a gate held whose view is `view`.
     fn serve_waiting(&self, view: &View);
 }
@@ -178,6 +186,11 @@ impl Driver {
     /// Hands a message of the stream to our subscribers.
     pub(super) fn publish_message(&self, sharded: bool, channel: &[u8], message: &[u8]) {
         self.world.hooks.publish(sharded, channel, message);
+    }
+
+    /// Gives whoever hears of what the stream does to keys to `run`.
+    pub(super) fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
+        self.world.hooks.hear(run);
     }
 
     /// Serves the clients that wait for what this thread changed.

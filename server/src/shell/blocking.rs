@@ -4,11 +4,12 @@
 //! in the order they came, as Redis does. So the first to wait is the first to be served, and nothing comes between a
 //! push and the pop that waited for it.
 
+use super::audience::Telling;
 use super::call::{count, expiry};
 use super::client::Client;
 use super::server::{Server, now_ms};
 use super::waits::Waits;
-use crate::command::{self, Attempt, Command, Effects, Env, Origin, Outcome};
+use crate::command::{self, Attempt, Audience, Command, Effects, Env, Origin, Outcome};
 use crate::gate::View;
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
@@ -118,6 +119,7 @@ impl Waiter {
     ) -> bool {
         let args = self.args();
         let me = self.me.upgrade().map(|me| me as Arc<dyn KeyListener>);
+        let telling = Telling::of(server, Some(&self.client), None);
         let env = Env {
             dataset: &view.dataset,
             db: self.db as usize,
@@ -131,6 +133,7 @@ impl Waiter {
             },
             in_transaction: false,
             waiter: me.as_ref().filter(|_| attempt != Attempt::Last),
+            audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };
         let mut effects = Effects::default();
         let outcome = command::attempt(self.command, &args, &env, attempt, &mut effects, out);

@@ -1,6 +1,7 @@
 //! One command: checked, then queued or run.
 
 use super::admit::{self, Refusal};
+use super::audience::Telling;
 use super::blocking::Waiter;
 use super::client::Client;
 use super::commands;
@@ -14,7 +15,7 @@ use super::session::Session;
 use super::stats::Stats;
 use crate::command::shell::ShellCommand;
 use crate::command::table::{Lock, flag};
-use crate::command::{self, Command, Effects, Env, Expiry, Origin, Outcome, Run};
+use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outcome, Run};
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::resp::Reply;
@@ -214,6 +215,12 @@ impl Call<'_> {
             Waiter::new(self.client, self.session.proto, db, command, args)
         });
         let listener = waiter.clone().map(|w| w as Arc<dyn KeyListener>);
+        let cached = self.session.cached.as_deref();
+        if cached.is_some() {
+            let most = self.settings.tracking_max_keys;
+            self.server.tracking.limit(self.server, most);
+        }
+        let telling = Telling::of(self.server, Some(self.client), cached);
         let view = self.world.view();
         let env = Env {
             dataset: &view.dataset,
@@ -229,6 +236,7 @@ impl Call<'_> {
             },
             in_transaction: self.transaction.is_some(),
             waiter: listener.as_ref(),
+            audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };
         let writes_here = view.fence.replica && command.is(flag::WRITE);
         let before = writes_here.then(|| LocalTimes::before(view, env.db, command, args));

@@ -41,6 +41,12 @@ pub mod trait_of {
     pub const CLOSING: u32 = 1 << 6;
     /// Speaks RESP3.
     pub const RESP3: u32 = 1 << 7;
+    /// Caches keys.
+    pub const TRACKING: u32 = 1 << 8;
+    /// The client that hears for it what to forget has gone.
+    pub const BROKEN_REDIRECT: u32 = 1 << 9;
+    /// Caches keys by their prefixes.
+    pub const BROADCAST: u32 = 1 << 10;
 }
 
 /// One connection, as all threads see it.
@@ -63,6 +69,8 @@ pub struct Client {
     traits: AtomicU32,
     /// Channels, patterns, shard channels listened to.
     pub subscriptions: [AtomicU32; 3],
+    /// The client that hears for it what to forget; 0: itself. Of clients that cache only.
+    pub redirect: AtomicU64,
     /// Commands queued in MULTI, plus one; 0 outside.
     pub queued: AtomicU32,
     /// Bytes of requests waiting in its buffer.
@@ -108,6 +116,7 @@ impl Client {
             db: AtomicU32::new(0),
             traits: AtomicU32::new(0),
             subscriptions: Default::default(),
+            redirect: AtomicU64::new(0),
             queued: AtomicU32::new(0),
             input: AtomicUsize::new(0),
             output: AtomicUsize::new(0),
@@ -272,6 +281,14 @@ impl Client {
         change(self.names.lock().get_or_insert_default());
     }
 
+    /// The client that hears for it what to forget; 0: itself, -1: it does not cache.
+    fn redirection(&self) -> i64 {
+        match self.is(trait_of::TRACKING) {
+            true => self.redirect.load(Relaxed) as i64,
+            false => -1,
+        }
+    }
+
     /// Which row of `client-output-buffer-limit` applies.
     pub fn class(&self) -> usize {
         if self.is(trait_of::PUBSUB) { 2 } else { 0 }
@@ -288,6 +305,9 @@ impl Client {
             (trait_of::PUBSUB, 'P'),
             (trait_of::MULTI, 'x'),
             (trait_of::BLOCKED, 'b'),
+            (trait_of::TRACKING, 't'),
+            (trait_of::BROKEN_REDIRECT, 'R'),
+            (trait_of::BROADCAST, 'B'),
             (trait_of::DIRTY, 'd'),
             (trait_of::CLOSING, 'c'),
             (trait_of::NO_EVICT, 'e'),
@@ -310,7 +330,7 @@ impl Client {
             format!(
                 " age={} idle={} flags={flags} db={} sub={} psub={} ssub={} multi={} qbuf={input} qbuf-free=0 \
                  argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} tot-mem={} events={} \
-                 cmd={} user=default redir=-1 resp={}",
+                 cmd={} user=default redir={} resp={}",
                 self.since.elapsed().as_secs(),
                 self.idle().as_secs(),
                 self.db(),
@@ -321,6 +341,7 @@ impl Client {
                 input + output + size_of::<Client>(),
                 if output > 0 { "rw" } else { "r" },
                 self.last_command(),
+                self.redirection(),
                 if self.is(trait_of::RESP3) { 3 } else { 2 },
             )
             .bytes(),

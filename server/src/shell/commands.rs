@@ -10,6 +10,7 @@ mod operator;
 mod roles;
 mod scripting;
 mod text;
+mod tracking;
 
 use super::call::Call;
 use super::execute::Flow;

@@ -473,6 +473,10 @@ impl Conn {
         }
         let subscriptions = &mut self.session.subscriptions;
         self.server.pubsub.leave(&self.client, subscriptions);
+        let cached = &mut self.session.cached;
+        self.server
+            .tracking
+            .disable(&self.server, &self.client, cached);
         self.server.clients.remove(self.client.id);
     }
 }

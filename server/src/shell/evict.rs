@@ -5,7 +5,9 @@
 //! being loaded take: neither would shrink if keys went. The allocator's account of all threads costs microseconds, its
 //! account of this thread nothing, so that the first is taken now and then and the second added to it.
 
+use super::audience::Telling;
 use super::server::{Server, now_ms};
+use crate::command::events;
 use crate::config::Settings;
 use crate::gate::View;
 use crate::memory::{self, ThreadMemory};
@@ -109,7 +111,7 @@ fn remove_some(
             room = Room::None;
             break;
         };
-        removed += u64::from(remove(server, view, db, &key, |_| true));
+        removed += u64::from(remove(server, view, db, &key, Cause::Evicted, |_| true));
         if began.elapsed() >= patience || lazyfree::pending() > 0 {
             break;
         }
@@ -123,12 +125,31 @@ fn remove_some(
     room
 }
 
+/// Why a key is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Memory is short.
+    Evicted,
+    /// Its time has come.
+    Expired,
+}
+
+impl Cause {
+    fn event(self) -> (u32, &'static str) {
+        match self {
+            Cause::Evicted => (events::EVICTED, "evicted"),
+            Cause::Expired => (events::EXPIRED, "expired"),
+        }
+    }
+}
+
 /// Removes one key, if `is_meant` says so of it, and tells replicas; false if it was gone.
 pub(super) fn remove(
     server: &Server,
     view: &View,
     number: usize,
     key: &[u8],
+    cause: Cause,
     is_meant: impl Fn(&Entry) -> bool,
 ) -> bool {
     let Some(db) = view.dataset.db(number) else {
@@ -145,6 +166,10 @@ pub(super) fn remove(
     // Under the shard's lock, so that it stands in the stream before the key's next life.
     if !view.fence.replica && server.log.active() {
         server.log.append(number as u32, &[b"DEL", key]);
+    }
+    if let Some(telling) = Telling::of(server, None, None) {
+        let (class, name) = cause.event();
+        telling.gone(number, class, name, key);
     }
     shard.settle(key);
     drop(shard);

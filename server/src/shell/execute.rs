@@ -232,6 +232,8 @@ impl Batch<'_> {
                     _ => {}
                 }
                 line.session.mute(line.reply, start);
+                line.session
+                    .after_command(line.client, line.reply, line.last);
                 if matches!(ran.next, Next::Close)
                     || line.reply.len() >= REPLY_HIGH
                     || line.is_authenticated() != authenticated
@@ -261,6 +263,7 @@ impl Batch<'_> {
         if let Some(gate) = gate {
             Gates::leave(gate);
         }
+        self.server.tracking.broadcast(self.server);
         self.server.log.kick();
         let stats = &self.server.stats[worker.slot];
         stats.commands.add(commands as u64);

@@ -4,9 +4,11 @@ mod local;
 
 pub(super) use local::LocalTimes;
 
+use super::audience::Telling;
 use super::blocking;
 use super::evict;
 use super::server::{Server, now_ms};
+use crate::command::events;
 use crate::gate::Gates;
 use crate::store::expiry::ExpiryCycle;
 use crate::sys::time::Instant;
@@ -47,6 +49,7 @@ fn make_room(server: &Arc<Server>) {
         blocking::serve_ready(server, &gate, server.aside());
     }
     Gates::leave(gate);
+    server.tracking.broadcast(server);
     if server.totals().evicted > before {
         server.log.kick();
     }
@@ -72,12 +75,16 @@ fn chunk(server: &Arc<Server>, cycle: &mut ExpiryCycle) -> bool {
         if tell {
             log.append(db as u32, &[b"DEL", key]);
         }
+        if let Some(telling) = Telling::of(server, None, None) {
+            telling.gone(db, events::EXPIRED, "expired", key);
+        }
     };
     let progress = cycle.run(&gate.dataset, now_ms(), CHUNK, &mut removed);
     if blocking::any_ready() {
         blocking::serve_ready(server, &gate, server.aside());
     }
     Gates::leave(gate);
+    server.tracking.broadcast(server);
     if progress.removed > 0 {
         server.log.kick();
         let removed = progress.removed as u64;

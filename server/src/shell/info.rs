@@ -151,7 +151,7 @@ fn clients(server: &Server, lines: &mut Lines<'_>) {
     lines.add("client_recent_max_input_buffer", 0);
     lines.add("client_recent_max_output_buffer", 0);
     lines.add("blocked_clients", server.blocking.len());
-    lines.add("tracking_clients", 0);
+    lines.add("tracking_clients", server.tracking.clients());
     lines.add("clients_in_timeout_table", 0);
 }
 
@@ -335,7 +335,10 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("migrate_cached_sockets", 0);
     lines.add("slave_expires_tracked_keys", 0);
     lines.add("active_defrag_running", 0);
-    lines.add("tracking_clients", 0);
+    let [keys, items, prefixes] = server.tracking.sizes();
+    lines.add("tracking_total_keys", keys);
+    lines.add("tracking_total_items", items);
+    lines.add("tracking_total_prefixes", prefixes);
     lines.add("total_error_replies", totals.errors);
     lines.add("total_reads_processed", totals.reads);
     lines.add("total_writes_processed", totals.writes);

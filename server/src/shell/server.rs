@@ -1,5 +1,6 @@
 //! The server: what all threads share.
 
+use super::audience::{Asked, Telling};
 use super::blocking::Blocking;
 use super::client::Clients;
 use super::errands::Errands;
@@ -13,6 +14,8 @@ use super::scripts::Scripts;
 use super::shutdown::Shutdown;
 use super::slowlog::SlowLog;
 use super::stats::{Stats, Totals};
+use super::tracking::Tracking;
+use crate::command::Audience;
 use crate::config::{Allowed, Config};
 use crate::gate::{Gates, View};
 use crate::log::ReplLog;
@@ -42,6 +45,10 @@ pub struct Server {
     pub clients: Clients,
     /// Who listens to which channel.
     pub pubsub: PubSub,
+    /// What anybody asks of commands and keys.
+    pub(super) asked: Asked,
+    /// Clients that cache.
+    pub tracking: Tracking,
     /// Clients that wait for keys.
     pub blocking: Blocking,
     /// CLIENT PAUSE.
@@ -105,6 +112,8 @@ impl Server {
         let settings = config.settings();
         let limits = ArcSwap::from_pointee(settings.limits());
         let pubsub = PubSub::new(&settings);
+        let asked = Asked::default();
+        asked.set_events(settings.keyspace_events);
         drop(settings);
         Server {
             limits,
@@ -115,6 +124,8 @@ impl Server {
             log,
             clients: Clients::default(),
             pubsub,
+            asked,
+            tracking: Tracking::default(),
             blocking: Blocking::default(),
             pause: Pause::default(),
             slowlog: SlowLog::default(),
@@ -192,6 +203,7 @@ impl Server {
         let settings = self.config.settings();
         self.limits.store(Arc::new(settings.limits()));
         self.pubsub.configure(&settings);
+        self.asked.set_events(settings.keyspace_events);
         if pairs
             .iter()
             .any(|(name, _)| name.eq_ignore_ascii_case(b"loglevel"))
@@ -254,6 +266,13 @@ impl Server {
     pub fn unsaved_changes(&self) -> u64 {
         let changes = self.totals().changes;
         changes.saturating_sub(self.saves.changes.load(Relaxed))
+    }
+
+    /// Gives whoever hears of what the master's stream does to keys to `run`.
+    pub fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
+        let telling = Telling::of(self, None, None);
+        run(telling.as_ref().map(|telling| telling as &dyn Audience));
+        self.tracking.broadcast(self);
     }
 
     /// Delivers a message to those who listen to `channel` here; how many they are. For the stream of our master, which

@@ -1,7 +1,12 @@
 //! What a connection remembers between commands that nobody else needs to know.
 
+use super::call;
+use super::client::Client;
 use super::multi::{Queue, Watching};
 use super::pubsub::Subscriptions;
+use super::tracking::Cached;
+use crate::command::Command;
+use crate::command::shell::ShellCommand;
 use crate::repl::serve::Hello;
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
@@ -25,6 +30,8 @@ pub(super) struct Session {
     pub written: u64,
     /// The channels it listens to.
     pub subscriptions: Option<Box<Subscriptions>>,
+    /// What it caches.
+    pub cached: Option<Box<Cached>>,
     /// What it said of itself by REPLCONF.
     pub hello: Option<Box<Hello>>,
 }
@@ -61,6 +68,24 @@ impl Session {
         };
         self.replies = next;
         mutes
+    }
+
+    /// A command has run, the last one of its client: what the client is to forget because of it follows its reply.
+    #[inline]
+    pub fn after_command(
+        &mut self,
+        client: &Client,
+        reply: &mut Reply,
+        last: Option<&'static Command>,
+    ) {
+        if let Some(cached) = &mut self.cached {
+            // CLIENT CACHING is about the next command, or the next transaction.
+            let about_clients = last.is_some_and(|c| call::is(c, ShellCommand::Client));
+            if self.queue.is_none() && !about_clients {
+                cached.caching = false;
+            }
+            client.take_mail(reply.buffer_mut());
+        }
     }
 
     /// True when the client listens to messages.

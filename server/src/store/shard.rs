@@ -106,7 +106,7 @@ impl Shard {
         self.table.get_mut(hash, key)
     }
 
-    /// Makes `value` the string of `key`, with that expiry, accessed as `clock` says.
+    /// Makes `value` the string of `key`, with that expiry, accessed as `clock` says; true if there was nothing before.
     #[inline]
     pub fn set_string(
         &mut self,
@@ -115,8 +115,10 @@ impl Shard {
         value: &[u8],
         expire: Option<i64>,
         clock: Clock,
-    ) {
+    ) -> bool {
+        let mut was_there = false;
         if self.hooks.is_some() && self.get(hash, key).is_some_and(Entry::is_costly_to_free) {
+            was_there = true;
             // A snapshot may take the old value instead of a copy of it.
             if let Removed::Entry(entry) = self.discard(hash, key) {
                 lazyfree::free_entry(entry);
@@ -124,6 +126,7 @@ impl Shard {
         }
         let had = match self.get_mut(hash, key) {
             Some(entry) => {
+                was_there = true;
                 let had = entry.expires();
                 if entry.is_costly_to_free() {
                     let new = Entry::string(key, value, expire);
@@ -143,6 +146,7 @@ impl Shard {
             }
         };
         self.count_expiry(had, expire);
+        !was_there
     }
 
     /// Puts `entry` under its key, in place of what was there, and returns that.

@@ -82,6 +82,7 @@ pub fn peek(dataset: &Dataset, words: &[&[u8]]) -> Value {
         journal: None,
         in_transaction: false,
         waiter: None,
+        audience: None,
     };
     let mut out = Reply::default();
     command::run(command, words, &env, &mut Effects::default(), &mut out);

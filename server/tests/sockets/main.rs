@@ -32,3 +32,4 @@ mod storm;
 mod stream;
 mod turns;
 mod wait;
+mod watching;

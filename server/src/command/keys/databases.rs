@@ -55,6 +55,7 @@ fn check_mode(args: &[&[u8]]) -> Result<(), CmdError> {
 pub(super) fn flushdb(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     check_mode(args)?;
     cx.replace(cx.dataset.emptied(Some(cx.db.number())));
+    cx.flushed();
     cx.dirty();
     cx.out.ok();
     Ok(())
@@ -63,6 +64,7 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 pub(super) fn flushall(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     check_mode(args)?;
     cx.replace(cx.dataset.emptied(None));
+    cx.flushed();
     cx.dirty();
     cx.out.ok();
     Ok(())

@@ -1,7 +1,7 @@
 //! When keys expire.
 
 use crate::command::args::{Unit, integer, invalid_expire, is};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 
 pub(super) fn expire(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     set_expiry(cx, args, Unit::Seconds, "expire")
@@ -91,10 +91,12 @@ fn set_expiry(
     if cx.is_past(at) {
         cx.db.remove(key);
         cx.rewrite(&[b"DEL", key]);
+        cx.notify(events::GENERIC, "del", key);
     } else {
         cx.db.expire_at(key, Some(at));
         // Time goes on while a command travels: replicas are told the moment, not the span.
         cx.rewrite(&[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
+        cx.notify(events::GENERIC, "expire", key);
     }
     cx.out.int(1);
     Ok(())
@@ -105,6 +107,7 @@ pub(super) fn persist(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     if had {
         cx.db.expire_at(args[1], None);
         cx.dirty();
+        cx.notify(events::GENERIC, "persist", args[1]);
     }
     cx.out.int(i64::from(had));
     Ok(())
@@ -135,7 +138,7 @@ fn seconds(millis: i64) -> i64 {
 
 /// What `show` makes of the moment `key` expires at; -1 if it never does, -2 if it is not there.
 fn answer(cx: &mut Cx<'_>, key: &[u8], show: impl Fn(i64) -> i64) -> Result<(), CmdError> {
-    let entry = cx.db.peek(key);
+    let entry = cx.db.look(key);
     cx.out.int(match entry.map(|e| e.expire()) {
         None => -2,
         Some(None) => -1,

@@ -1,17 +1,23 @@
 //! Removing, renaming, copying and moving keys.
 
 use crate::command::args::{db_number, is};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, Keys, events};
 use crate::store::Entry;
 
 const SAME: CmdError = CmdError::text("ERR source and destination objects are the same");
 
 pub(super) fn del(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let removed = args[1..].iter().filter(|key| cx.db.remove(key)).count();
+    let mut removed = 0;
+    for key in &args[1..] {
+        if cx.db.remove(key) {
+            removed += 1;
+            cx.notify(events::GENERIC, "del", key);
+        }
+    }
     if removed > 0 {
         cx.dirty();
     }
-    cx.out.int(removed as i64);
+    cx.out.int(removed);
     Ok(())
 }
 
@@ -22,7 +28,7 @@ pub(super) fn exists(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 pub(super) fn type_of(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let entry = cx.db.peek(args[1]);
+    let entry = cx.db.look(args[1]);
     cx.out
         .simple(entry.map_or("none", |e| e.value().type_name()));
     Ok(())
@@ -53,11 +59,20 @@ pub(super) fn renamenx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
     Ok(())
 }
 
+/// Puts `entry` at `key`, which counts as a new key whatever was there.
+fn put_new(keys: &mut Keys<'_>, entry: Entry, key: &[u8]) {
+    if !keys.put_entry(entry) {
+        keys.notify(events::NEW, "new", key);
+    }
+}
+
 /// The value and expiry of `from` go to `to`.
 fn take_over(cx: &mut Cx<'_>, from: &[u8], to: &[u8]) {
     if let Some(entry) = cx.db.take(from) {
-        cx.db.put_entry(entry.rekeyed(to));
+        put_new(&mut cx.db, entry.rekeyed(to), to);
         cx.dirty();
+        cx.notify(events::GENERIC, "rename_from", from);
+        cx.notify(events::GENERIC, "rename_to", to);
     }
 }
 
@@ -90,7 +105,8 @@ pub(super) fn copy(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     };
     let done = replace || destination.make_room(to);
     if done {
-        destination.put_entry(copy);
+        put_new(destination, copy, to);
+        destination.notify(events::GENERIC, "copy_to", to);
         cx.dirty();
     }
     cx.out.int(i64::from(done));
@@ -105,9 +121,11 @@ pub(super) fn move_key(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
     }
     let movable = cx.db.exists(key) && cx.open(db, &[key])?.make_room(key);
     let moved: Option<Entry> = if movable { cx.db.take(key) } else { None };
-    let done = moved.is_some();
+    let (done, from) = (moved.is_some(), cx.db.number());
     if let (Some(entry), Some(destination)) = (moved, cx.opened()) {
         destination.put_entry(entry);
+        destination.notify_of(from, events::GENERIC, "move_from", key);
+        destination.notify(events::GENERIC, "move_to", key);
         cx.dirty();
     }
     cx.out.int(i64::from(done));

@@ -2,7 +2,7 @@
 
 use crate::command::args::{integer, is};
 use crate::command::collections::{at_least, place, positive, span};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::store::list::End;
 
 type Done = Result<(), CmdError>;
@@ -14,7 +14,24 @@ fn push(cx: &mut Cx<'_>, args: &[&[u8]], end: End) -> Done {
     }
     cx.out.int(list.len() as i64);
     cx.dirty();
+    cx.notify(events::LIST, pushed(end), args[1]);
     Ok(())
+}
+
+/// The event of a push to this end.
+pub(super) fn pushed(end: End) -> &'static str {
+    match end {
+        End::Left => "lpush",
+        End::Right => "rpush",
+    }
+}
+
+/// The event of a pop from this end.
+pub(super) fn popped(end: End) -> &'static str {
+    match end {
+        End::Left => "lpop",
+        End::Right => "rpop",
+    }
 }
 
 pub(super) fn lpush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
@@ -73,6 +90,7 @@ pub(super) fn take(cx: &mut Cx<'_>, key: &[u8], end: End, number: usize) -> Done
             cx.out.bulk_or_null(list.peek(end));
             list.drop_end(end);
         }
+        cx.notify(events::LIST, popped(end), key);
         cx.db.remove_if_empty(key);
     }
     Ok(())
@@ -123,6 +141,7 @@ pub(super) fn lset(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         list.set(at, args[3], cx.limits);
     }
     cx.dirty();
+    cx.notify(events::LIST, "lset", args[1]);
     cx.out.ok();
     Ok(())
 }
@@ -146,6 +165,7 @@ pub(super) fn linsert(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         cx.out.int(list.len() as i64);
     }
     cx.dirty();
+    cx.notify(events::LIST, "linsert", args[1]);
     Ok(())
 }
 
@@ -162,6 +182,7 @@ pub(super) fn lrem(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         && let Some(list) = cx.db.list_mut(args[1])?
     {
         gone = list.remove_equal(from, args[3], limit, cx.limits);
+        cx.notify(events::LIST, "lrem", args[1]);
         cx.db.remove_if_empty(args[1]);
         cx.dirty();
     }
@@ -178,9 +199,12 @@ pub(super) fn ltrim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         {
             list.remove_range(keep.end, len, cx.limits);
             list.remove_range(0, keep.start, cx.limits);
-            cx.db.remove_if_empty(args[1]);
             cx.dirty();
         }
+        // Even if all of it stays, as in Redis.
+        cx.signal(args[1]);
+        cx.notify(events::LIST, "ltrim", args[1]);
+        cx.db.remove_if_empty(args[1]);
     }
     cx.out.ok();
     Ok(())

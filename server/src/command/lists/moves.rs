@@ -3,10 +3,10 @@
 //! A command that waits tries first; when there is nothing it asks to be run again, so that serving a
 //! waiting client is the same code. What it did is told to replicas in words that do not wait.
 
-use super::edit::take;
+use super::edit::{popped, pushed, take};
 use super::end;
 use crate::command::collections::{counted, deadline, pop_count};
-use crate::command::{Attempt, CmdError, Cx};
+use crate::command::{Attempt, CmdError, Cx, events};
 use crate::store::list::End;
 use smallvec::SmallVec;
 
@@ -35,6 +35,8 @@ fn shift(cx: &mut Cx<'_>, args: &[&[u8]], from: End, to: End) -> Result<bool, Cm
     // Source and destination may be one list: it is not gone before the element is back.
     let list = cx.db.list_or_new(destination)?;
     list.push(to, &elem, cx.limits);
+    cx.notify(events::LIST, pushed(to), destination);
+    cx.notify(events::LIST, popped(from), source);
     cx.db.remove_if_empty(source);
     cx.out.bulk(&elem);
     Ok(true)

@@ -2,7 +2,7 @@
 
 use crate::command::args::is;
 use crate::command::collections::at_least;
-use crate::command::{CmdError, Cx, Keys};
+use crate::command::{CmdError, Cx, Keys, events};
 use crate::resp::Reply;
 use crate::store::elem::Elem;
 use crate::store::set::Set;
@@ -65,14 +65,16 @@ fn collect<'a>(members: impl Iterator<Item = Elem<'a>>, limits: &Limits) -> Set 
     set
 }
 
-/// Puts `set` at `key` in place of whatever was there, or removes that if the set is empty.
-fn store(cx: &mut Cx<'_>, key: &[u8], set: Set) {
+/// Puts `set` at `key` in place of whatever was there, which is event `name`, or removes that if the set is empty.
+fn store(cx: &mut Cx<'_>, key: &[u8], set: Set, name: &'static str) {
     let len = set.len();
     if len > 0 {
         cx.db.put(key, Object::Set(set), None);
         cx.dirty();
+        cx.notify(events::SET, name, key);
     } else if cx.db.remove(key) {
         cx.dirty();
+        cx.notify(events::GENERIC, "del", key);
     }
     cx.out.int(len as i64);
 }
@@ -106,7 +108,7 @@ pub(super) fn sintercard(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn sinterstore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let result = collect(intersection(sets(&cx.db, &args[2..])?), cx.limits);
-    store(cx, args[1], result);
+    store(cx, args[1], result, "sinterstore");
     Ok(())
 }
 
@@ -118,7 +120,7 @@ pub(super) fn sunion(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn sunionstore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let result = union(sets(&cx.db, &args[2..])?, cx.limits);
-    store(cx, args[1], result);
+    store(cx, args[1], result, "sunionstore");
     Ok(())
 }
 
@@ -129,6 +131,6 @@ pub(super) fn sdiff(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn sdiffstore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let result = collect(difference(sets(&cx.db, &args[2..])?), cx.limits);
-    store(cx, args[1], result);
+    store(cx, args[1], result, "sdiffstore");
     Ok(())
 }

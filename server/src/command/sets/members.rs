@@ -1,7 +1,7 @@
 //! Commands of the members of one set, and the move of one to another.
 
 use crate::command::collections::{Picks, positive, scan};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::store::random::{distinct, random};
 use crate::store::set::Set;
 use smallvec::SmallVec;
@@ -16,6 +16,7 @@ pub(super) fn sadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     }
     if new > 0 {
         cx.dirty();
+        cx.notify(events::SET, "sadd", args[1]);
     }
     cx.out.int(new);
     Ok(())
@@ -30,6 +31,7 @@ pub(super) fn srem(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         for member in &args[2..] {
             gone += i64::from(set.remove(member));
         }
+        cx.notify(events::SET, "srem", args[1]);
         cx.db.remove_if_empty(args[1]);
         cx.dirty();
     }
@@ -93,8 +95,10 @@ pub(super) fn spop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         for member in set.iter() {
             cx.out.bulk(&member);
         }
+        cx.notify(events::SET, "spop", key);
         cx.db.remove(key);
         cx.rewrite(&[b"DEL", key]);
+        cx.notify(events::GENERIC, "del", key);
         return Ok(());
     }
     if number == 1
@@ -103,6 +107,7 @@ pub(super) fn spop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         let member: SmallVec<[u8; 64]> = SmallVec::from_slice(&member);
         if let Some(set) = cx.db.set_mut(key)? {
             set.remove(&member);
+            cx.notify(events::SET, "spop", key);
             cx.db.remove_if_empty(key);
         }
         cx.out.bulk(&member);
@@ -116,6 +121,7 @@ pub(super) fn spop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
             set.remove(member);
             cx.out.bulk(member);
         }
+        cx.notify(events::SET, "spop", key);
         cx.db.remove_if_empty(key);
     }
     let mut told: Vec<&[u8]> = vec![b"SREM", key];
@@ -169,8 +175,13 @@ pub(super) fn smove(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         if let Some(from) = cx.db.set_mut(source)? {
             from.remove(member);
         }
+        cx.notify(events::SET, "srem", source);
         cx.db.remove_if_empty(source);
-        cx.db.set_or_new(destination)?.insert(member, cx.limits);
+        let known = cx.db.set(destination)?.is_some_and(|s| s.contains(member));
+        if !known {
+            cx.db.set_or_new(destination)?.insert(member, cx.limits);
+            cx.notify(events::SET, "sadd", destination);
+        }
         cx.dirty();
     }
     cx.out.int(there.into());

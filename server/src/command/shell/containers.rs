@@ -1,13 +1,13 @@
 //! Commands of the connection layer that are the sum of their subcommands.
 
 use super::ShellCommand as S;
-use crate::command::inspect;
-use crate::command::table::{Command, KeySpec, acl, flag::*};
+use super::figures::{OF_LATENCY, OF_MEMORY, OF_SLOWLOG};
+use crate::command::table::{Command, acl, flag::*};
 
 const SESSION: u32 = NOSCRIPT | LOADING | STALE;
-const OPERATOR: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
+pub(super) const OPERATOR: u32 = ADMIN | NOSCRIPT | LOADING | STALE;
 const MESSAGING: u32 = PUBSUB | LOADING | STALE;
-const HELP: u32 = LOADING | STALE;
+pub(super) const HELP: u32 = LOADING | STALE;
 
 /// The containers' entries.
 pub const COMMANDS: &[Command] = &[
@@ -133,6 +133,15 @@ const OF_ACL: &[Command] = &[
 ];
 
 const OF_CLIENT: &[Command] = &[
+    Command::shell("client|caching", 3, SESSION, S::Client)
+        .acl(acl::CONNECTION)
+        .doc(
+            "connection",
+            "6.0.0",
+            "O(1)",
+            "YES|NO",
+            "Tells whether the keys of the next command are cached.",
+        ),
     Command::shell("client|getname", 2, SESSION, S::Client)
         .acl(acl::CONNECTION)
         .doc(
@@ -256,7 +265,7 @@ const OF_CLIENT: &[Command] = &[
             "connection",
             "6.0.0",
             "O(1)",
-            "ON|OFF",
+            "ON|OFF [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
             "Asks for invalidations of cached keys.",
         ),
     Command::shell("client|trackinginfo", 2, SESSION, S::Client)
@@ -320,102 +329,6 @@ const OF_CONFIG: &[Command] = &[
     ),
 ];
 
-const OF_LATENCY: &[Command] = &[
-    Command::shell("latency|doctor", 2, OPERATOR, S::Latency).doc(
-        "server",
-        "2.8.13",
-        "O(1)",
-        "",
-        "Explains latency in words.",
-    ),
-    Command::shell("latency|help", 2, HELP, S::Latency).doc(
-        "server",
-        "2.8.13",
-        "O(1)",
-        "",
-        "Explains the subcommands.",
-    ),
-    Command::shell("latency|history", 3, OPERATOR, S::Latency).doc(
-        "server",
-        "2.8.13",
-        "O(1)",
-        "event",
-        "Returns an event over time.",
-    ),
-    Command::shell("latency|latest", 2, OPERATOR, S::Latency).doc(
-        "server",
-        "2.8.13",
-        "O(1)",
-        "",
-        "Returns the latest events.",
-    ),
-    Command::shell("latency|reset", -2, OPERATOR, S::Latency).doc(
-        "server",
-        "2.8.13",
-        "O(1)",
-        "[event [event ...]]",
-        "Forgets events.",
-    ),
-];
-
-const USAGE_KEY: KeySpec = KeySpec::Range {
-    first: 2,
-    last: 2,
-    step: 1,
-};
-
-const OF_MEMORY: &[Command] = &[
-    Command::shell("memory|doctor", 2, 0, S::Memory).doc(
-        "server",
-        "4.0.0",
-        "O(1)",
-        "",
-        "Explains memory in words.",
-    ),
-    Command::shell("memory|help", 2, HELP, S::Memory).doc(
-        "server",
-        "4.0.0",
-        "O(1)",
-        "",
-        "Explains the subcommands.",
-    ),
-    Command::shell("memory|malloc-stats", 2, 0, S::Memory).doc(
-        "server",
-        "4.0.0",
-        "O(1)",
-        "",
-        "Returns figures of the allocator.",
-    ),
-    Command::shell("memory|purge", 2, 0, S::Memory).doc(
-        "server",
-        "4.0.0",
-        "O(1)",
-        "",
-        "Asks the allocator to give memory back.",
-    ),
-    Command::shell("memory|stats", 2, 0, S::Memory).doc(
-        "server",
-        "4.0.0",
-        "O(1)",
-        "",
-        "Returns figures of memory.",
-    ),
-    Command::keyed(
-        "memory|usage",
-        -3,
-        READONLY,
-        USAGE_KEY,
-        inspect::memory_usage,
-    )
-    .doc(
-        "server",
-        "4.0.0",
-        "O(N) where N is the number of samples.",
-        "key [SAMPLES count]",
-        "Estimates the memory a key takes.",
-    ),
-];
-
 const OF_PUBSUB: &[Command] = &[
     Command::shell("pubsub|channels", -2, MESSAGING, S::PubSub).doc(
         "pubsub",
@@ -458,36 +371,5 @@ const OF_PUBSUB: &[Command] = &[
         "O(1)",
         "[shardchannel [shardchannel ...]]",
         "Counts those who listen to shard channels.",
-    ),
-];
-
-const OF_SLOWLOG: &[Command] = &[
-    Command::shell("slowlog|get", -2, ADMIN | LOADING | STALE, S::Slowlog).doc(
-        "server",
-        "2.2.12",
-        "O(1)",
-        "[count]",
-        "Returns slow commands.",
-    ),
-    Command::shell("slowlog|help", 2, HELP, S::Slowlog).doc(
-        "server",
-        "6.2.0",
-        "O(1)",
-        "",
-        "Explains the subcommands.",
-    ),
-    Command::shell("slowlog|len", 2, ADMIN | LOADING | STALE, S::Slowlog).doc(
-        "server",
-        "2.2.12",
-        "O(1)",
-        "",
-        "Counts slow commands.",
-    ),
-    Command::shell("slowlog|reset", 2, ADMIN | LOADING | STALE, S::Slowlog).doc(
-        "server",
-        "2.2.12",
-        "O(1)",
-        "",
-        "Forgets slow commands.",
     ),
 ];

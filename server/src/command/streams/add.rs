@@ -2,7 +2,7 @@
 
 use super::{strict_id, strict_ids};
 use crate::command::args::{integer, is};
-use crate::command::{CmdError, Cx, Origin};
+use crate::command::{CmdError, Cx, Origin, events};
 use crate::store::stream::{Id, NewId, Stream, Trim, TrimTo, is_too_large};
 use smallvec::SmallVec;
 
@@ -174,10 +174,12 @@ pub(super) fn xadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     }
     let stream = cx.db.stream_or_new(key)?;
     stream.add(id, pairs, cx.limits);
-    if let Some(trim) = &options.trim {
-        stream.trim(trim);
-    }
+    let trimmed = options.trim.as_ref().map_or(0, |trim| stream.trim(trim));
     let threshold = options.rough().map(|trim| exact(stream, trim));
+    cx.notify(events::STREAM, "xadd", key);
+    if trimmed > 0 {
+        cx.notify(events::STREAM, "xtrim", key);
+    }
     let id = id.text();
     cx.out.bulk(&id);
     if matches!(new, NewId::Exactly(_)) && threshold.is_none() {
@@ -226,6 +228,7 @@ pub(super) fn xtrim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
             let threshold = options.rough().map(|trim| exact(stream, trim));
             let args = SmallVec::from_slice(args);
             tell(cx, args, &options, threshold.as_deref());
+            cx.notify(events::STREAM, "xtrim", key);
         }
     }
     cx.out.int(gone as i64);
@@ -244,6 +247,7 @@ pub(super) fn xdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     {
         gone = ids.iter().filter(|id| stream.delete(**id)).count();
         cx.dirty();
+        cx.notify(events::STREAM, "xdel", args[1]);
     }
     cx.out.int(gone as i64);
     Ok(())
@@ -292,6 +296,7 @@ pub(super) fn xsetid(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     }
     cx.dirty();
     cx.db.hush();
+    cx.notify(events::STREAM, "xsetid", args[1]);
     cx.out.ok();
     Ok(())
 }

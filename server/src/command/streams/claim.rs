@@ -5,7 +5,7 @@
 
 use super::{no_group, put_id, put_record, start_id, strict_id};
 use crate::command::args::is;
-use crate::command::{CmdError, Cx, Effects, tell};
+use crate::command::{CmdError, Cx, Effects, events, tell};
 use crate::resp::Reply;
 use crate::store::num;
 use crate::store::stream::{Group, Id, Log, Number, Pending};
@@ -180,6 +180,7 @@ pub(super) fn xclaim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let Some((log, group)) = stream.and_then(|s| s.with_group(name)) else {
         return Ok(());
     };
+    let was_there = group.find(args[3]).is_some();
     let mut tells_last = options.last > group.last;
     if tells_last {
         group.last = options.last;
@@ -222,6 +223,9 @@ pub(super) fn xclaim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if tells_last {
         tell_last(cx.effects, &told, group);
     }
+    if !was_there && group.find(args[3]).is_some() {
+        cx.notify(events::STREAM, "xgroup-createconsumer", key);
+    }
     cx.out.close_array(mark, claimed);
     cx.db.hush();
     Ok(())
@@ -259,6 +263,7 @@ pub(super) fn xautoclaim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let Some((log, group)) = stream.and_then(|s| s.with_group(name)) else {
         return Ok(());
     };
+    let was_there = group.find(args[3]).is_some();
     let (mut entries, mut claimed) = (Reply::new(cx.out.proto()), 0);
     let mut gone: Vec<Id> = Vec::new();
     let upcoming = |group: &Group, next: Option<Id>| {
@@ -309,6 +314,9 @@ pub(super) fn xautoclaim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     cx.out.raw(entries.as_bytes());
     cx.out.array(gone.len());
     gone.iter().for_each(|id| put_id(cx.out, *id));
+    if !was_there && group.find(args[3]).is_some() {
+        cx.notify(events::STREAM, "xgroup-createconsumer", key);
+    }
     cx.db.hush();
     Ok(())
 }

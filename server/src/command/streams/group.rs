@@ -2,7 +2,7 @@
 
 use super::{INVALID_ID, bad_subcommand, put_help, shown, strict_id, strict_ids};
 use crate::command::args::{integer, is};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::store::stream::{Group, Id, Stream};
 
 type Done = Result<(), CmdError>;
@@ -104,6 +104,7 @@ pub(super) fn create(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if !is_new {
         cx.db.hush();
     }
+    cx.notify(events::STREAM, "xgroup-create", key);
     cx.out.ok();
     Ok(())
 }
@@ -122,6 +123,7 @@ pub(super) fn set_id(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     change(cx, args[2], args[3], |group| {
         (group.last, group.read) = (last, options.read);
     })?;
+    cx.notify(events::STREAM, "xgroup-setid", args[2]);
     cx.out.ok();
     Ok(())
 }
@@ -130,8 +132,10 @@ pub(super) fn destroy(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let there = stream(cx, args)?.group(args[3]).is_some();
     if there && let Some(stream) = cx.db.stream_mut(args[2])? {
         stream.remove_group(args[3]);
-        // Who waits for the group hears that it is gone.
+        // Who waits for the group hears that it is gone, but for caches the key has not changed.
+        cx.db.spare_caches();
         cx.dirty();
+        cx.notify(events::STREAM, "xgroup-destroy", args[2]);
     }
     cx.out.int(i64::from(there));
     Ok(())
@@ -144,6 +148,7 @@ pub(super) fn create_consumer(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         change(cx, args[2], args[3], |group| {
             group.add_consumer(args[4], now_ms);
         })?;
+        cx.notify(events::STREAM, "xgroup-createconsumer", args[2]);
     }
     cx.out.int(i64::from(is_new));
     Ok(())
@@ -155,6 +160,7 @@ pub(super) fn delete_consumer(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         pending = change(cx, args[2], args[3], |group| {
             group.remove_consumer(args[4]).unwrap_or(0)
         })?;
+        cx.notify(events::STREAM, "xgroup-delconsumer", args[2]);
     }
     cx.out.int(pending as i64);
     Ok(())

@@ -3,7 +3,7 @@
 use super::claim::{Told, tell_claim, tell_last};
 use super::{no_group, put_id, put_record, put_records, strict_id};
 use crate::command::args::{integer, is};
-use crate::command::{Attempt, CmdError, Cx, tell};
+use crate::command::{Attempt, CmdError, Cx, events, tell};
 use crate::resp::Reply;
 use crate::store::num;
 use crate::store::stream::{Group, Id, Log, Number, Pending};
@@ -275,7 +275,8 @@ fn serve(
     let Some((log, group)) = stream.and_then(|s| s.with_group(group)) else {
         return Ok(());
     };
-    let owner = match group.find(consumer) {
+    let known = group.find(consumer);
+    let owner = match known {
         Some(number) => {
             group.see(number, now_ms);
             number
@@ -328,6 +329,9 @@ fn serve(
         }
     }
     cx.out.close_array(mark, entries);
+    if known.is_none() {
+        cx.notify(events::STREAM, "xgroup-createconsumer", key);
+    }
     Ok(())
 }
 

@@ -36,6 +36,7 @@ fn again(bench: &mut Bench, line: &str, key: &str) -> Option<String> {
         journal: Some(&bench.told),
         in_transaction: false,
         waiter: bench.waiter.as_ref(),
+        audience: None,
     };
     let mut out = Reply::default();
     let command = resolve(&words).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{check_len, range};
 use crate::command::args::{integer, is};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::store::Object;
 
 fn bit_offset(arg: &[u8]) -> Result<usize, CmdError> {
@@ -39,6 +39,7 @@ pub(super) fn setbit(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     // Replicas need not hear of what changed nothing.
     if grown || old != on {
         cx.dirty();
+        cx.notify(events::STRING, "setbit", args[1]);
     }
     cx.out.int(i64::from(old));
     Ok(())
@@ -185,8 +186,10 @@ pub(super) fn bitop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     if len > 0 {
         cx.db.put(destination, Object::Str(result), None);
         cx.dirty();
+        cx.notify(events::STRING, "set", destination);
     } else if cx.db.remove(destination) {
         cx.dirty();
+        cx.notify(events::GENERIC, "del", destination);
     }
     cx.out.int(len as i64);
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::{check_len, range};
 use crate::command::args::integer;
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::store::longdouble::LongDouble;
 use crate::store::{Entry, ValueRef, num};
 
@@ -18,6 +18,7 @@ pub(super) fn append(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let len = check_len(old.checked_add(tail.len()))?;
     cx.db.resize_string(key, len)?[old..].copy_from_slice(tail);
     cx.dirty();
+    cx.notify(events::STRING, "append", key);
     cx.out.int(len as i64);
     Ok(())
 }
@@ -43,6 +44,7 @@ pub(super) fn setrange(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
     let len = old.max(end);
     cx.db.resize_string(key, len)?[offset..end].copy_from_slice(part);
     cx.dirty();
+    cx.notify(events::STRING, "setrange", key);
     cx.out.int(len as i64);
     Ok(())
 }
@@ -80,6 +82,7 @@ fn add(cx: &mut Cx<'_>, key: &[u8], by: i64) -> Result<(), CmdError> {
     let mut buffer = itoa::Buffer::new();
     cx.db.set_string(key, buffer.format(sum).as_bytes(), expire);
     cx.dirty();
+    cx.notify(events::STRING, "incrby", key);
     cx.out.int(sum);
     Ok(())
 }
@@ -100,6 +103,7 @@ pub(super) fn incrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdErro
     cx.db.set_string(key, sum.as_bytes(), expire);
     // Replicas need not agree on arithmetic.
     cx.rewrite(&[b"SET", key, sum.as_bytes(), b"KEEPTTL"]);
+    cx.notify(events::STRING, "incrbyfloat", key);
     cx.out.bulk(sum.as_bytes());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Reading and replacing whole strings.
 
 use crate::command::args::{Unit, expire_time, is};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::store::{Entry, ValueRef};
 
 pub(super) fn get(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
@@ -71,6 +71,7 @@ pub(super) fn set(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     if args.len() == 3 {
         cx.db.set_string(key, value, None);
         cx.dirty();
+        cx.notify(events::STRING, "set", key);
         cx.out.ok();
         return Ok(());
     }
@@ -99,6 +100,10 @@ pub(super) fn set(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         false => expire,
     };
     cx.db.set_string(key, value, new_expire);
+    cx.notify(events::STRING, "set", key);
+    if expire.is_some() {
+        cx.notify(events::GENERIC, "expire", key);
+    }
     match expire {
         Some(at) => rewrite_set(cx, key, value, at),
         None if options.get => {
@@ -130,6 +135,7 @@ pub(super) fn setnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     if absent {
         cx.db.set_string(args[1], args[2], None);
         cx.dirty();
+        cx.notify(events::STRING, "set", args[1]);
     }
     cx.out.int(i64::from(absent));
     Ok(())
@@ -148,6 +154,8 @@ pub(super) fn psetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 fn set_until(cx: &mut Cx<'_>, args: &[&[u8]], at: i64) -> Result<(), CmdError> {
     cx.db.set_string(args[1], args[3], Some(at));
     rewrite_set(cx, args[1], args[3], at);
+    cx.notify(events::STRING, "set", args[1]);
+    cx.notify(events::GENERIC, "expire", args[1]);
     cx.out.ok();
     Ok(())
 }
@@ -156,6 +164,7 @@ pub(super) fn getset(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     get(cx, args)?;
     cx.db.set_string(args[1], args[2], None);
     cx.rewrite(&[b"SET", args[1], args[2]]);
+    cx.notify(events::STRING, "set", args[1]);
     Ok(())
 }
 
@@ -163,6 +172,7 @@ pub(super) fn getdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     get(cx, args)?;
     if cx.db.remove(args[1]) {
         cx.rewrite(&[b"DEL", args[1]]);
+        cx.notify(events::GENERIC, "del", args[1]);
     }
     Ok(())
 }
@@ -184,14 +194,17 @@ pub(super) fn getex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         Some(at) if cx.is_past(at) => {
             cx.db.remove(key);
             cx.rewrite(&[b"DEL", key]);
+            cx.notify(events::GENERIC, "del", key);
         }
         Some(at) => {
             cx.db.expire_at(key, Some(at));
             cx.rewrite(&[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
+            cx.notify(events::GENERIC, "expire", key);
         }
         None if options.persist && had_expire => {
             cx.db.expire_at(key, None);
             cx.rewrite(&[b"PERSIST", key]);
+            cx.notify(events::GENERIC, "persist", key);
         }
         None => {}
     }
@@ -212,6 +225,7 @@ fn pairs<'s, 'a>(
 pub(super) fn mset(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     for (key, value) in pairs(&args[1..], "mset")? {
         cx.db.set_string(key, value, None);
+        cx.notify(events::STRING, "set", key);
     }
     cx.dirty();
     cx.out.ok();
@@ -225,6 +239,7 @@ pub(super) fn msetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     }
     for (key, value) in pairs(&args[1..], "msetnx")? {
         cx.db.set_string(key, value, None);
+        cx.notify(events::STRING, "set", key);
     }
     cx.dirty();
     cx.out.int(1);

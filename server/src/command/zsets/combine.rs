@@ -7,7 +7,7 @@ use crate::command::collections::at_least;
 use crate::command::{CmdError, Cx, Keys};
 use crate::store::set::Set;
 use crate::store::zset::Zset;
-use crate::store::{Limits, ValueRef};
+use crate::store::{Entry, Limits, ValueRef};
 
 type Done = Result<(), CmdError>;
 
@@ -60,8 +60,8 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn at(db: &'a Keys<'_>, key: &[u8]) -> Result<Source<'a>, CmdError> {
-        match db.lookup(key) {
+    fn of(value: Option<ValueRef<'a>>) -> Result<Source<'a>, CmdError> {
+        match value {
             None => Ok(Source::Missing),
             Some(ValueRef::Set(set)) => Ok(Source::Set(set)),
             Some(ValueRef::Zset(zset)) => Ok(Source::Zset(zset)),
@@ -137,7 +137,7 @@ impl<'a> Query<'a> {
             .split_at_checked(count)
             .ok_or(CmdError::Syntax)?;
         for key in keys {
-            Source::at(db, key)?;
+            Source::of(db.lookup(key))?;
         }
         let mut query = Query {
             op,
@@ -179,7 +179,8 @@ impl<'a> Query<'a> {
         let mut sources = Vec::with_capacity(self.keys.len());
         for (i, key) in self.keys.iter().enumerate() {
             let weight = self.weights.as_ref().map_or(1.0, |w| w[i]);
-            sources.push((Source::at(db, key)?, weight));
+            let value = db.peek(key).map(Entry::value);
+            sources.push((Source::of(value)?, weight));
         }
         if self.op != Op::Diff {
             sources.sort_by_key(|(source, _)| source.len());
@@ -248,7 +249,12 @@ fn reply(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
 fn keep(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
     let query = Query::parse(&cx.db, args, 2, op, Form::Store)?;
     let result = query.collect(&cx.db, cx.limits)?.compact(cx.limits);
-    store(cx, args[1], result);
+    let name = match op {
+        Op::Union => "zunionstore",
+        Op::Inter => "zinterstore",
+        Op::Diff => "zdiffstore",
+    };
+    store(cx, args[1], result, name);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::command::args::is;
 use crate::command::collections::{Picks, scan};
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::resp::Reply;
 use crate::resp::reply::double_text;
 use crate::store::num::parse_f64;
@@ -110,6 +110,7 @@ pub(super) fn zadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     }
     if changed > 0 {
         cx.dirty();
+        cx.notify(events::ZSET, "zadd", args[1]);
     }
     cx.out.int(if changed_too { changed } else { new });
     Ok(())
@@ -133,6 +134,7 @@ fn add_to_score(cx: &mut Cx<'_>, key: &[u8], member: &[u8], by: f64, when: Condi
     {
         cx.db.zset_or_new(key)?.insert(member, score, cx.limits);
         cx.dirty();
+        cx.notify(events::ZSET, "zincr", key);
     }
     double_or_null(cx.out, score);
     Ok(())
@@ -151,6 +153,7 @@ pub(super) fn zrem(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         for member in &args[2..] {
             gone += i64::from(zset.remove(member).is_some());
         }
+        cx.notify(events::ZSET, "zrem", args[1]);
         cx.db.remove_if_empty(args[1]);
         cx.dirty();
     }

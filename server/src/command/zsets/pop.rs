@@ -6,7 +6,7 @@
 use super::members::Scored;
 use crate::command::args::is;
 use crate::command::collections::{counted, deadline, pop_count, positive};
-use crate::command::{Attempt, CmdError, Cx};
+use crate::command::{Attempt, CmdError, Cx, events};
 use crate::resp::Reply;
 
 type Done = Result<(), CmdError>;
@@ -28,6 +28,13 @@ impl Side {
             Some(Side::Max)
         } else {
             None
+        }
+    }
+
+    fn event(self) -> &'static str {
+        match self {
+            Side::Min => "zpopmin",
+            Side::Max => "zpopmax",
         }
     }
 
@@ -66,6 +73,7 @@ fn take(
             .for_each(|(member, score)| each(cx.out, member, score)),
     }
     zset.remove_range(ranks.start, ranks.end);
+    cx.notify(events::ZSET, side.event(), key);
     cx.db.remove_if_empty(key);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::members::Scored;
 use crate::command::args::{integer, is};
 use crate::command::collections::span;
-use crate::command::{CmdError, Cx};
+use crate::command::{CmdError, Cx, events};
 use crate::store::Object;
 use crate::store::num::parse_f64;
 use crate::store::zset::Zset;
@@ -272,19 +272,21 @@ pub(super) fn zrangestore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
             result.insert(member, score, cx.limits);
         }
     }
-    store(cx, args[1], result);
+    store(cx, args[1], result, "zrangestore");
     Ok(())
 }
 
-/// Puts `zset` at `key` in place of whatever was there, or removes that if the set is empty; replies with
-/// the number of members.
-pub(super) fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset) {
+/// Puts `zset` at `key` in place of whatever was there, which is event `name`, or removes that if the set is empty;
+/// replies with the number of members.
+pub(super) fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, name: &'static str) {
     let len = zset.len();
     if len > 0 {
         cx.db.put(key, Object::Zset(zset), None);
         cx.dirty();
+        cx.notify(events::ZSET, name, key);
     } else if cx.db.remove(key) {
         cx.dirty();
+        cx.notify(events::GENERIC, "del", key);
     }
     cx.out.int(len as i64);
 }
@@ -317,6 +319,12 @@ fn remove(cx: &mut Cx<'_>, args: &[&[u8]], by: By) -> Done {
         && let Some(zset) = cx.db.zset_mut(args[1])?
     {
         zset.remove_range(ranks.start, ranks.end);
+        let name = match by {
+            By::Rank => "zremrangebyrank",
+            By::Score => "zremrangebyscore",
+            By::Lex => "zremrangebylex",
+        };
+        cx.notify(events::ZSET, name, args[1]);
         cx.db.remove_if_empty(args[1]);
         cx.dirty();
     }

@@ -113,7 +113,7 @@ impl Driver {
                 Output::Stage(_) => left.begun = Some(Begun { dropped: None }),
                 Output::DropAndLoad(_) => {
                     self.facts.replaces(&all.view().dataset);
-                    let dropped = Some(serve(all, self.empty_dataset()));
+                    let dropped = Some(self.serve(all, self.empty_dataset()));
                     left.begun = Some(Begun { dropped });
                 }
                 Output::Swap(_, at) => {
@@ -124,7 +124,7 @@ impl Driver {
                             room,
                         } = staged;
                         self.facts.replaces(&all.view().dataset);
-                        let old = serve(all, dataset);
+                        let old = self.serve(all, dataset);
                         // The next snapshot waits for the room of this one until the old data is freed.
                         lazyfree::free((old, room));
                         self.world.log.reset(at.offset, stream_db);
@@ -138,7 +138,7 @@ impl Driver {
                 Output::Apply { .. } => {}
                 Output::DropReplicas => drop_replicas = true,
                 Output::Empty(at) => {
-                    lazyfree::free(serve(all, self.empty_dataset()));
+                    lazyfree::free(self.serve(all, self.empty_dataset()));
                     self.world.log.reset(at.offset, 0);
                     drop_replicas = true;
                 }
@@ -192,17 +192,18 @@ impl Driver {
         tell(&before, &after);
     }
 
+    /// Serves `dataset` from now on, and returns the one that was served.
+    fn serve(&self, all: &mut AllGates<'_, View>, dataset: Arc<Dataset>) -> Arc<Dataset> {
+        let old = Arc::clone(&all.view().dataset);
+        old.hand_listeners_to(&dataset);
+        all.update(|view| view.dataset = dataset);
+        self.world.hooks.replaced();
+        old
+    }
+
     fn empty_dataset(&self) -> Arc<Dataset> {
         Arc::new(Dataset::new(self.world.config.settings().databases))
     }
-}
-
-/// Serves `dataset` from now on, and returns the one that was served.
-fn serve(all: &mut AllGates<'_, View>, dataset: Arc<Dataset>) -> Arc<Dataset> {
-    let old = Arc::clone(&all.view().dataset);
-    old.hand_listeners_to(&dataset);
-    all.update(|view| view.dataset = dataset);
-    old
 }
 
 /// Forgets the connection of `generation`, and returns what would have stopped it.

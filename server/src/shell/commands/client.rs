@@ -1,6 +1,6 @@
 //! CLIENT: about connections, this one and others.
 
-use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand};
+use super::{error, help, integer, is, ok, subcommand, text, tracking, unknown_subcommand};
 use crate::shell::call::Call;
 use crate::shell::client::{Client, trait_of};
 use crate::shell::execute::Flow;
@@ -55,14 +55,14 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         ("unblock", [id, how]) if is(how, "timeout") => unblock(call, id, false),
         ("unblock", [id, how]) if is(how, "error") => unblock(call, id, true),
         ("unblock", [_, _]) => error(call, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
-        // Nobody tracks keys, so nobody is redirected.
         ("getredir", []) => {
-            call.out.int(-1);
+            let redirection = tracking::redirection(call);
+            call.out.int(redirection);
             Flow::Next
         }
-        ("trackinginfo", []) => tracking_info(call),
-        ("tracking", [on]) if is(on, "off") => ok(call),
-        ("tracking", [_, ..]) => error(call, "ERR client-side caching is not served yet"),
+        ("trackinginfo", []) => tracking::info(call),
+        ("tracking", [on, options @ ..]) => tracking::tracking(call, on, options),
+        ("caching", [answer]) => tracking::caching(call, answer),
         ("help", []) => help(call, "CLIENT", text::CLIENT_HELP),
         _ => unknown_subcommand(call, args),
     }
@@ -309,17 +309,5 @@ fn unblock(call: &mut Call<'_>, id: &[u8], with_error: bool) -> Flow {
         .blocking
         .unblock(&server, view, id as u64, with_error);
     call.out.int(i64::from(found));
-    Flow::Next
-}
-
-fn tracking_info(call: &mut Call<'_>) -> Flow {
-    call.out.map(3);
-    call.out.bulk(b"flags");
-    call.out.set(1);
-    call.out.bulk(b"off");
-    call.out.bulk(b"redirect");
-    call.out.int(-1);
-    call.out.bulk(b"prefixes");
-    call.out.array(0);
     Flow::Next
 }

@@ -184,6 +184,10 @@ pub(super) fn reset(call: &mut Call<'_>) -> Flow {
     call.server
         .pubsub
         .leave(call.client, &mut call.session.subscriptions);
+    let cached = &mut call.session.cached;
+    call.server
+        .tracking
+        .disable(call.server, call.client, cached);
     // As in Redis, a RESET is a new beginning for everything but the connection itself.
     call.session.db = 0;
     call.client.set_db(0);

@@ -1,7 +1,7 @@
 //! Keys that clients of a writable replica have given a time: the master knows nothing of it, so that nobody else says
 //! when they go. What the master says of a key later counts more, as in Redis.
 
-use super::super::evict;
+use super::super::evict::{self, Cause};
 use super::super::server::Server;
 use crate::command::Command;
 use crate::gate::View;
@@ -47,7 +47,10 @@ impl LocalTimes {
     pub fn remove_due(&self, server: &Server, view: &View, now_ms: i64, most: usize) -> u64 {
         let due = self.0.lock().take_due(now_ms, most);
         let gone = due.into_iter().filter(|(at, (db, key))| {
-            evict::remove(server, view, *db, key, |entry| entry.expire() == Some(*at))
+            let cause = Cause::Expired;
+            evict::remove(server, view, *db, key, cause, |entry| {
+                entry.expire() == Some(*at)
+            })
         });
         gone.count() as u64
     }

@@ -76,6 +76,7 @@ impl Local {
             journal: Some(&self.told),
             in_transaction: false,
             waiter: None,
+            audience: None,
         };
         let outcome = run(command, &args, &env, &mut self.effects, &mut out);
         if let Outcome::Replaced(dataset) = outcome {

@@ -3,6 +3,7 @@
 //! `DAMSELFLY_SEED=N` runs the random programs from another seed, `DAMSELFLY_PROGRAMS=N` so many of them; a failure
 //! names the seed of its program and its last `DAMSELFLY_HISTORY=N` commands.
 
+mod events;
 mod local;
 mod order;
 mod programs;

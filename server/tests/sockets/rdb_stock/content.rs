@@ -104,6 +104,7 @@ fn told(stream: &Stream) -> Vec<String> {
         journal: None,
         in_transaction: false,
         waiter: None,
+        audience: None,
     };
     let command = resolve(&args).expect("a command");
     run(command, &args, &env, &mut Effects::default(), &mut out);
