@@ -2,8 +2,11 @@
 //!
 //! `DAMSELFLY_BLESS=1 cargo test -p damselfly-server --test reference` writes them anew.
 
+use damselfly_server::command::differs::{ABSENT, DIFFERS};
+use damselfly_server::command::table::{Command, FAMILIES};
 use damselfly_server::config::table::{Change, PARAMS, Param};
 use damselfly_server::config::value::Kind;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -65,6 +68,65 @@ fn the_configuration_page_is_current() {
         row(&mut page, &[&name, &values(param.kind), &default(param)]);
     }
     is_current("CONFIGURATION.md", &page);
+}
+
+#[test]
+fn the_page_of_commands_is_current() {
+    let mut groups: BTreeMap<&str, Vec<&Command>> = BTreeMap::new();
+    for command in FAMILIES.iter().copied().flatten() {
+        groups.entry(command.group).or_default().push(command);
+    }
+    let count: usize = groups.values().map(Vec::len).sum();
+    let mut page = format!(
+        "# Commands\n\n\
+         Made from the tables in `server/src/command`; `server/tests/reference.rs` keeps it current. {count} commands, with \
+         the arguments, replies and errors of Redis 7.0 but for [what differs](#what-differs).\n"
+    );
+    for (group, commands) in &mut groups {
+        commands.sort_by_key(|command| command.name);
+        let _ = write!(
+            page,
+            "\n## {group}\n\n| command | since | cost | what |\n|---|---|---|---|\n"
+        );
+        for command in commands {
+            one(&mut page, command);
+            command
+                .subcommands
+                .iter()
+                .for_each(|sub| one(&mut page, sub));
+        }
+    }
+    page.push_str("\n## What differs\n\n");
+    for (name, what) in DIFFERS {
+        let _ = writeln!(page, "- `{}`: {what}", name.to_uppercase());
+    }
+    page.push_str("\nNot here:\n\n");
+    for (names, why) in ABSENT {
+        let names: Vec<_> = names
+            .iter()
+            .map(|n| format!("`{}`", n.to_uppercase()))
+            .collect();
+        let _ = writeln!(page, "- {}: {why}", names.join(", "));
+    }
+    is_current("COMMANDS.md", &page);
+}
+
+/// The row of a command. The notation's types of arguments (`value:integer`) are for `COMMAND DOCS`.
+fn one(page: &mut String, command: &Command) {
+    let words = command.syntax.split(':');
+    let is_type = |c: char| c.is_ascii_lowercase() || c == '-';
+    let syntax: String = words
+        .enumerate()
+        .map(|(i, part)| match i {
+            0 => part,
+            _ => part.trim_start_matches(is_type),
+        })
+        .collect();
+    let name = command.name.replace('|', " ").to_uppercase();
+    let call = format!("{name} {syntax}").trim_end().replace('|', "\\|");
+    let cost = command.complexity.replace('|', "\\|");
+    let cells = [&format!("`{call}`"), command.since, &cost, command.summary];
+    row(page, &cells);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod args;
 mod collections;
 #[cfg(test)]
 mod differential;
+pub mod differs;
 pub mod effects;
 pub mod error;
 pub mod events;

@@ -1,0 +1,93 @@
+//! What differs from Redis 7.0, command by command, and why: the part of `docs/COMMANDS.md` that no table knows.
+
+/// Commands that are here and do not do all that Redis's do, or more, or otherwise.
+pub const DIFFERS: &[(&str, &str)] = &[
+    (
+        "replicaof",
+        "connects and greets before anything changes, and answers when that is decided: `OK`, or an error that says why \
+         the new master cannot be had, with the old one still followed. Redis answers `OK` at once and has left the old \
+         master by then.",
+    ),
+    ("slaveof", "as `replicaof`."),
+    (
+        "failover",
+        "no write that was acknowledged is lost with `FORCE` either, where the heir is a Damselfly: one that lacks writes refuses.",
+    ),
+    (
+        "repltakeover",
+        "is new, after Dragonfly's: sent to a replica, which takes over from its master without losing a write, or says why not.",
+    ),
+    (
+        "wait",
+        "counts what replicas confirmed, never what they were only sent.",
+    ),
+    (
+        "shutdown",
+        "no write is acknowledged that the last snapshot would miss.",
+    ),
+    (
+        "debug",
+        "has the subcommands that tests of clients use; those that look into structures of Redis are not there.",
+    ),
+    (
+        "memory",
+        "`MALLOC-STATS`, `STATS` and `USAGE` tell of this allocator and these structures.",
+    ),
+    (
+        "object",
+        "`REFCOUNT` is 1: values are not shared. Integers are told apart by their encoding alone.",
+    ),
+];
+
+/// Commands of Redis 7.0 that are not here.
+pub const ABSENT: &[(&[&str], &str)] = &[
+    (
+        &["bgrewriteaof"],
+        "there is no append-only file: durability comes from snapshots and replicas.",
+    ),
+    (
+        &["cluster", "asking", "readonly", "readwrite", "migrate"],
+        "the cluster bus is outside of what this server is for.",
+    ),
+    (
+        &["module"],
+        "modules are compiled for Redis's own structures.",
+    ),
+    (
+        &[
+            "geoadd",
+            "geodist",
+            "geohash",
+            "geopos",
+            "georadius",
+            "georadiusbymember",
+            "geosearch",
+            "geosearchstore",
+            "lcs",
+            "pfadd",
+            "pfcount",
+            "pfmerge",
+            "sort",
+            "sort_ro",
+            "bitfield",
+            "bitfield_ro",
+        ],
+        "not yet.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::find;
+
+    #[test]
+    fn they_speak_of_what_there_is() {
+        for (name, _) in DIFFERS {
+            assert!(find(name.as_bytes()).is_some(), "{name} is not here");
+        }
+        for name in ABSENT.iter().flat_map(|(names, _)| *names) {
+            assert!(find(name.as_bytes()).is_none(), "{name} is here");
+        }
+    }
+}
