@@ -116,15 +116,16 @@ impl Config {
         found
     }
 
-    /// Sets all of `pairs`, or none. `local` tells whether the client is on this machine. Returns the names of those
-    /// that have no effect here.
+    /// Sets all of `pairs`, or none. `local` tells whether the client is on this machine. `prepare` is shown the old and
+    /// the new settings before anybody else sees the new ones. Returns the names of those that have no effect here.
     ///
     /// # Errors
-    /// The first thing that is wrong with them.
+    /// The first thing that is wrong with them, or the parameter that `prepare` refuses, and why.
     pub fn set(
         &self,
         pairs: &[(&[u8], &[u8])],
         local: bool,
+        prepare: impl FnOnce(&Settings, &Settings) -> Result<(), (&'static str, String)>,
     ) -> Result<Vec<&'static str>, SetError> {
         let mut values = self.values.lock();
         let mut new = values.clone();
@@ -164,7 +165,10 @@ impl Config {
                 Err(why) => return refused(&why),
             }
         }
-        self.settings.store(Arc::new(Settings::new(&new)));
+        let settings = Settings::new(&new);
+        prepare(&self.settings(), &settings)
+            .map_err(|(name, why)| SetError::Refused(name.to_owned(), why))?;
+        self.settings.store(Arc::new(settings));
         *values = new;
         let ignored = seen.iter().filter(|i| !PARAMS[**i].served);
         Ok(ignored.map(|i| PARAMS[*i].name).collect())
@@ -195,7 +199,7 @@ mod tests {
             .iter()
             .map(|(n, v)| (n.as_bytes(), v.as_bytes()))
             .collect();
-        config.set(&pairs, true)
+        config.set(&pairs, true, |_, _| Ok(()))
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod evict;
 mod execute;
 mod expire;
 pub mod info;
+mod listeners;
 mod logging;
 mod multi;
 pub mod net;

@@ -85,14 +85,13 @@ const SHUTDOWN: Kind = Flags(&["default", "save", "nosave", "now", "force"]);
 /// Every parameter.
 pub static PARAMS: &[Param] = &[
     // Network and clients.
-    live("port", Int(0, 65535), "6379", "TCP port to listen on").startup(),
+    live("port", Int(0, 65535), "6379", "TCP port to listen on"),
     live(
         "bind",
         Words,
         "* -::*",
         "Addresses to listen on; one after `-` may be missing",
-    )
-    .startup(),
+    ),
     live(
         "protected-mode",
         Bool,

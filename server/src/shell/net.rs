@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::conn;
 use super::execute::Worker;
+use super::listeners::Open;
 use super::server::Server;
 use crate::sys::net::{self, Bound, TcpKeepalive, TcpListener, TcpStream};
 use crate::sys::task::{self, Handle};
@@ -92,8 +93,8 @@ impl Crew {
     }
 }
 
-/// Accepts connections for as long as the runtime lives, which is that of the first thread of the crew.
-pub(super) async fn accept(listener: Bound, server: Arc<Server>, crew: Arc<Crew>) {
+/// Accepts connections until the listener is closed, or the runtime ends, which is that of the first thread of the crew.
+pub(super) async fn accept(listener: Bound, open: Arc<Open>, server: Arc<Server>, crew: Arc<Crew>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(e) => return tracing::error!("cannot accept connections: {e}"),
@@ -101,6 +102,7 @@ pub(super) async fn accept(listener: Bound, server: Arc<Server>, crew: Arc<Crew>
     loop {
         match listener.accept().await {
             Ok((stream, addr)) => admit(stream, addr, &server, &crew),
+            Err(_) if open.is_closed() => return,
             Err(e)
                 if matches!(
                     e.kind(),

@@ -1,6 +1,7 @@
 //! The threads, and the only place that builds runtimes.
 
-use super::net::{self, Crew};
+use super::listeners::Listeners;
+use super::net::Crew;
 use super::server::Server;
 use super::{cron, expire};
 use crate::sys::net::Bound;
@@ -28,10 +29,11 @@ impl Places {
 
     /// Begins to serve connections of `listeners`.
     pub fn serve(&self, server: &Arc<Server>, listeners: Vec<Bound>) {
-        for listener in listeners {
-            let (server, crew) = (Arc::clone(server), Arc::clone(&self.crew));
-            self.crew.handles[0].spawn(net::accept(listener, server, crew));
+        let doors = Listeners::new(server, Arc::clone(&self.crew));
+        if let Err(why) = doors.open(listeners) {
+            tracing::error!("cannot accept connections: {why}");
         }
+        server.set_listeners(doors);
         self.replication.spawn(cron::run(Arc::clone(server)));
         self.replication.spawn(expire::run(Arc::clone(server)));
     }

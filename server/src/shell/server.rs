@@ -6,6 +6,7 @@ use super::client::Clients;
 use super::errands::Errands;
 use super::evict::Eviction;
 use super::expire::LocalTimes;
+use super::listeners::Listeners;
 use super::logging;
 use super::pause::Pause;
 use super::pubsub::PubSub;
@@ -74,6 +75,7 @@ pub struct Server {
     /// How often the configuration file was to be written.
     pub rewrites: AtomicU64,
     errands: OnceLock<Errands>,
+    listeners: OnceLock<Listeners>,
     replication: OnceLock<Arc<dyn Replication>>,
     snapshots: OnceLock<Arc<dyn Snapshots>>,
 }
@@ -142,9 +144,15 @@ impl Server {
             rates: Rates::default(),
             rewrites: AtomicU64::new(0),
             errands: OnceLock::new(),
+            listeners: OnceLock::new(),
             replication: OnceLock::new(),
             snapshots: OnceLock::new(),
         }
+    }
+
+    /// From here on what listens can be changed.
+    pub(super) fn set_listeners(&self, listeners: Listeners) {
+        let _ = self.listeners.set(listeners);
     }
 
     /// From here on the I/O threads do what they are asked through `errands`.
@@ -197,7 +205,11 @@ impl Server {
         pairs: &[(&[u8], &[u8])],
         local: bool,
     ) -> Result<(), crate::config::SetError> {
-        for name in self.config.set(pairs, local)? {
+        let listen = |old: &_, new: &_| match self.listeners.get() {
+            Some(listeners) => listeners.change(old, new),
+            None => Ok(()),
+        };
+        for name in self.config.set(pairs, local, listen)? {
             tracing::warn!("{name} is not served yet: it has no effect");
         }
         let settings = self.config.settings();

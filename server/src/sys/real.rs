@@ -152,6 +152,25 @@ pub mod net {
         Ok(socket.into())
     }
 
+    /// Ends a listener that a runtime has taken.
+    pub struct Closer(Bound);
+
+    impl Closer {
+        /// For `listener`.
+        ///
+        /// # Errors
+        /// There is no handle left.
+        pub fn of(listener: &Bound) -> io::Result<Closer> {
+            listener.try_clone().map(Closer)
+        }
+
+        /// It takes no connection any more, and its address is free.
+        pub fn close(&self) {
+            // It fails where it has been closed.
+            let _ = SockRef::from(&self.0).shutdown(std::net::Shutdown::Both);
+        }
+    }
+
     /// Has the system look whether a silent peer is still there.
     ///
     /// # Errors

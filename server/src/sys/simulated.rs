@@ -99,6 +99,8 @@ pub mod fs {
 
 /// The network between hosts.
 pub mod net {
-    pub use super::tcp::{Blocking, Bound, TcpListener, TcpStream, bind, keep_alive, lookup_host};
+    pub use super::tcp::{
+        Blocking, Bound, Closer, TcpListener, TcpStream, bind, keep_alive, lookup_host,
+    };
     pub use socket2::TcpKeepalive;
 }

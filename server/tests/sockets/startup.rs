@@ -1,7 +1,8 @@
 //! Starting as an operator does: what is wrong is said in one line, and ends the process with a failure.
 
 use crate::common::server::{self, TempDir};
-use crate::common::{Client, Server, eventually};
+use crate::common::wait::check;
+use crate::common::{Client, Server, Value, eventually};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -155,5 +156,33 @@ fn huge_pages_can_be_refused() {
         let pid = server.info("server").num("process_id");
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read status");
         assert!(status.contains(enabled), "{word}: {status}");
+    }
+}
+
+#[test]
+fn what_listens_can_be_changed() {
+    for server in [Server::redis(&[]), Server::damselfly(&[])] {
+        let taken = Server::redis(&[]);
+        let mut client = server.client();
+        let free = server::free_port();
+        let refused = client.run(&format!("CONFIG SET port {}", taken.port));
+        let said = "ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. Check server logs.";
+        assert_eq!(refused, Value::Error(said.into()));
+        client.run(&format!("CONFIG SET port {free}")).ok();
+        assert_eq!(client.run("PING"), Value::Simple("PONG".into()), "it stays");
+        let mut moved = Client::connect(free).expect("connect to the new port");
+        eventually("the old port is closed", || {
+            let old = Client::connect(server.port);
+            check(old.is_err(), || server.port.to_string())
+        });
+        moved.cmd(&["CONFIG", "SET", "bind", "127.0.0.1 -::1"]).ok();
+        let mut again = Client::connect(free).expect("connect to one address");
+        // An address of the range for documentation: no machine's own.
+        let refused = again.run("CONFIG SET bind 192.0.2.1");
+        let said = "ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.";
+        assert_eq!(refused, Value::Error(said.into()));
+        Client::connect(free).expect("it listens where it did");
+        let bind = again.run("CONFIG GET bind");
+        assert!(format!("{bind:?}").contains("127.0.0.1 -::1"), "{bind:?}");
     }
 }

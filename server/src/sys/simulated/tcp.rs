@@ -302,6 +302,22 @@ pub fn bind(addr: &SocketAddr, _: i32) -> io::Result<Bound> {
     Ok(TcpListener { world, listening })
 }
 
+/// Ends a listener; here they are as the host's configuration says from its start to its end.
+pub struct Closer;
+
+impl Closer {
+    /// For any.
+    ///
+    /// # Errors
+    /// Never; the system may have no handle left.
+    pub fn of(_: &Bound) -> io::Result<Closer> {
+        Ok(Closer)
+    }
+
+    /// Does nothing.
+    pub fn close(&self) {}
+}
+
 impl TcpListener {
     /// The same; here there is no difference.
     ///
