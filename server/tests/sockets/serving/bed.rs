@@ -293,6 +293,9 @@ pub fn stock(bed: &Bed) -> Server {
         &bed.port.to_string(),
         "--repl-timeout",
         "10",
+        // Through a file it would take as long as the disk, which other tests use.
+        "--repl-diskless-load",
+        "swapdb",
     ])
 }
 
