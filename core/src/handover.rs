@@ -176,10 +176,12 @@ impl<D: Domain> Node<D> {
         }
     }
 
-    /// `PSYNC replid ... FAILOVER`: our master, of whose history we are, asks us to take over.
+    /// `PSYNC replid from FAILOVER`: our master, of whose history we are, asks us to take over. It saw that we had
+    /// everything, but we may have come back since, from a file that is older; so we look ourselves.
     pub(crate) fn take_over(
         &mut self,
         replid: D::ReplId,
+        from: Option<D::Offset>,
         fresh: D::ReplId,
         at: D::Offset,
         out: &mut Outputs<D>,
@@ -190,6 +192,9 @@ impl<D: Domain> Node<D> {
             (_, Role::Master { .. }) => Some(Reply::NotReplica),
             (Data::Missing, _) => Some(Reply::NoDataset),
             (Data::Whole, _) if replid != self.history.at.replid => Some(Reply::OtherHistory),
+            (Data::Whole, _) if from.is_some_and(|from| from > self.history.resume().from) => {
+                Some(Reply::Behind)
+            }
             (Data::Whole, _) => None,
         };
         match refusal {

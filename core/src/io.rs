@@ -127,6 +127,9 @@ pub enum Input<D: Domain> {
     TakeOver {
         /// The history it is about.
         replid: D::ReplId,
+        /// The next byte of whoever asks: every byte before it was acknowledged. None where that promise is given
+        /// up (`FORCE`).
+        from: Option<D::Offset>,
         /// A new replication id, should it be needed.
         fresh: D::ReplId,
         /// The offset of the dataset held, read with every gate held.
@@ -241,6 +244,8 @@ pub enum Reply {
     NotReplica,
     /// A request to take over a history that is not the one held.
     OtherHistory,
+    /// A request to take over, from one who has more of the history held: writes would be lost.
+    Behind,
     /// The old algorithm ([`crate::v1`]) hands nothing over.
     NoHandOver,
 }
@@ -274,6 +279,8 @@ impl Reply {
             Self::NotReplica => "ERR PSYNC FAILOVER can't be sent to a master.",
             Self::NoHandOver => "ERR FAILOVER is not supported by experimental-replicaof-v2 no",
             Self::OtherHistory => "ERR PSYNC FAILOVER replid must match my replid.",
+            // Redis does not look.
+            Self::Behind => "ERR PSYNC FAILOVER offset is beyond mine: writes would be lost.",
         }
     }
 }

@@ -107,6 +107,7 @@ enum Asked<D: Domain> {
     Abort,
     TakeOver {
         replid: D::ReplId,
+        from: Option<D::Offset>,
         fresh: D::ReplId,
         at: D::Offset,
     },
@@ -304,8 +305,18 @@ impl<D: Domain> Ghost<D> {
             Input::Timer { .. } => {}
             Input::FailOver { aim } => return Asked::FailOver { aim },
             Input::Abort => return Asked::Abort,
-            Input::TakeOver { replid, fresh, at } => {
-                return Asked::TakeOver { replid, fresh, at };
+            Input::TakeOver {
+                replid,
+                from,
+                fresh,
+                at,
+            } => {
+                return Asked::TakeOver {
+                    replid,
+                    from,
+                    fresh,
+                    at,
+                };
             }
             Input::CaughtUp { ticket, target, at } => {
                 if self.caught_up(ticket, target, at) {
@@ -443,9 +454,15 @@ impl<D: Domain> Ghost<D> {
             }
             (Asked::FailOver { aim }, reply) => self.failing_over(aim, reply, broken),
             (Asked::Abort, reply) => self.aborted(reply, broken),
-            (Asked::TakeOver { replid, fresh, at }, reply) => {
-                self.taking_over(replid, fresh, at, reply, broken);
-            }
+            (
+                Asked::TakeOver {
+                    replid,
+                    from,
+                    fresh,
+                    at,
+                },
+                reply,
+            ) => self.taking_over(replid, from, fresh, at, reply, broken),
             (Asked::Attempt { .. }, Reply::FailingOver)
             | (Asked::NoOne { force: false, .. }, Reply::FailingOver) => {
                 broken.unless(self.passing != Passing::No, Property::NoSpuriousRefusal);

@@ -28,7 +28,12 @@ impl<D: Domain> Node<D> {
             Input::Expired { ticket, at } => self.expired(ticket, at, out),
             Input::Abort => self.abort(out),
             Input::Rejected { generation, master } => self.rejected(generation, master, out),
-            Input::TakeOver { replid, fresh, at } => self.take_over(replid, fresh, at, out),
+            Input::TakeOver {
+                replid,
+                from,
+                fresh,
+                at,
+            } => self.take_over(replid, from, fresh, at, out),
         }
     }
 

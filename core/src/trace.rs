@@ -128,9 +128,15 @@ impl Recorder {
                     .bare("rejected")
                     .word(generation)
                     .bare(if *master { " master" } else { " other" }),
-                Input::TakeOver { replid, fresh, at } => {
-                    l.bare("take-over").word(replid).word(fresh).word(at)
-                }
+                Input::TakeOver {
+                    replid,
+                    from,
+                    fresh,
+                    at,
+                } => (l.bare("take-over").word(replid))
+                    .option(from.as_ref())
+                    .word(fresh)
+                    .word(at),
             }
         });
     }
@@ -239,6 +245,7 @@ impl Line<'_> {
                 Reply::CannotSync => "cannot-sync",
                 Reply::NotReplica => "not-replica",
                 Reply::OtherHistory => "other-history",
+                Reply::Behind => "behind",
                 Reply::NoHandOver => "no-hand-over",
             }),
             Output::Connect(attempt) => self
@@ -556,6 +563,7 @@ fn read_fact<D: Text>(line: &str) -> Option<Fact<D>> {
         },
         "take-over" => Input::TakeOver {
             replid: words.value()?,
+            from: words.option()?,
             fresh: words.value()?,
             at: words.value()?,
         },

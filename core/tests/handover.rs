@@ -224,6 +224,7 @@ fn nothing_else_changes_the_role_meanwhile() {
         );
         let take = Input::TakeOver {
             replid: 0,
+            from: None,
             fresh: 2,
             at: 6,
         };
@@ -283,6 +284,7 @@ fn who_is_asked_takes_over_the_history_it_holds() {
     let mut node = Ours::replica(false);
     let take = |replid| Input::TakeOver {
         replid,
+        from: Some(8),
         fresh: 2,
         at: 7,
     };
@@ -303,6 +305,37 @@ fn who_is_asked_takes_over_the_history_it_holds() {
         node.tell(take(2)),
         refused(damselfly_core::Reply::NotReplica)
     );
+}
+
+/// It may have come back from an older file since it confirmed the last byte.
+#[test]
+fn who_lacks_a_byte_does_not_take_over_unless_forced() {
+    let take = |from| Input::TakeOver {
+        replid: 1,
+        from,
+        fresh: 2,
+        at: 7,
+    };
+    for (from, held) in [
+        (Some(9), false),
+        (Some(8), true),
+        (Some(3), true),
+        (None, true),
+    ] {
+        let mut node = Ours::replica(false);
+        let before = node.status();
+        let done = node.tell(take(from));
+        if held {
+            assert_eq!(
+                done,
+                [Stop(1), DropReplicas, CancelBefore(1), OK],
+                "{from:?}"
+            );
+        } else {
+            assert_eq!(done, refused(damselfly_core::Reply::Behind));
+            assert_eq!(node.status(), before);
+        }
+    }
 }
 
 #[test]

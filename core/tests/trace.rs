@@ -150,6 +150,13 @@ fn inputs() -> Vec<Input<Small>> {
             },
             Input::TakeOver {
                 replid: id,
+                from: Some(6),
+                fresh: id,
+                at: 5,
+            },
+            Input::TakeOver {
+                replid: id,
+                from: None,
                 fresh: id,
                 at: 5,
             },

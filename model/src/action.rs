@@ -102,10 +102,24 @@ pub enum Action {
     /// The time of the hand-over is over.
     Expired,
     /// A peer asks us to take over.
-    TakeOver {
-        /// It names the history we hold.
-        ours: bool,
-    },
+    TakeOver(Asking),
+}
+
+/// What a peer that asks us to take over says it has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asking {
+    /// What we have.
+    Same,
+    /// More of the history we hold.
+    More,
+    /// It does not matter: `FORCE`.
+    Forced,
+    /// Another history.
+    Other,
+}
+
+impl Asking {
+    pub(crate) const ALL: [Self; 4] = [Self::Same, Self::More, Self::Forced, Self::Other];
 }
 
 /// Why an attempt fails before it is greeted.
@@ -398,9 +412,14 @@ impl fmt::Display for Action {
             Action::Abort { client } => write!(f, "{}: FAILOVER ABORT", who(client)),
             Action::CaughtUp { host } => write!(f, "{} has every write", host_name(host)),
             Action::Expired => write!(f, "the time of the hand-over is over"),
-            Action::TakeOver { ours: true } => write!(f, "we are asked to take over"),
-            Action::TakeOver { ours: false } => {
-                write!(f, "we are asked to take over another history")
+            Action::TakeOver(asking) => {
+                let what = match asking {
+                    Asking::Same => "",
+                    Asking::More => ", from one who has more",
+                    Asking::Forced => ", whatever we have",
+                    Asking::Other => " another history",
+                };
+                write!(f, "we are asked to take over{what}")
             }
         }
     }

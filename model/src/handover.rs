@@ -5,7 +5,7 @@
 
 use damselfly_core::{Failover, Input};
 
-use crate::action::{Action, Event};
+use crate::action::{Action, Asking, Event};
 use crate::algorithm::Algorithm;
 use crate::step::Witness;
 use crate::world::{Setting, Stage, World};
@@ -31,7 +31,7 @@ impl<A: Algorithm> World<A> {
             }));
         }
         if self.ghost.started() {
-            all.extend([true, false].map(|ours| Action::TakeOver { ours }));
+            all.extend(Asking::ALL.map(Action::TakeOver));
         }
     }
 
@@ -47,14 +47,26 @@ impl<A: Algorithm> World<A> {
                 self.tell(Input::CaughtUp { ticket, target, at }, None, witness);
             }
             Action::Expired => self.tell(Input::Expired { ticket, at }, None, witness),
-            Action::TakeOver { ours } => {
-                let replid = match ours {
-                    true => self.data.at.replid,
-                    false => self.fresh(),
+            Action::TakeOver(asking) => {
+                let other = asking == Asking::Other;
+                let replid = match other {
+                    true => self.fresh(),
+                    false => self.data.at.replid,
+                };
+                let from = match asking {
+                    Asking::Same | Asking::Other => Some(at + 1),
+                    Asking::More => Some(at + 2),
+                    Asking::Forced => None,
                 };
                 // Two new names: the stranger's, and the one to go on under.
-                let fresh = self.fresh() + u8::from(!ours);
-                self.promotes(Input::TakeOver { replid, fresh, at }, fresh, None, witness);
+                let fresh = self.fresh() + u8::from(other);
+                let input = Input::TakeOver {
+                    replid,
+                    from,
+                    fresh,
+                    at,
+                };
+                self.promotes(input, fresh, None, witness);
             }
             _ => {}
         }

@@ -200,7 +200,7 @@ fn calm<A: Algorithm>(state: &World<A>, action: Action, target: u8) -> bool {
         | Action::Abort { .. }
         | Action::CaughtUp { .. }
         | Action::Expired
-        | Action::TakeOver { .. } => false,
+        | Action::TakeOver(_) => false,
     }
 }
 

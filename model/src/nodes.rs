@@ -271,6 +271,7 @@ impl Nodes {
         if failover {
             let input = Input::TakeOver {
                 replid: resume.replid,
+                from: None,
                 fresh: self.fresh(),
                 at: self.all[usize::from(to)].offset(),
             };

@@ -76,7 +76,7 @@ impl<A: Algorithm> World<A> {
             | Action::Abort { .. }
             | Action::CaughtUp { .. }
             | Action::Expired
-            | Action::TakeOver { .. } => self.hands_over(action, witness),
+            | Action::TakeOver(_) => self.hands_over(action, witness),
             Action::Attach => self.sub = Some(self.data.at.replid),
             Action::Detach => self.sub = None,
         }

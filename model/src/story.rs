@@ -324,7 +324,7 @@ fn concerns<A: Algorithm>(world: &World<A>, action: Action) -> Column {
         | Action::Attach
         | Action::Detach
         | Action::Expired
-        | Action::TakeOver { .. } => Column::Node,
+        | Action::TakeOver(_) => Column::Node,
     }
 }
 

@@ -134,7 +134,7 @@ fn every_state_of_a_hand_over() {
     assert!(outcome.complete, "timed out");
     assert_eq!(
         (outcome.unique, outcome.transitions, outcome.depth),
-        (30_752, 593_098, 18)
+        (30_752, 654_590, 18)
     );
 }
 

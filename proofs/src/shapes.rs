@@ -140,7 +140,7 @@ pub enum InputShape {
     Expired,
     Abort,
     Rejected(bool),
-    TakeOver,
+    TakeOver(bool),
 }
 
 const AIMS: [AimShape; 3] = [AimShape::Any, AimShape::One, AimShape::Force];
@@ -205,7 +205,6 @@ pub fn inputs() -> Vec<InputShape> {
         CaughtUp,
         Expired,
         Abort,
-        TakeOver,
     ];
     all.extend(AIMS.map(FailOver));
     for yes in BOTH {
@@ -217,6 +216,7 @@ pub fn inputs() -> Vec<InputShape> {
             Began(yes),
             Configure(yes),
             Rejected(yes),
+            TakeOver(yes),
         ]);
     }
     all
@@ -281,7 +281,7 @@ pub fn input_shape<D: Domain>(input: &Input<D>) -> InputShape {
         Input::Expired { .. } => InputShape::Expired,
         Input::Abort => InputShape::Abort,
         Input::Rejected { master, .. } => InputShape::Rejected(*master),
-        Input::TakeOver { .. } => InputShape::TakeOver,
+        Input::TakeOver { from, .. } => InputShape::TakeOver(from.is_some()),
     }
 }
 
@@ -416,8 +416,10 @@ impl InputShape {
             },
             Self::Abort => Input::Abort,
             Self::Rejected(master) => Input::Rejected { generation, master },
-            Self::TakeOver => Input::TakeOver {
+            Self::TakeOver(promised) => Input::TakeOver {
                 replid: D::replid(),
+                // A first byte, so one behind another.
+                from: promised.then(|| D::next_offset(D::offset())),
                 fresh: D::replid(),
                 at: D::offset(),
             },

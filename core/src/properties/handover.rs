@@ -130,17 +130,20 @@ impl<D: Domain> Ghost<D> {
     pub(super) fn taking_over(
         &mut self,
         replid: D::ReplId,
+        from: Option<D::Offset>,
         fresh: D::ReplId,
         at: D::Offset,
         reply: Reply,
         broken: &mut Broken,
     ) {
+        // Whoever asks has acknowledged what we do not have.
+        let behind = from.is_some_and(|from| from > D::next_offset(self.history.at.offset));
         let cause = match reply {
             Reply::Ok => {
                 broken.unless(self.register.is_some(), Property::LinearizableRole);
                 broken.unless(self.whole, Property::NoPartialPromotion);
                 broken.unless(
-                    replid == self.history.at.replid,
+                    replid == self.history.at.replid && !behind,
                     Property::TakeoverKeepsWrites,
                 );
                 broken.unless(!self.fails_over(), Property::NoSplitWrite);
@@ -151,6 +154,7 @@ impl<D: Domain> Ghost<D> {
             Reply::NotReplica => self.register.is_none(),
             Reply::NoDataset => !self.whole,
             Reply::OtherHistory => replid != self.history.at.replid,
+            Reply::Behind => behind,
             Reply::NoHandOver => true,
             _ => return broken.add(Property::EveryCommandAnswered),
         };

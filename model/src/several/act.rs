@@ -321,19 +321,11 @@ impl Nodes {
     ) -> Option<Reply> {
         let has_all = self.member(to).data.begins_with(&self.member(at).data);
         let blind = matches!(size.fault, Some(Fault::TakesBlindly | Fault::NobodyAsks));
-        let heir = self.member(to);
-        let status = heir.status();
-        let ours = status.master.is_some() && status.history.at.replid == resume.replid;
-        // As the shell of the heir does; whoever gave the promise up says so.
-        if ours
-            && status.whole
-            && resume.from > heir.offset + 1
-            && !(blind || self.member(at).forced)
-        {
-            return Some(Reply::OtherHistory);
-        }
+        // Whoever gave the promise up says so.
+        let forced = blind || self.member(at).forced;
         let input = Input::TakeOver {
             replid: resume.replid,
+            from: (!forced).then_some(resume.from),
             fresh: self.fresh_replid(),
             at: self.member(to).offset,
         };

@@ -234,6 +234,34 @@ fn who_lacks_writes_does_not_take_over_unless_forced() {
     });
 }
 
+/// A stock master does not say that it gives the promise up, so to Damselfly it has not: its hand-over fails, and the
+/// write that the heir lacks is still there.
+#[test]
+fn the_force_of_a_stock_master_loses_no_write() {
+    let master = Server::redis(&[]);
+    let replica = Server::damselfly(&[]);
+    let proxy = Proxy::to(master.port);
+    replica.follow(proxy.port);
+    replica.await_link(proxy.port);
+    await_replicas(&master, 1);
+    await_caught_up(&master, &replica);
+    proxy.set(Fault::Mute);
+    master.run("SET last 1").ok();
+    let line = format!("FAILOVER TO 127.0.0.1 {} FORCE TIMEOUT 200", replica.port);
+    master.run(&line).ok();
+    eventually("the heir is asked, and refuses", || {
+        let log = master.log();
+        check(log.contains("offset is beyond mine"), || log.clone())
+    });
+    await_state(&master, "no-failover");
+    assert_eq!(master.info("replication").get("role"), "master");
+    assert_eq!(master.run("GET last").text(), "1");
+    assert_eq!(replica.info("replication").get("role"), "slave");
+    proxy.set(Fault::None);
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+}
+
 #[test]
 fn what_is_refused_is_refused_in_rediss_words() {
     let servers = [Server::redis(&[]), Server::damselfly(&[])];

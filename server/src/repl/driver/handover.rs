@@ -115,15 +115,12 @@ impl Driver {
             None => self.fresh()?,
         };
         let at = self.world.log.offset();
-        let status = Arc::clone(&all.view().status);
-        let ours = status.master.is_some() && status.whole && status.history.at.replid == replid;
-        if ours && from.is_some_and(|from| from > at + 1) {
-            // It saw that we had everything, but we have come back since, from a file that is older.
-            let refused = "ERR PSYNC FAILOVER offset is beyond mine: writes would be lost.";
-            tracing::warn!("a request to take over is refused: {refused}");
-            return Err(refused.into());
-        }
-        let input = Input::TakeOver { replid, fresh, at };
+        let input = Input::TakeOver {
+            replid,
+            from,
+            fresh,
+            at,
+        };
         let reply = self.step(all, Cargo::default(), input).reply;
         match reply.unwrap_or(Reply::NoHandOver) {
             Reply::Ok => {
