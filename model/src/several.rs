@@ -41,6 +41,8 @@ mod deed;
 mod explore;
 mod fault;
 mod look;
+#[cfg(test)]
+mod tests;
 mod wire;
 mod writes;
 

@@ -257,11 +257,10 @@ impl Nodes {
 
     /// Whether `member` may continue with the stream of `to`.
     pub(super) fn continues(&self, member: &Member, to: u8) -> bool {
-        let resume = member
-            .status()
-            .whole
-            .then(|| member.node.history().resume());
-        resume.is_some_and(|resume| self.member(to).says_continue(resume, None))
+        let mut history = member.node.history();
+        // What a master has written since it is one counts from the commit on.
+        history.at.offset = member.offset;
+        member.status().whole && self.member(to).says_continue(history.resume(), None)
     }
 
     /// The `PSYNC` that `at` has just sent is heard, or not.

@@ -184,6 +184,10 @@ impl Nodes {
         for member in &self.all {
             let mut names = member.names();
             let (mut streamed, mut loaded) = (None, None);
+            if let Some((Stage::Answered(Said::Continue(replid, _)), ..)) = self.stage_of(member) {
+                // What it is to go on under, whatever has become of whoever said so.
+                names |= 1 << replid;
+            }
             match self.stage_of(member) {
                 Some((Stage::Streaming(_) | Stage::Answered(Said::Continue(..)), peer, None)) => {
                     names |= peer.names();
@@ -322,16 +326,12 @@ impl Member {
             }
             wire.closed = wire.closed.map(|log| log.without(of_log));
         }
-        if let Some(file) = &mut self.file {
-            match &mut file.position {
-                Some(position) => {
-                    let by = shared(position.replid);
-                    position.offset = less(position.offset, by);
-                    file.data = file.data.without(by);
-                }
-                // Nobody compares it with anything.
-                None => file.data = Writes::default(),
-            }
+        if let Some(file) = &mut self.file
+            && let Some(position) = &mut file.position
+        {
+            let by = shared(position.replid);
+            position.offset = less(position.offset, by);
+            file.data = file.data.without(by);
         }
     }
 

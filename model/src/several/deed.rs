@@ -109,7 +109,8 @@ impl Member {
             replid: self.node.history().at.replid,
             offset: self.offset,
         });
-        let data = self.data;
+        // What is in a file without one is compared with nothing.
+        let data = position.map_or(Writes::default(), |_| self.data);
         Some(File { position, data })
     }
 
