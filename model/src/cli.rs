@@ -17,7 +17,7 @@ use damselfly_model::search::{Limits, Outcome, peak_memory, search};
 use damselfly_model::story::Story;
 use damselfly_model::tiny::Tiny;
 use damselfly_model::world::{Setting, Start};
-use damselfly_model::{linear, live, nodes, replay};
+use damselfly_model::{linear, live, replay};
 use stateright::Model;
 
 use crate::command::Several;
@@ -44,21 +44,6 @@ enum Command {
         /// Whose states.
         #[arg(long, value_enum, default_value_t = Which::V2)]
         algorithm: Which,
-    },
-    /// Let two or three full nodes hand over to each other, and visit every state of all of them together.
-    HandOver {
-        /// How many.
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=4))]
-        nodes: u8,
-        /// Writes that clients make.
-        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=8))]
-        writes: u8,
-        /// FORCE may be given, too.
-        #[arg(long)]
-        force: bool,
-        /// Put a fault in, and tell the shortest way to what it breaks.
-        #[arg(long, value_enum)]
-        fault: Option<nodes::Fault>,
     },
     /// Visit every state of two or three full nodes together, with their clients, operators, crashes and files.
     Nodes(Several),
@@ -138,17 +123,6 @@ pub fn run(arguments: Arguments) -> Result<bool> {
             Which::V1 => explore::<v1::Node<Tiny>>(&address, size),
             Which::Pr5774 => explore::<Pr5774>(&address, size),
         },
-        Command::HandOver {
-            nodes,
-            writes,
-            force,
-            fault,
-        } => Ok(hand_over(&nodes::Size {
-            nodes,
-            writes,
-            force,
-            fault,
-        })),
         Command::Nodes(several) => several.check(),
         #[cfg(feature = "mutants")]
         Command::Mutants { write } => damselfly_model::mutants::run(write),
@@ -167,29 +141,6 @@ pub fn run(arguments: Arguments) -> Result<bool> {
             }
         }
     }
-}
-
-/// The properties of several nodes that hand over to each other.
-fn hand_over(size: &nodes::Size) -> bool {
-    let explored = nodes::explore(size, size.fault.is_some(), None);
-    if explored.complete {
-        for name in CHECKED {
-            let broken = explored.broken.has(name);
-            say!("{name} {}", if broken { "violated" } else { "holds" });
-        }
-        say!("{} states with no way to a master", explored.stuck);
-    }
-    if let Some(found) = &explored.found {
-        say!("{found}");
-    }
-    say!(
-        "{} states, {} transitions, depth {}, {}",
-        explored.unique,
-        explored.transitions,
-        explored.depth,
-        seconds(explored.took)
-    );
-    explored.complete && explored.found.is_none() && explored.stuck == 0
 }
 
 fn setting(size: Size) -> Setting {

@@ -5,7 +5,7 @@
 //! is in [`step`]. States that differ in names only have one representative ([`canon`]), so that
 //! clients may issue commands, and networks fail, without limit, and the search still ends.
 //!
-//! [`nodes`] is another world: two and three full nodes, and the wires between them, for what one node
+//! [`several`] is another world: two and three full nodes, and the wires between them, for what one node
 //! cannot show.
 //!
 //! [`model`] gives it to stateright; [`search`] runs searches and says what they found, [`live`] is
@@ -24,7 +24,6 @@ pub mod live;
 pub mod model;
 #[cfg(feature = "mutants")]
 pub mod mutants;
-pub mod nodes;
 pub mod pr5774;
 pub mod replay;
 pub mod search;

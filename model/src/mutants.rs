@@ -19,7 +19,7 @@ use stateright::Model;
 
 use crate::live;
 use crate::model::InWorld;
-use crate::nodes;
+use crate::several::{self, May, Until};
 use crate::tiny::Tiny;
 use crate::world::{Setting, Start, World};
 
@@ -52,10 +52,11 @@ const BOTH: Setting = Setting {
 };
 
 /// Two full nodes.
-const NODES: nodes::Size = nodes::Size {
+const NODES: several::Size = several::Size {
     nodes: 2,
     writes: 2,
-    force: false,
+    may: May::ALL,
+    commands: Some(2),
     fault: None,
 };
 
@@ -217,7 +218,7 @@ fn table(rows: &[(&Mutant, Noticed)], sums: &str) -> String {
          that the induction does not go through, which alone is no kill;\n\
          - model: in every state of one node with 2 masters, with 1 client and all that can happen, with 2 clients and \
          all but hand-over, and with both if nothing was found so far;\n\
-         - nodes: in every state of two full nodes;\n\
+         - nodes: in every state of two full nodes, with two commands, crashes or saves;\n\
          - liveness: on the graph of all states of the first of these worlds.\n\n\
          What several properties notice is not followed farther than the shortest ways, and not to liveness.\n\n\
          {sums}\n\
@@ -262,8 +263,11 @@ fn find(at: Option<usize>, proof: &str) -> Noticed {
             noticed.visit(BOTH);
         }
     }
-    let first = noticed.properties().len() > 1;
-    let explored = catch_unwind(|| nodes::explore(&NODES, first, None));
+    let until = match noticed.properties().len() {
+        0 | 1 => Until::All,
+        _ => Until::Any,
+    };
+    let explored = catch_unwind(|| several::explore(&NODES, until, None));
     noticed.nodes = explored.map_or(Broken::default(), |e| e.broken);
     mutant::switch(None);
     std::panic::set_hook(quiet);

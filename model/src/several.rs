@@ -24,6 +24,8 @@
 //!   interchangeable. A second id that nobody can ask for any more is forgotten, and so is a master's offset at its last
 //!   change of role, but for whether anything was written since.
 //!
+//! That this takes nothing from the future is looked at by `tests.rs`, and argued for in `model/RESULTS.md`.
+//!
 //! What bounds the space is [`Size::writes`]: how many writes a dataset may be ahead of what all of its family have.
 //! A master that is so far ahead takes no more until others have caught up, are of another history, or have begun anew.
 //!

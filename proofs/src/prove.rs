@@ -37,10 +37,10 @@ pub fn elsewhere(property: Property) -> Option<&'static str> {
     match property {
         Property::Prefix => Some(
             "of one node, a link that is said to be up streams; that what it holds is a prefix of what its master \
-             holds is checked by `damselfly-model hand-over`",
+             holds is checked by `damselfly-model nodes`",
         ),
         Property::TakeoverKeepsWrites => Some(
-            "of one node; that the heir holds what it has confirmed is checked by `damselfly-model hand-over`",
+            "of one node; that the heir holds what it has confirmed is checked by `damselfly-model nodes`",
         ),
         Property::EveryCommandAnswered => Some(
             "of one step; that a deadline ends every attempt is checked by `damselfly-model check`",

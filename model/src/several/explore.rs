@@ -33,7 +33,9 @@ pub struct Explored {
     pub depth: usize,
     /// How long it took.
     pub took: Duration,
-    /// The shortest way to each property that is broken.
+    /// The properties that are broken.
+    pub broken: Broken,
+    /// The shortest way to each of them.
     pub found: Vec<Found>,
     /// From this many states nobody can take writes any more, whatever happens. Counted where a hand-over is all
     /// that makes a master.
@@ -130,6 +132,7 @@ pub fn explore(size: &Size, until: Until, time: Option<Duration>) -> Explored {
         transitions,
         depth,
         took,
+        broken,
         found: (hits.iter())
             .filter_map(|hit| tell(size, hit, &numbers, &from))
             .collect(),
