@@ -20,6 +20,7 @@ mod expire;
 pub mod info;
 mod listeners;
 mod logging;
+pub mod monitor;
 mod multi;
 pub mod net;
 pub mod pause;

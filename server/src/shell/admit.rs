@@ -1,6 +1,7 @@
 //! Which commands may run at all, and what the others are told: Redis's checks, in Redis's order.
 
 use super::call::{Call, is};
+use super::client::trait_of;
 use super::evict::{self, Room};
 use super::multi::Queue;
 use super::server::Server;
@@ -148,6 +149,13 @@ impl Call<'_> {
         }
         if !fence.whole && !fence.loading && !allowed(flag::STALE) {
             return refuse(MASTERDOWN);
+        }
+        let touches = flag::WRITE | flag::READONLY | flag::MAY_REPLICATE;
+        if self.client.is(trait_of::MONITOR)
+            && (command.flags & touches != 0 || queue.is_some_and(|q| q.any & touches != 0))
+        {
+            // In Redis it counts as a replica.
+            return refuse("ERR Replica can't interact with the keyspace");
         }
         if self.session.queue.is_some() && command.is(flag::NO_MULTI) && !runs_inside_multi(command)
         {

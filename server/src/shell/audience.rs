@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Somebody sees all commands: MONITOR.
+pub(super) const MONITORS: u32 = 1 << 17;
 /// What `notify-keyspace-events` sets.
 const EVENTS: u32 = CACHES - 1;
 
 /// What anybody asks for, in one word that commands look at: the classes of keyspace events, and whether there are
-/// clients that cache.
+/// clients that cache, or that see all commands.
 #[derive(Default)]
 pub struct Asked(AtomicU32);
 

@@ -1,13 +1,14 @@
 //! One command: checked, then queued or run.
 
 use super::admit::{self, Refusal};
-use super::audience::Telling;
+use super::audience::{MONITORS, Telling};
 use super::blocking::Waiter;
 use super::client::Client;
 use super::commands;
 use super::conn::Parked;
 use super::execute::Flow;
 use super::expire::LocalTimes;
+use super::monitor;
 use super::multi;
 use super::replication::Replication;
 use super::server::{Server, now_ms};
@@ -143,7 +144,7 @@ impl Call<'_> {
         *self.timer = end;
         let ran = !matches!(flow, Flow::NeedAll | Flow::MayTakeLong);
         if micros >= threshold as u64 && ran && !command.is(flag::SKIP_SLOWLOG) {
-            self.log_slow(args, micros);
+            self.log_slow(&monitor::redacted(command, args), micros);
         }
         flow
     }
@@ -185,6 +186,12 @@ impl Call<'_> {
     /// Runs a command that has been admitted.
     pub fn perform(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         let flow = self.carry_out(command, args);
+        if self.server.asked.get() & MONITORS != 0
+            && command.flags & (flag::SKIP_MONITOR | flag::ADMIN) == 0
+            && !matches!(flow, Flow::NeedAll | Flow::MayTakeLong)
+        {
+            self.show(command, args);
+        }
         if command.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0
             || is(command, ShellCommand::Exec)
         {
@@ -193,9 +200,21 @@ impl Call<'_> {
         flow
     }
 
+    /// Clients that see all commands see this one.
+    #[cold]
+    pub(super) fn show(&self, command: &Command, args: &[&[u8]]) {
+        let from = match self.world {
+            World::Script(_) => "lua".to_owned(),
+            _ => self.client.addr.to_string(),
+        };
+        let args = monitor::redacted(command, args);
+        let monitors = &self.server.monitors;
+        monitors.feed(self.server, self.session.db, &from, &args);
+    }
+
     fn carry_out(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         match command.run {
-            Run::Shell(which) => commands::run(self, which, command, args),
+            Run::Shell(which) => commands::run(self, which, args),
             Run::Data { lock, .. } => self.data(command, lock, args),
             Run::Container => {
                 self.out

@@ -47,6 +47,8 @@ pub mod trait_of {
     pub const BROKEN_REDIRECT: u32 = 1 << 9;
     /// Caches keys by their prefixes.
     pub const BROADCAST: u32 = 1 << 10;
+    /// Sees all commands.
+    pub const MONITOR: u32 = 1 << 11;
 }
 
 /// One connection, as all threads see it.
@@ -269,7 +271,8 @@ impl Client {
 
     /// Clients that wait, or listen, may be silent for as long as they like.
     pub(super) fn may_time_out(&self) -> bool {
-        !self.is(trait_of::BLOCKED) && !self.is(trait_of::PUBSUB)
+        let waits = [trait_of::BLOCKED, trait_of::PUBSUB, trait_of::MONITOR];
+        !waits.iter().any(|what| self.is(*what))
     }
 
     /// What it calls itself.
@@ -302,6 +305,7 @@ impl Client {
         let output = self.output.load(Relaxed) + self.mail_len();
         let mut flags = String::new();
         for (bit, flag) in [
+            (trait_of::MONITOR, 'O'),
             (trait_of::PUBSUB, 'P'),
             (trait_of::MULTI, 'x'),
             (trait_of::BLOCKED, 'b'),

@@ -16,12 +16,11 @@ use super::call::Call;
 use super::execute::Flow;
 use super::multi;
 use super::scripts;
-use crate::command::Command;
 use crate::command::shell::ShellCommand as S;
 use crate::store::num::parse_i64;
 
-/// Runs `which`, whose table entry is `command`.
-pub(super) fn run(call: &mut Call<'_>, which: S, command: &Command, args: &[&[u8]]) -> Flow {
+/// Runs `which`.
+pub(super) fn run(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
     match which {
         S::Auth => connection::auth(call, args),
         S::Echo => connection::echo(call, args),
@@ -85,11 +84,7 @@ pub(super) fn run(call: &mut Call<'_>, which: S, command: &Command, args: &[&[u8
         S::Script => scripting::script(call, args),
         S::Function => scripting::function(call, args),
 
-        S::Monitor => {
-            call.out
-                .error(&format!("ERR '{}' is not served yet", command.name));
-            Flow::Next
-        }
+        S::Monitor => operator::monitor(call),
     }
 }
 

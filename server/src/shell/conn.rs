@@ -473,6 +473,7 @@ impl Conn {
         }
         let subscriptions = &mut self.session.subscriptions;
         self.server.pubsub.leave(&self.client, subscriptions);
+        self.server.monitors.remove(&self.server, &self.client);
         let cached = &mut self.session.cached;
         self.server
             .tracking

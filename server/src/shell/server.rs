@@ -8,6 +8,7 @@ use super::evict::Eviction;
 use super::expire::LocalTimes;
 use super::listeners::Listeners;
 use super::logging;
+use super::monitor::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::replication::{Replication, Snapshots};
@@ -50,6 +51,8 @@ pub struct Server {
     pub(super) asked: Asked,
     /// Clients that cache.
     pub tracking: Tracking,
+    /// Clients that see all commands.
+    pub monitors: Monitors,
     /// Clients that wait for keys.
     pub blocking: Blocking,
     /// CLIENT PAUSE.
@@ -128,6 +131,7 @@ impl Server {
             pubsub,
             asked,
             tracking: Tracking::default(),
+            monitors: Monitors::default(),
             blocking: Blocking::default(),
             pause: Pause::default(),
             slowlog: SlowLog::default(),

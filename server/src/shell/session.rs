@@ -1,7 +1,7 @@
 //! What a connection remembers between commands that nobody else needs to know.
 
 use super::call;
-use super::client::Client;
+use super::client::{Client, trait_of};
 use super::multi::{Queue, Watching};
 use super::pubsub::Subscriptions;
 use super::tracking::Cached;
@@ -84,6 +84,9 @@ impl Session {
             if self.queue.is_none() && !about_clients {
                 cached.caching = false;
             }
+            client.take_mail(reply.buffer_mut());
+        } else if client.is(trait_of::MONITOR) {
+            // It sees its own commands, too.
             client.take_mail(reply.buffer_mut());
         }
     }

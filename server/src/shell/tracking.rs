@@ -48,6 +48,7 @@ struct Tracker {
 }
 
 /// The same, as the client's own connection knows it.
+#[derive(Clone)]
 pub(super) struct Cached {
     tracker: Arc<Tracker>,
     /// CLIENT CACHING came before the command that is being run.

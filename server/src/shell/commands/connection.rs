@@ -184,6 +184,7 @@ pub(super) fn reset(call: &mut Call<'_>) -> Flow {
     call.server
         .pubsub
         .leave(call.client, &mut call.session.subscriptions);
+    call.server.monitors.remove(call.server, call.client);
     let cached = &mut call.session.cached;
     call.server
         .tracking

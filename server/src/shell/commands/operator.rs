@@ -3,6 +3,7 @@
 use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand};
 use crate::resp::Reply;
 use crate::shell::call::Call;
+use crate::shell::client::trait_of;
 use crate::shell::conn::Parked;
 use crate::shell::execute::Flow;
 use crate::shell::info;
@@ -221,6 +222,18 @@ pub(super) fn memory(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         _ => return unknown_subcommand(call, args),
     }
     Flow::Next
+}
+
+pub(super) fn monitor(call: &mut Call<'_>) -> Flow {
+    if call.transaction.is_some() {
+        return error(call, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+    }
+    // Redis does not answer one that is there already.
+    if call.client.is(trait_of::MONITOR) {
+        return Flow::Next;
+    }
+    call.server.monitors.add(call.server, call.client);
+    ok(call)
 }
 
 pub(super) fn lolwut(call: &mut Call<'_>) -> Flow {

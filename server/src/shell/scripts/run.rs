@@ -1,6 +1,7 @@
 //! Running a script for a client.
 
 use super::super::admit;
+use super::super::audience::MONITORS;
 use super::super::call::{Call, World};
 use super::super::client::Client;
 use super::super::evict::{self, Room};
@@ -99,6 +100,7 @@ pub(in crate::shell) fn eval(
     if let Some(first) = conditions(call) {
         return first;
     }
+    show(call, args);
     let server = Arc::clone(call.server);
     let mut cache = server.scripts.cache();
     let sha = match by_sha {
@@ -159,6 +161,7 @@ pub(in crate::shell) fn fcall(call: &mut Call<'_>, args: &[&[u8]], read_only: bo
     if let Some(first) = conditions(call) {
         return first;
     }
+    show(call, args);
     let server = Arc::clone(call.server);
     let mut functions = server.scripts.functions();
     if functions.is_none() {
@@ -191,6 +194,15 @@ fn conditions(call: &Call<'_>) -> Option<Flow> {
         (true, _) => Some(Flow::MayTakeLong),
         (false, false) => Some(Flow::NeedAll),
         (false, true) => None,
+    }
+}
+
+/// Clients that see all commands see the script before the commands it runs.
+fn show(call: &Call<'_>, args: &[&[u8]]) {
+    if call.server.asked.get() & MONITORS != 0
+        && let Some(command) = command::find(args[0])
+    {
+        call.show(command, args);
     }
 }
 
@@ -252,6 +264,7 @@ fn prepare(
         session: Session {
             db: call.session.db,
             authenticated: true,
+            cached: call.session.cached.clone(),
             ..Session::default()
         },
         settings: Arc::clone(&call.server.config.settings()),

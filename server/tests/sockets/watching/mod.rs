@@ -2,6 +2,7 @@
 
 mod caching;
 mod gone;
+mod monitor;
 
 use crate::common::resp::encode;
 use crate::common::*;
