@@ -18,6 +18,7 @@ mod evict;
 mod execute;
 mod expire;
 pub mod info;
+pub mod latency;
 mod listeners;
 mod logging;
 pub mod monitor;

@@ -176,6 +176,7 @@ fn values(kind: Kind) -> String {
         Kind::Words => "words".into(),
         Kind::Save => "pairs of seconds and changes, or `\"\"`".into(),
         Kind::BufferLimits => "class, hard limit, soft limit, soft seconds; repeated".into(),
+        Kind::Percentiles => "numbers from 0 to 100".to_owned(),
         Kind::KeyspaceEvents => "classes of events".into(),
         Kind::HostPort => "host port".into(),
     }

@@ -215,6 +215,12 @@ settings! {
     shutdown_timeout: Duration = seconds("shutdown-timeout"),
     /// The classes of keyspace events that are told; see [`events`].
     keyspace_events: u32 = keyspace_events("notify-keyspace-events"),
+    /// Milliseconds from which the latency monitor notes what takes long; 0: it notes nothing.
+    latency_threshold: u64 = number("latency-monitor-threshold"),
+    /// How long each command takes is counted.
+    latency_tracking: bool = flag("latency-tracking"),
+    /// Which percentiles of that INFO shows.
+    latency_percentiles: Vec<f64> = numbers("latency-tracking-info-percentiles"),
     /// Keys remembered for clients that cache; 0: no limit.
     tracking_max_keys: usize = number("tracking-table-max-keys"),
     /// How many accesses a count of LFU stands for.
@@ -278,6 +284,13 @@ impl Values<'_> {
         };
         let volatile = keys == "volatile";
         Some(Policy { volatile, order })
+    }
+
+    fn numbers(&self, name: &str) -> Vec<f64> {
+        let text = self.text(name);
+        text.split_whitespace()
+            .filter_map(|n| n.parse().ok())
+            .collect()
     }
 
     fn keyspace_events(&self, name: &str) -> u32 {

@@ -319,6 +319,7 @@ fn shape(kind: Kind) -> String {
         Kind::Words => "WORD...".to_owned(),
         Kind::Save => "SECONDS CHANGES...".to_owned(),
         Kind::BufferLimits => "CLASS HARD SOFT SECONDS...".to_owned(),
+        Kind::Percentiles => "NUMBERS".to_owned(),
         Kind::KeyspaceEvents => "CLASSES".to_owned(),
         Kind::HostPort => "HOST PORT".to_owned(),
     }

@@ -602,9 +602,24 @@ pub static PARAMS: &[Param] = &[
     ignored("dynamic-hz", Bool, "yes"),
     ignored("shutdown-on-sigint", SHUTDOWN, "default"),
     ignored("shutdown-on-sigterm", SHUTDOWN, "default"),
-    ignored("latency-monitor-threshold", Int(0, LONG), "0"),
-    ignored("latency-tracking", Bool, "yes"),
-    ignored("latency-tracking-info-percentiles", Words, "50 99 99.9"),
+    live(
+        "latency-monitor-threshold",
+        Int(0, LONG),
+        "0",
+        "Milliseconds from which LATENCY notes what takes long; 0: never",
+    ),
+    live(
+        "latency-tracking",
+        Bool,
+        "yes",
+        "Count how long each command takes",
+    ),
+    live(
+        "latency-tracking-info-percentiles",
+        Percentiles,
+        "50 99 99.9",
+        "Percentiles of that in INFO latencystats",
+    ),
     live(
         "notify-keyspace-events",
         KeyspaceEvents,

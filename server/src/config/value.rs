@@ -35,6 +35,8 @@ pub enum Kind {
     Save,
     /// Class, hard limit, soft limit, soft seconds; repeated. A class not named keeps what it has.
     BufferLimits,
+    /// Numbers from 0 to 100.
+    Percentiles,
     /// The classes of keyspace events.
     KeyspaceEvents,
     /// `host port`, or `no one`.
@@ -48,7 +50,10 @@ impl Kind {
     /// True when the value is made of several words.
     pub fn is_list(self) -> bool {
         use Kind::*;
-        matches!(self, Flags(_) | Words | Save | BufferLimits | HostPort)
+        matches!(
+            self,
+            Flags(_) | Words | Save | BufferLimits | HostPort | Percentiles
+        )
     }
 
     /// The value that `words` denote, as CONFIG GET shows it but for what [`Kind::show`] leaves out; `old` is what the parameter is now.
@@ -60,6 +65,7 @@ impl Kind {
             (Kind::BufferLimits, _) => buffer_limits(words, old),
             (Kind::Save, _) => save(words),
             (Kind::HostPort, _) => host_port(words),
+            (Kind::Percentiles, _) => percentiles(words),
             (Kind::Words, _) => Ok(words.join(&b' ')),
             (Kind::Flags(allowed), _) => {
                 let words: Result<Vec<_>, _> = words.iter().map(|w| one_of(allowed, w)).collect();
@@ -207,6 +213,26 @@ fn host_port(words: &[&[u8]]) -> Result<Vec<u8>, String> {
     }
 }
 
+fn percentiles(words: &[&[u8]]) -> Result<Vec<u8>, String> {
+    let mut shown = Vec::new();
+    for word in words.iter().filter(|word| !word.is_empty()) {
+        let number = std::str::from_utf8(word)
+            .ok()
+            .and_then(|w| w.parse::<f64>().ok());
+        let Some(number) = number else {
+            return Err("Invalid latency-tracking-info-percentiles parameters".to_owned());
+        };
+        if !(0.0..=100.0).contains(&number) {
+            return Err(
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
+                    .to_owned(),
+            );
+        }
+        shown.push(number.to_string());
+    }
+    Ok(shown.join(" ").into())
+}
+
 fn buffer_limits(words: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, String> {
     if words == [b""] {
         return Ok(old.to_vec());
@@ -296,6 +322,8 @@ mod tests {
             (Kind::Save, "", ""),
             (Kind::HostPort, "no one", ""),
             (Kind::Octal, "0700", "700"),
+            (Kind::Percentiles, "0.0 100 50.55", "0 100 50.55"),
+            (Kind::Percentiles, "", ""),
             (Kind::KeyspaceEvents, "KAn", "g$lshzxetdnK"),
             (
                 Kind::BufferLimits,

@@ -8,6 +8,7 @@ use super::commands;
 use super::conn::Parked;
 use super::execute::Flow;
 use super::expire::LocalTimes;
+use super::latency::{self, Timer};
 use super::monitor;
 use super::multi;
 use super::replication::Replication;
@@ -21,7 +22,6 @@ use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::resp::Reply;
 use crate::store::{Dataset, KeyListener, lazyfree};
-use crate::sys::time::Instant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -102,8 +102,8 @@ pub(super) struct Call<'a> {
     pub slot: usize,
     /// The command that ran last, for CLIENT LIST.
     pub last: &'a mut Option<&'static Command>,
-    /// When the last command that was timed had ended.
-    pub timer: &'a mut Instant,
+    /// How long commands take.
+    pub timer: &'a mut Timer,
 }
 
 /// A threshold below which every command is timed by itself; above it, those of constant cost are not.
@@ -131,19 +131,37 @@ impl Call<'_> {
             self.queue(command, args);
             return Flow::Next;
         }
-        let threshold = self.settings.slowlog_slower_than;
-        if threshold < 0 || (command.is(flag::FAST) && threshold >= EXACT_SLOWLOG_MICROS) {
-            return self.perform(command, args);
+        self.time(command, args)
+    }
+
+    /// Runs a command that has been admitted, and notes how long it takes.
+    pub fn time(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
+        let settings = self.settings;
+        let (slow, tracks) = (settings.slowlog_slower_than, settings.latency_tracking);
+        let notes_slow = slow >= 0 && !command.is(flag::SKIP_SLOWLOG);
+        let exact = (0..EXACT_SLOWLOG_MICROS).contains(&slow) || settings.latency_threshold > 0;
+        let (server, slot) = (self.server, self.slot);
+        if !exact && (command.is(flag::FAST) || !notes_slow) {
+            if tracks {
+                self.timer.in_a_row(server, slot, command);
+            }
+            let flow = self.perform(command, args);
+            if !matches!(flow, Flow::Next) {
+                self.timer.uncount();
+            }
+            return flow;
         }
-        if threshold < EXACT_SLOWLOG_MICROS {
-            *self.timer = Instant::now();
-        }
+        self.timer.begin(server, slot);
         let flow = self.perform(command, args);
-        let end = Instant::now();
-        let micros = end.duration_since(*self.timer).as_micros() as u64;
-        *self.timer = end;
-        let ran = !matches!(flow, Flow::NeedAll | Flow::MayTakeLong);
-        if micros >= threshold as u64 && ran && !command.is(flag::SKIP_SLOWLOG) {
+        let ran = matches!(flow, Flow::Next | Flow::Close);
+        let took = self.timer.end(server, slot, command, tracks && ran);
+        if !ran {
+            return flow;
+        }
+        let event = latency::event_of(command);
+        server.latency.note(event, took, settings.latency_threshold);
+        let micros = took.as_micros() as u64;
+        if notes_slow && micros >= slow as u64 {
             self.log_slow(&monitor::redacted(command, args), micros);
         }
         flow

@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod connection;
 mod debug;
+mod latency;
 mod messages;
 mod operator;
 mod roles;
@@ -64,7 +65,7 @@ pub(super) fn run(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
         S::Info => operator::info(call, args),
         S::LastSave => operator::last_save(call),
         S::Lolwut => operator::lolwut(call),
-        S::Latency => operator::latency(call, args),
+        S::Latency => latency::run(call, args),
         S::Memory => operator::memory(call, args),
         S::Save => operator::save(call),
         S::BgSave => operator::bgsave(call, args),

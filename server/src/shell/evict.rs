@@ -117,6 +117,10 @@ fn remove_some(
         }
     }
     drop(evictor);
+    let threshold = settings.latency_threshold;
+    server
+        .latency
+        .note("eviction-cycle", began.elapsed(), threshold);
     if removed > 0 {
         let stats = &server.stats[slot];
         stats.evicted.add(removed);

@@ -5,6 +5,7 @@ use super::blocking::{self, Waiter};
 use super::call::{Call, World};
 use super::client::Client;
 use super::conn::Parked;
+use super::latency::Timer;
 use super::replication::Answer;
 use super::server::{Server, now_ms};
 use super::session::Session;
@@ -172,7 +173,7 @@ impl Batch<'_> {
             now_ms: now_ms(),
             slot: worker.slot,
             last: None,
-            timer: started,
+            timer: Timer::new(started),
         };
         let mut ran = Ran {
             consumed: 0,
@@ -260,6 +261,7 @@ impl Batch<'_> {
                 }
             }
         }
+        line.timer.end_row(self.server, worker.slot);
         if let Some(gate) = gate {
             Gates::leave(gate);
         }
@@ -365,7 +367,7 @@ struct Line<'a> {
     now_ms: i64,
     slot: usize,
     last: Option<&'static Command>,
-    timer: Instant,
+    timer: Timer,
 }
 
 impl Line<'_> {

@@ -29,12 +29,21 @@ pub(super) async fn run(server: Arc<Server>) {
         let settings = server.config.settings();
         let period = Duration::from_secs(1) / (settings.hz.clamp(1, 500) as u32);
         let share = SHARE + SHARE_PER_EFFORT * settings.active_expire_effort.saturating_sub(1);
+        let threshold = settings.latency_threshold;
         drop(settings);
         make_room(&server);
         let began = Instant::now();
-        while began.elapsed() < period * share / 100 && chunk(&server, &mut cycle) {
+        let mut busy = Duration::ZERO;
+        while began.elapsed() < period * share / 100 {
+            let chunk_began = Instant::now();
+            let more = chunk(&server, &mut cycle);
+            busy += chunk_began.elapsed();
+            if !more {
+                break;
+            }
             tokio::task::yield_now().await;
         }
+        server.latency.note("expire-cycle", busy, threshold);
         tokio::time::sleep(period).await;
     }
 }

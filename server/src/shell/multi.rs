@@ -292,7 +292,7 @@ pub(super) fn exec(call: &mut Call<'_>) -> Flow {
     let (mut jobs, mut closes) = (Vec::new(), false);
     for (command, args) in &commands {
         let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
-        match call.perform(command, &args) {
+        match call.time(command, &args) {
             Flow::Next => {}
             Flow::Close => closes = true,
             Flow::Outside(job) => jobs.push((call.out.len() - start, job)),

@@ -6,6 +6,7 @@ use super::client::Clients;
 use super::errands::Errands;
 use super::evict::Eviction;
 use super::expire::LocalTimes;
+use super::latency::Latency;
 use super::listeners::Listeners;
 use super::logging;
 use super::monitor::Monitors;
@@ -57,6 +58,8 @@ pub struct Server {
     pub blocking: Blocking,
     /// CLIENT PAUSE.
     pub pause: Pause,
+    /// LATENCY.
+    pub latency: Latency,
     /// SLOWLOG.
     pub slowlog: SlowLog,
     /// Scripts.
@@ -134,6 +137,7 @@ impl Server {
             monitors: Monitors::default(),
             blocking: Blocking::default(),
             pause: Pause::default(),
+            latency: Latency::new(threads + 1),
             slowlog: SlowLog::default(),
             scripts: Scripts::default(),
             stats: (0..=threads).map(|_| Stats::default()).collect(),

@@ -19,6 +19,20 @@ pub(super) const OF_LATENCY: &[Command] = &[
         "",
         "Explains latency in words.",
     ),
+    Command::shell("latency|graph", 3, OPERATOR, S::Latency).doc(
+        "server",
+        "2.8.13",
+        "O(1)",
+        "event",
+        "Draws an event over time.",
+    ),
+    Command::shell("latency|histogram", -2, OPERATOR, S::Latency).doc(
+        "server",
+        "7.0.0",
+        "O(N) where N is the number of commands with latency information being retrieved.",
+        "[command [command ...]]",
+        "Returns how long commands take.",
+    ),
     Command::shell("latency|help", 2, HELP, S::Latency).doc(
         "server",
         "2.8.13",

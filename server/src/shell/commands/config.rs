@@ -14,6 +14,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         ("set", pairs @ [_, _, ..]) => set(call, pairs),
         ("resetstat", []) => {
             call.server.stats.iter().for_each(|stats| stats.reset());
+            call.server.latency.reset_commands();
             ok(call)
         }
         ("rewrite", []) => Flow::Outside(Box::new(|server| {

@@ -169,21 +169,6 @@ pub(super) fn slowlog(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     }
 }
 
-/// Latency events are not recorded: there are none to report.
-pub(super) fn latency(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
-    match (subcommand(args).as_str(), &args[2..]) {
-        ("latest", []) | ("history", [_]) => call.out.array(0),
-        ("reset", _) => call.out.int(0),
-        ("doctor", []) => call.out.verbatim(
-            "txt",
-            b"Latency events are not recorded by this server. SLOWLOG shows the commands that took long.\n",
-        ),
-        ("help", []) => return help(call, "LATENCY", text::LATENCY_HELP),
-        _ => return unknown_subcommand(call, args),
-    }
-    Flow::Next
-}
-
 pub(super) fn memory(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     match (subcommand(args).as_str(), &args[2..]) {
         ("doctor", []) => call

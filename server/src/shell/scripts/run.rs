@@ -6,6 +6,7 @@ use super::super::call::{Call, World};
 use super::super::client::Client;
 use super::super::evict::{self, Room};
 use super::super::execute::Flow;
+use super::super::latency::Timer;
 use super::super::multi::Transaction;
 use super::super::runtime;
 use super::super::server::Server;
@@ -44,7 +45,7 @@ struct Context {
     now_ms: i64,
     slot: usize,
     last: Option<&'static Command>,
-    timer: Instant,
+    timer: Timer,
     started: Instant,
     /// Nothing may be written.
     read_only: bool,
@@ -277,7 +278,7 @@ fn prepare(
         now_ms: call.now_ms,
         slot: call.slot,
         last: None,
-        timer: started,
+        timer: Timer::new(started),
         started,
         read_only: read_only || flags.no_writes,
         short: short && !flags.allow_oom,

@@ -2,6 +2,7 @@
 
 mod caching;
 mod gone;
+mod latency;
 mod monitor;
 
 use crate::common::resp::encode;
