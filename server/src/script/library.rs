@@ -177,14 +177,10 @@ impl Functions {
         let Some((info, function)) = found else {
             return Err("Function not found".to_owned());
         };
-        let mut flags = Flags::default();
-        info.flags.iter().for_each(|flag| {
-            flags.add(flag.as_bytes());
-        });
         Ok(Found {
             function: function.clone(),
             name: info.name.clone(),
-            flags,
+            flags: Flags::of(info),
         })
     }
 

@@ -1,5 +1,7 @@
 //! The first line of a script that says what it needs: `#!lua flags=no-writes,allow-oom`.
 
+use crate::store::libraries::FunctionInfo;
+
 /// What a script declares of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -31,6 +33,15 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 impl Flags {
+    /// Those of a function.
+    pub fn of(function: &FunctionInfo) -> Flags {
+        let mut flags = Flags::default();
+        for name in &function.flags {
+            flags.add(name.as_bytes());
+        }
+        flags
+    }
+
     /// Adds the flag called `name`; false if there is none.
     pub fn add(&mut self, name: &[u8]) -> bool {
         let found = NAMES.iter().find(|(known, _)| known.as_bytes() == name);

@@ -12,6 +12,7 @@ use super::latency::{self, Timer};
 use super::monitor;
 use super::multi;
 use super::replication::Replication;
+use super::scripts;
 use super::server::{Server, now_ms};
 use super::session::Session;
 use super::stats::Stats;
@@ -194,6 +195,11 @@ impl Call<'_> {
     }
 
     fn queue(&mut self, command: &'static Command, args: &[&[u8]]) {
+        if admit::runs_script(command)
+            && let Err(text) = scripts::declared::may_queue(self, command, args)
+        {
+            return self.refuse(text.as_bytes());
+        }
         if let Some(queue) = &mut self.session.queue {
             queue.push(command, args);
             self.client.queued.store(queue.len() as u32 + 1, Relaxed);

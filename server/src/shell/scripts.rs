@@ -4,6 +4,7 @@
 //! `busy-reply-threshold`, its thread's connections go on without it, and whoever wants a gate is told BUSY.
 
 mod cache;
+pub(super) mod declared;
 pub(super) mod run;
 
 use super::server::Server;
@@ -92,7 +93,7 @@ pub(super) struct Running {
     pub view: View,
     /// What runs.
     pub which: Which,
-    /// The command that called it.
+    /// The command that called it, if it is a function.
     pub command: Vec<Vec<u8>>,
     /// When it began.
     pub started: Instant,

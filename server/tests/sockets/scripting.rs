@@ -2,6 +2,7 @@
 //! taking the server with it.
 
 mod cases;
+mod effects;
 mod functions;
 mod limits;
 
@@ -20,7 +21,7 @@ fn await_blocked(server: &Server, n: i64) {
 
 /// A stock server and ours, with a client of each.
 struct Pair {
-    _servers: [Server; 2],
+    servers: [Server; 2],
     clients: [Client; 2],
     differences: Vec<String>,
 }
@@ -30,7 +31,7 @@ impl Pair {
         let servers = [Server::redis(&[]), Server::damselfly(&[])];
         let clients = [servers[0].client(), servers[1].client()];
         Pair {
-            _servers: servers,
+            servers,
             clients,
             differences: Vec::new(),
         }

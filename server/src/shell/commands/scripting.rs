@@ -116,10 +116,15 @@ pub(super) fn function(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
 fn stats(call: &mut Call<'_>) -> Flow {
     let libraries = call.world.view().dataset.libraries();
     let running = call.server.scripts.running();
+    if let Some(script) = &running
+        && matches!(script.which, Which::Script(_))
+    {
+        return error(call, script.refusal());
+    }
     let out = &mut *call.out;
     out.map(2);
     out.bulk(b"running_script");
-    match running.filter(|running| matches!(running.which, Which::Function(_))) {
+    match running {
         None => out.null(),
         Some(running) => {
             out.map(3);

@@ -51,6 +51,11 @@ impl Cache {
         self.scripts.contains_key(sha)
     }
 
+    /// What the script of this digest declares.
+    pub fn flags(&self, sha: &str) -> Option<Flags> {
+        self.scripts.get(sha).map(|script| script.flags)
+    }
+
     /// The script of this digest, for running it.
     pub fn get(&mut self, sha: &str) -> Option<(&Engine, &Script)> {
         self.uses += 1;

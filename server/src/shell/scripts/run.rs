@@ -11,6 +11,7 @@ use super::super::multi::Transaction;
 use super::super::runtime;
 use super::super::server::Server;
 use super::super::session::Session;
+use super::declared::check;
 use super::{Cache, Running, Scripts, Which};
 use crate::command::table::flag;
 use crate::command::{self, Command, Effects};
@@ -28,9 +29,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
-const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and \
-     'allow-stale' flag is not set for the script.";
-
 /// What a script runs in: its commands come from a client of their own, in the world that its caller has made stand
 /// still.
 struct Context {
@@ -56,6 +54,7 @@ struct Context {
     /// Replicas are told of what it writes.
     replicates: bool,
     which: Which,
+    /// The call of a function.
     command: Vec<Vec<u8>>,
 }
 
@@ -215,36 +214,6 @@ fn made(cache: &mut Option<Cache>) -> Result<&mut Cache, Vec<u8>> {
     cache.as_mut().ok_or_else(|| b"ERR no Lua state".to_vec())
 }
 
-/// The checks that come before a script.
-fn check(call: &Call<'_>, flags: Flags, read_only: bool, short: bool) -> Result<(), &'static str> {
-    let (fence, settings) = (&call.world.view().fence, call.settings);
-    let stale = fence.replica && !fence.link_up && !settings.serve_stale_data;
-    if flags.compat {
-        return match stale {
-            true => Err(admit::MASTERDOWN),
-            false => Ok(()),
-        };
-    }
-    if stale && !flags.allow_stale {
-        return Err(MASTERDOWN);
-    }
-    if !flags.no_writes {
-        if read_only {
-            return Err("ERR Can not execute a script with write flag using *_ro command.");
-        }
-        if fence.replica && settings.replica_read_only {
-            return Err("READONLY You can't write against a read only replica.");
-        }
-        if call.lacks_replicas() {
-            return Err("NOREPLICAS Not enough good replicas to write.");
-        }
-    }
-    if short && !flags.allow_oom && !flags.no_writes {
-        return Err("OOM command not allowed when used memory > 'maxmemory'.");
-    }
-    Ok(())
-}
-
 /// What a script runs in, if it may run.
 fn prepare(
     call: &mut Call<'_>,
@@ -285,15 +254,12 @@ fn prepare(
         wrote: false,
         busy: false,
         replicates: true,
+        command: match which {
+            Which::Script(_) => Vec::new(),
+            Which::Function(_) => args.iter().map(|arg| arg.to_vec()).collect(),
+        },
         which,
-        command: first_arguments(args),
     })
-}
-
-/// What FUNCTION STATS shows of a command.
-fn first_arguments(args: &[&[u8]]) -> Vec<Vec<u8>> {
-    const SHOWN: usize = 3;
-    args.iter().take(SHOWN).map(|arg| arg.to_vec()).collect()
 }
 
 /// Replies what a script ended with, and puts the world back that it has left.

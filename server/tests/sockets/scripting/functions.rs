@@ -4,7 +4,7 @@ use super::Pair;
 use crate::common::*;
 
 /// A library of a function that writes and one that only reads.
-const LIBRARY: &str = "#!lua name=lib\n\
+pub const LIBRARY: &str = "#!lua name=lib\n\
     local calls = 0\n\
     redis.register_function('count', function(keys, args) calls = calls + 1 \
         return {calls, redis.call('INCRBY', keys[1], args[1] or 1)} end)\n\

@@ -97,6 +97,7 @@ fn the_stock_server_says_the_same_of_a_script_that_loops() {
             "AUTH x",
             "EVAL x",
             "FUNCTION KILL",
+            "FUNCTION STATS",
             "FUNCTION LIST",
             "SCRIPT EXISTS x",
             "INFO",
@@ -113,6 +114,37 @@ fn the_stock_server_says_the_same_of_a_script_that_loops() {
         .map(|line| other.run(line))
         .collect();
         all.push(runner.read().expect("a reply"));
+        all
+    });
+    assert_eq!(said[0], said[1]);
+}
+
+/// As [`the_stock_server_says_the_same_of_a_script_that_loops`], for a function.
+#[test]
+fn the_stock_server_says_the_same_of_a_function_that_loops() {
+    const CODE: &str =
+        "#!lua name=lib\nredis.register_function('loop', function() while true do end end)";
+    let stock = Server::redis(&["--busy-reply-threshold", "100"]);
+    let ours = busy_server("1");
+    let said = [&stock, &ours].map(|server| {
+        let mut runner = server.client();
+        runner.cmd(&["FUNCTION", "LOAD", CODE]);
+        runner
+            .send(&["FCALL", "LOOP", "1", "k", "a"])
+            .expect("send");
+        await_busy(server);
+        let mut other = server.client();
+        let mut all: Vec<Value> = ["GET a", "SCRIPT KILL", "FCALL loop 0", "SHUTDOWN"]
+            .iter()
+            .map(|line| other.run(line))
+            .collect();
+        let stats = other.run("FUNCTION STATS");
+        // Everything but how long it has run.
+        let running = stats.list()[1].list();
+        all.extend(running[..running.len() - 1].to_vec());
+        all.push(other.run("FUNCTION KILL"));
+        all.push(runner.read().expect("a reply"));
+        all.push(other.run("FUNCTION KILL"));
         all
     });
     assert_eq!(said[0], said[1]);
@@ -177,8 +209,8 @@ fn a_signal_ends_the_server_when_the_script_is_over() {
         for client in &mut old {
             assert!(client.run("GET a").error().starts_with("BUSY "));
         }
-        old[3].run("SCRIPT KILL").ok();
-        // The end may come before the reply does.
+        // The end may come before the replies do.
+        old[3].send_line("SCRIPT KILL").expect("send");
         let _ = runner.read();
         assert!(server.await_exit().success());
     }
