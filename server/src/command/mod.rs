@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod inspect;
 pub mod introspect;
+mod partial_sort;
 pub mod shell;
 #[cfg(test)]
 mod storm;
@@ -25,11 +26,14 @@ pub(crate) mod testing;
 
 pub mod dump;
 pub mod functions;
+pub mod geo;
 pub mod hashes;
+pub mod hyperloglog;
 pub mod keys;
 pub mod lists;
 pub mod scan;
 pub mod sets;
+pub mod sort;
 pub mod streams;
 pub mod strings;
 pub mod zsets;

@@ -41,7 +41,17 @@ impl Dice {
     }
 
     fn key(&mut self) -> String {
-        const GROUPS: &[&str] = &["string", "hash", "list", "set", "sorted-set", "stream"];
+        const GROUPS: &[&str] = &[
+            "string",
+            "hash",
+            "list",
+            "set",
+            "sorted-set",
+            "stream",
+            "geo",
+            "hyperloglog",
+            "bitmap",
+        ];
         let group = match GROUPS.contains(&self.group) && self.below(10) > 0 {
             true => self.group,
             false => self.pick(GROUPS),
@@ -70,6 +80,11 @@ impl Dice {
         {
             return self.pick(pool).into();
         }
+        if self.below(15) > 0
+            && let Some(pool) = of_name(&argument.name)
+        {
+            return self.pick(pool).into();
+        }
         if self.below(40) == 0 {
             return self
                 .pick(&[INTEGERS, WIDE, DOUBLES, STRINGS, RANGES].concat())
@@ -84,6 +99,17 @@ impl Dice {
                 .into(),
             "double" if self.below(5) == 0 => self.pick(RANGES).into(),
             "double" => self.pick(DOUBLES).into(),
+            "pattern" if argument.token.is_some() && self.group == "generic" => self
+                .pick(&[
+                    "string*",
+                    "hash*->a",
+                    "bitmap*",
+                    "#",
+                    "*",
+                    "nothing",
+                    "string*->a",
+                ])
+                .into(),
             "pattern" => self.pick(&["*", "s*", "?", "[a-c]"]).into(),
             // Long values take collections out of their compact forms.
             _ if self.below(30) == 0 => "long".repeat(30),
@@ -137,6 +163,38 @@ impl Dice {
         }
         args
     }
+}
+
+/// What an argument of this name may be in any command.
+fn of_name(name: &str) -> Option<&'static [&'static str]> {
+    Some(match name {
+        "longitude" => &[
+            "13.361389",
+            "15.087269",
+            "-179.9",
+            "0",
+            "179.99",
+            "13.37",
+            "180",
+        ],
+        "latitude" => &[
+            "38.115556",
+            "37.502669",
+            "0",
+            "85.05",
+            "-70.5",
+            "38.12",
+            "-85.06",
+        ],
+        "radius" | "width" | "height" => {
+            &["0", "1", "2.5", "150", "900", "20000", "30000000", "-1"]
+        }
+        "member1" | "member2" => &["a", "b", "c", "12"],
+        "encoding" => &[
+            "u8", "i8", "u1", "i1", "u63", "i64", "i5", "u13", "u64", "i0",
+        ],
+        _ => return None,
+    })
 }
 
 /// What an argument of a stream's command may be.
@@ -257,7 +315,8 @@ fn storm(seed: u64, commands: usize) {
         let args: Vec<&[u8]> = line.iter().map(|arg| arg.as_bytes()).collect();
         let reply = master.run_args(&args);
         let after = dump(&master.dataset);
-        if reply.first() == Some(&b'-') || !command.is(flag::WRITE) {
+        let may_write = command.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0;
+        if reply.first() == Some(&b'-') || !may_write {
             let now = master.now_ms;
             let same = visible(&before, now) == visible(&after, now);
             assert!(

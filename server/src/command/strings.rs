@@ -1,8 +1,10 @@
 //! Strings: their entries in the table. The handlers are in the modules below, by what they do.
 
+mod bitfield;
 mod bits;
 mod edit;
 mod get_set;
+mod lcs;
 #[cfg(test)]
 mod tests;
 
@@ -221,6 +223,33 @@ pub const COMMANDS: &[Command] = &[
             "O(N)",
             "operation destkey:key key [key ...]",
             "Combines strings bit by bit.",
+        ),
+    Command::keyed("bitfield", -2, EDIT, KEY, bitfield::bitfield)
+        .acl(acl::BITMAP)
+        .doc(
+            "bitmap",
+            "3.2.0",
+            "O(1) for each subcommand specified",
+            "key [(GET encoding offset|[OVERFLOW (WRAP|SAT|FAIL)] (SET encoding offset value:integer|INCRBY encoding offset increment:integer)) ...]",
+            "Reads and changes integers of any width in a string.",
+        ),
+    Command::keyed("bitfield_ro", -2, READ, KEY, bitfield::bitfield_ro)
+        .acl(acl::BITMAP)
+        .doc(
+            "bitmap",
+            "6.0.0",
+            "O(1) for each subcommand specified",
+            "key [GET encoding offset [GET encoding offset ...]]",
+            "Reads integers of any width in a string.",
+        ),
+    Command::keyed("lcs", -3, READONLY, KeySpec::TWO, lcs::lcs)
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "7.0.0",
+            "O(N*M) where N and M are the lengths of s1 and s2, respectively",
+            "key1:key key2:key [LEN] [IDX] [MINMATCHLEN len:integer] [WITHMATCHLEN]",
+            "Finds the longest common subsequence of two strings.",
         ),
 ];
 

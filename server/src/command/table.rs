@@ -18,6 +18,9 @@ pub static FAMILIES: &[&[Command]] = &[
     super::hashes::COMMANDS,
     super::zsets::COMMANDS,
     super::streams::COMMANDS,
+    super::hyperloglog::COMMANDS,
+    super::geo::COMMANDS,
+    super::sort::COMMANDS,
     super::introspect::COMMANDS,
     super::shell::COMMANDS,
     super::shell::containers::COMMANDS,
@@ -93,6 +96,8 @@ pub mod flag {
     /// Runs a script that may write. Redis has no name for it that it would tell.
     pub const SCRIPT: u32 = 1 << 18;
 
+    /// The flags that COMMAND INFO shows.
+    pub const SHOWN: u32 = MAY_REPLICATE - 1;
     /// The names, by bit.
     pub(in crate::command) const NAMES: &[&str] = &[
         "write",
@@ -111,7 +116,6 @@ pub mod flag {
         "skip_slowlog",
         "movablekeys",
         "allow_busy",
-        "may_replicate",
         "no_mandatory_keys",
     ];
 }
@@ -208,6 +212,8 @@ pub enum KeySpec {
         /// Index of one more key in front, or 0.
         also: usize,
     },
+    /// Right behind the name, and perhaps where a function says.
+    FirstAnd(fn(&[&[u8]]) -> Option<usize>),
     /// Found by a function.
     Found(fn(&[&[u8]]) -> Positions),
 }
@@ -260,6 +266,7 @@ impl KeySpec {
                 let keys = keys.start..keys.end.min(keys.start.saturating_add(count));
                 (also > 0).then_some(also).into_iter().chain(keys).collect()
             }
+            KeySpec::FirstAnd(find) => std::iter::once(1).chain(find(args)).collect(),
             KeySpec::Found(find) => find(args),
         }
     }

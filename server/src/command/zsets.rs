@@ -2,9 +2,9 @@
 //! taking from an end, and of several sorted sets combined.
 
 mod combine;
-mod members;
+pub(super) mod members;
 mod pop;
-mod range;
+pub(super) mod range;
 #[cfg(test)]
 mod tests;
 

@@ -66,6 +66,7 @@ impl Settings {
             list_max_listpack_size: self.list_max_size,
             stream_node_max_bytes: self.stream_node_bytes,
             stream_node_max_entries: self.stream_node_entries,
+            hll_sparse_max_bytes: self.hll_sparse_max,
             accesses: self.accesses(),
         }
     }
@@ -243,6 +244,8 @@ settings! {
     stream_node_bytes: usize = number("stream-node-max-bytes"),
     /// Entries of a stream's node.
     stream_node_entries: i64 = number("stream-node-max-entries"),
+    /// Bytes of a sparse HyperLogLog.
+    hll_sparse_max: usize = number("hll-sparse-max-bytes"),
 }
 
 /// Values that were checked when they were set: what does not parse here counts as zero or empty.

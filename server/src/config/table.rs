@@ -497,6 +497,12 @@ pub static PARAMS: &[Param] = &[
         "100",
         "Entries of a stream's node",
     ),
+    live(
+        "hll-sparse-max-bytes",
+        Memory(0, ANY),
+        "3000",
+        "Bytes of a sparse HyperLogLog, its header counted",
+    ),
     // Snapshots at intervals and append-only files.
     ignored("stop-writes-on-bgsave-error", Bool, "yes"),
     ignored("rdb-del-sync-files", Bool, "no"),
@@ -539,7 +545,6 @@ pub static PARAMS: &[Param] = &[
     ignored("active-defrag-ignore-bytes", Memory(1, ANY), "104857600"),
     ignored("jemalloc-bg-thread", Bool, "yes"),
     ignored("activerehashing", Bool, "yes"),
-    ignored("hll-sparse-max-bytes", Memory(0, ANY), "3000"),
     ignored("list-compress-depth", Int(0, INT), "0"),
     // Replication, what is left of it.
     ignored(

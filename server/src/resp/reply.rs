@@ -192,7 +192,11 @@ impl Reply {
 
     /// A double: 17 significant digits, as Redis 7.0 prints it; a bulk string in RESP2.
     pub fn double(&mut self, d: f64) {
-        let text = double_text(d);
+        self.double_as(&double_text(d));
+    }
+
+    /// A double that is printed already; a bulk string in RESP2.
+    pub fn double_as(&mut self, text: &str) {
         match self.proto {
             Proto::Resp2 => self.bulk(text.as_bytes()),
             Proto::Resp3 => self.line(b',', text.as_bytes()),

@@ -24,6 +24,8 @@ pub struct Limits {
     pub stream_node_max_bytes: usize,
     /// `stream-node-max-entries`: entries of a stream's node; 0: no limit.
     pub stream_node_max_entries: i64,
+    /// `hll-sparse-max-bytes`: bytes of a sparse HyperLogLog.
+    pub hll_sparse_max_bytes: usize,
     /// By `maxmemory-policy`.
     pub accesses: Accesses,
 }
@@ -40,6 +42,7 @@ impl Default for Limits {
             list_max_listpack_size: -2,
             stream_node_max_bytes: 4096,
             stream_node_max_entries: 100,
+            hll_sparse_max_bytes: 3000,
             accesses: Accesses::Recency,
         }
     }

@@ -236,3 +236,87 @@ fn bits() {
         ("bitpos ones 0 5", ":-1"),
     ]);
 }
+
+#[test]
+fn integers_of_any_width() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("BITFIELD k GET u8 0 GET i64 100", "*2 :0 :0"),
+        ("EXISTS k", ":0"),
+        ("BITFIELD k SET u8 0 200 GET i8 0 GET u4 #1", "*3 :0 :-56 :8"),
+        ("BITFIELD k INCRBY u8 0 100", "*1 :44"),
+        (
+            "BITFIELD k OVERFLOW SAT INCRBY u8 0 300 OVERFLOW FAIL INCRBY u8 0 1 GET u8 0",
+            "*3 :255 $-1 :255",
+        ),
+        ("BITFIELD k OVERFLOW sat SET i8 8 1000 INCRBY i8 8 -1000", "*2 :0 :-128"),
+        ("BITFIELD k SET u8 0 -1 GET u8 0", "*2 :255 :255"),
+        ("BITFIELD n SET i64 3 -9223372036854775808 GET i64 3", "*2 :0 :-9223372036854775808"),
+        ("BITFIELD n INCRBY i64 3 -1 GET u63 4", "*2 :9223372036854775807 :9223372036854775807"),
+        ("STRLEN n", ":9"),
+        ("BITFIELD_RO k GET u8 0", "*1 :255"),
+        ("BITFIELD k", "*0"),
+        ("BITFIELD k GET u8", "-ERR syntax error"),
+        ("BITFIELD k OVERFLOW x", "-ERR Invalid OVERFLOW type specified"),
+        (
+            "BITFIELD k GET u64 0",
+            "-ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
+        ),
+        (
+            "BITFIELD k GET u8 4294967296",
+            "-ERR bit offset is not an integer or out of range",
+        ),
+        (
+            "BITFIELD k GET u8 #9223372036854775807",
+            "-ERR bit offset is not an integer or out of range",
+        ),
+        ("BITFIELD k SET u8 0 x", "-ERR value is not an integer or out of range"),
+        (
+            "BITFIELD_RO k SET u8 0 1",
+            "-ERR BITFIELD_RO only supports the GET subcommand",
+        ),
+    ]);
+    bench.told();
+    // A string that grew by a command that wrote nothing has grown elsewhere, too.
+    bench.run("BITFIELD new OVERFLOW FAIL INCRBY u2 0 5");
+    bench.run("BITFIELD new OVERFLOW FAIL INCRBY u2 0 5");
+    bench.run("BITFIELD new GET u2 0");
+    assert_eq!(
+        bench.told(),
+        ["0: BITFIELD new OVERFLOW FAIL INCRBY u2 0 5"]
+    );
+}
+
+#[test]
+fn what_two_strings_have_in_common() {
+    let mut bench = Bench::new();
+    bench.run("MSET a ohmytext b mynewtext");
+    bench.hash("h");
+    bench.check(&[
+        ("LCS a b", "$6 mytext"),
+        ("LCS a b LEN", ":6"),
+        (
+            "LCS a b IDX",
+            "*4 $7 matches *2 *2 *2 :4 :7 *2 :5 :8 *2 *2 :2 :3 *2 :0 :1 $3 len :6",
+        ),
+        (
+            "LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN",
+            "*4 $7 matches *1 *3 *2 :4 :7 *2 :5 :8 :4 $3 len :6",
+        ),
+        ("LCS a none", "$0"),
+        ("LCS a none IDX", "*4 $7 matches *0 $3 len :0"),
+        (
+            "LCS a b IDX LEN",
+            "-ERR If you want both the length and indexes, please just use IDX.",
+        ),
+        ("LCS a b MINMATCHLEN", "-ERR syntax error"),
+        (
+            "LCS a h",
+            "-ERR The specified keys must contain string values",
+        ),
+    ]);
+    bench.run("SETRANGE x 20000 x");
+    bench.run("SETRANGE y 20000 x");
+    let too_much = "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+    assert_eq!(bench.run("LCS x y LEN"), too_much);
+}

@@ -12,7 +12,7 @@ use crate::store::zset::Zset;
 type Done = Result<(), CmdError>;
 
 /// A score or an increment: any number.
-pub(super) fn float(arg: &[u8]) -> Result<f64, CmdError> {
+pub(in crate::command) fn float(arg: &[u8]) -> Result<f64, CmdError> {
     parse_f64(arg).ok_or(CmdError::NotFloat)
 }
 
@@ -50,7 +50,7 @@ impl Conditions {
     }
 }
 
-pub(super) fn zadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+pub(in crate::command) fn zadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let mut when = Conditions::default();
     let (mut changed_too, mut increment) = (false, false);
     let mut at = 2;

@@ -278,7 +278,7 @@ pub(super) fn zrangestore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 /// Puts `zset` at `key` in place of whatever was there, which is event `name`, or removes that if the set is empty;
 /// replies with the number of members.
-pub(super) fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, name: &'static str) {
+pub(in crate::command) fn store(cx: &mut Cx<'_>, key: &[u8], zset: Zset, name: &'static str) {
     let len = zset.len();
     if len > 0 {
         cx.db.put(key, Object::Zset(zset), None);
