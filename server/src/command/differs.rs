@@ -26,6 +26,20 @@ pub const DIFFERS: &[(&str, &str)] = &[
         "no write is acknowledged that the last snapshot would miss.",
     ),
     (
+        "eval",
+        "scripts that are known only because they were run are at most 500, as in Redis 7.4; a script has at most 512 MiB for \
+         itself, and patterns of at most 4096 bytes.",
+    ),
+    (
+        "script",
+        "`DEBUG YES` and `DEBUG SYNC` are errors: the debugger of scripts is not there.",
+    ),
+    (
+        "function",
+        "two functions of one library whose names differ in case alone are refused; Redis takes them, and crashes when the \
+         library is deleted.",
+    ),
+    (
         "debug",
         "has the subcommands that tests of clients use; those that look into structures of Redis are not there.",
     ),
