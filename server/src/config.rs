@@ -12,6 +12,7 @@ pub mod value;
 
 pub use settings::{Allowed, BufferLimit, Settings};
 
+use crate::acl::file::Declared;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub struct Config {
     writing: Mutex<()>,
     /// The configuration file the server was started with.
     file: Option<PathBuf>,
+    /// The users that it defines.
+    users: Vec<Declared>,
 }
 
 /// Why CONFIG SET changed nothing.
@@ -80,21 +83,27 @@ fn read(param: &Param, words: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, String> {
 impl Config {
     /// Every parameter at its default.
     pub fn new() -> Config {
-        Config::with(defaults(), None)
+        Config::with(defaults(), None, Vec::new())
     }
 
-    fn with(values: Vec<Vec<u8>>, file: Option<PathBuf>) -> Config {
+    fn with(values: Vec<Vec<u8>>, file: Option<PathBuf>, users: Vec<Declared>) -> Config {
         Config {
             settings: ArcSwap::from_pointee(Settings::new(&values)),
             values: Mutex::new(values),
             writing: Mutex::new(()),
             file,
+            users,
         }
     }
 
     /// The settings of this moment, without a lock.
     pub fn settings(&self) -> Guard<Arc<Settings>> {
         self.settings.load()
+    }
+
+    /// The users that lines of the configuration file define, in their order.
+    pub fn users(&self) -> &[Declared] {
+        &self.users
     }
 
     /// The configuration file the server was started with, if it was.

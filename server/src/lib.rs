@@ -1,5 +1,6 @@
 //! A Redis-compatible server whose replication protocol is checked.
 
+pub mod acl;
 pub mod command;
 pub mod config;
 pub mod gate;

@@ -5,6 +5,7 @@
 //! [`conn`] is one connection's life; [`execute`] runs what it sent, a batch at a time, under the thread's
 //! gate; [`commands`] holds the commands that are not about data.
 
+pub mod accounts;
 mod admit;
 mod audience;
 pub mod blocking;

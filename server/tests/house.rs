@@ -54,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Modules of the server that know no sockets and no runtime.
 const PURE: &[&str] = &[
+    "server/src/acl",
     "server/src/resp",
     "server/src/store",
     "server/src/rdb",

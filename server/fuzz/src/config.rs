@@ -1,6 +1,8 @@
 //! The configuration file.
 
 use crate::memory::bounded;
+use damselfly_server::acl::file;
+use damselfly_server::config::Config;
 use damselfly_server::config::startup::from_text;
 
 /// What is taken from a file is said when it is rewritten, and taken from there again; rewriting that changes nothing.
@@ -25,7 +27,7 @@ pub fn body(data: &[u8]) {
         let (host, port) = text.rsplit_once(' ')?;
         Some((host.to_owned(), port.parse().ok()?))
     });
-    let text = config.rewritten(data, followed.clone());
+    let text = config.rewritten(data, &users(&config), followed.clone());
     let again = match from_text(&text) {
         Ok(again) => again,
         Err(why) => panic!("what was rewritten is refused: {why}"),
@@ -33,10 +35,27 @@ pub fn body(data: &[u8]) {
     for (before, after) in said.iter().zip(again.get(|_| true)) {
         assert_eq!(*before, after, "rewritten and read again");
     }
-    let twice = again.rewritten(&text, followed);
+    assert_eq!(
+        users(&config),
+        users(&again),
+        "users rewritten and read again"
+    );
+    let twice = again.rewritten(&text, &users(&again), followed);
     assert_eq!(
         String::from_utf8_lossy(&twice),
         String::from_utf8_lossy(&text),
         "rewritten twice"
     );
+}
+
+/// The lines that define the users of `config`.
+fn users(config: &Config) -> Vec<Vec<u8>> {
+    let channels = config.settings().acl_pubsub_default;
+    let declared = config.users().iter();
+    declared
+        .map(|one| match one.user(channels) {
+            Ok(user) => file::line(&one.name, &user),
+            Err(why) => panic!("a user that was read is refused: {why}"),
+        })
+        .collect()
 }

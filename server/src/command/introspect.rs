@@ -3,10 +3,9 @@
 use super::args::is;
 use super::syntax::{self, Argument};
 use super::table::{self, Command, KeySpec, acl, all, find, flag, flag::*};
-use super::{CmdError, Cx};
+use super::{CmdError, Cx, uses};
 use crate::resp::Reply;
 use crate::store::glob;
-use crate::store::num::parse_i64;
 
 const GROUP: &str = "server";
 const META: u32 = LOADING | STALE;
@@ -158,11 +157,12 @@ fn getkeys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 fn getkeysandflags(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let (command, keys) = keys_of(&args[2..])?;
+    let uses = uses::of(command, uses::in_general(command), &args[2..]);
     cx.out.array(keys.len());
-    for key in keys {
+    for (nth, key) in keys.into_iter().enumerate() {
         cx.out.array(2);
         cx.out.bulk(key);
-        key_flags(command, cx.out);
+        flag_names(uses.flags(nth), cx.out);
     }
     Ok(())
 }
@@ -181,24 +181,20 @@ fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), C
     if matches!(command.keys, KeySpec::None) {
         return Err(NO_KEYS);
     }
-    let positions = command.keys.positions(args);
-    let too_few = match command.keys {
-        KeySpec::Counted { at, also } => {
-            let found = positions.len() - usize::from(also > 0);
-            args.get(at).and_then(|n| parse_i64(n)) != Some(found as i64)
+    match command.keys.right_positions(args) {
+        Some(keys) if !keys.is_empty() || command.is(NO_MANDATORY_KEYS) => {
+            Ok((command, keys.iter().map(|&i| args[i]).collect()))
         }
-        _ => false,
-    };
-    match (positions.is_empty() && !command.is(NO_MANDATORY_KEYS)) || too_few {
-        true => Err(CmdError::text(
+        _ => Err(CmdError::text(
             "ERR Invalid arguments specified for command",
         )),
-        false => Ok((command, positions.iter().map(|&i| args[i]).collect())),
     }
 }
 
 /// The names of the bits set in `bits`, each with `prefix` in front.
 fn bit_names(bits: u32, names: &[&str], prefix: &str, out: &mut Reply) {
+    // Some flags are our own and have no name.
+    let bits = bits & ((1 << names.len()) - 1);
     out.set(bits.count_ones() as usize);
     for (bit, name) in names.iter().enumerate() {
         if bits & 1 << bit != 0 {
@@ -231,12 +227,8 @@ fn describe(command: &Command, out: &mut Reply) {
     command.subcommands.iter().for_each(|c| describe(c, out));
 }
 
-/// What becomes of the keys, cautiously: a writer may read, change and remove all of them.
-fn key_flags(command: &Command, out: &mut Reply) {
-    let flags: &[&str] = match command.is(flag::WRITE) {
-        true => &["RW", "access", "update"],
-        false => &["RO", "access"],
-    };
+/// What becomes of keys.
+fn flag_names(flags: &[&str], out: &mut Reply) {
     out.set(flags.len());
     flags.iter().for_each(|flag| out.simple(flag));
 }
@@ -246,6 +238,12 @@ const ONE: &[(&str, i64)] = &[("lastkey", 0), ("keystep", 1), ("limit", 0)];
 
 fn key_specs(command: &Command, out: &mut Reply) {
     let index = |at: usize| (at > 0).then_some(at);
+    let uses = uses::in_general(command);
+    let several = matches!(
+        command.keys,
+        KeySpec::Counted { also: 1.., .. } | KeySpec::FirstAnd(_)
+    );
+    let last = usize::from(several);
     let (begins, kind, numbers): (_, _, &[(&str, i64)]) = match command.keys {
         KeySpec::None => return out.set(0),
         KeySpec::Range { first, last, step } => {
@@ -256,17 +254,17 @@ fn key_specs(command: &Command, out: &mut Reply) {
             };
             let numbers = [("lastkey", last), ("keystep", step as i64), ("limit", 0)];
             out.set(1);
-            return key_spec(command, index(first), "range", &numbers, out);
+            return key_spec(uses.flags(0), index(first), "range", &numbers, out);
         }
         KeySpec::FirstAnd(_) => {
             out.set(2);
-            key_spec(command, index(1), "range", ONE, out);
+            key_spec(uses.flags(0), index(1), "range", ONE, out);
             (None, "unknown", &[])
         }
         KeySpec::Counted { at, also } => {
             out.set(1 + usize::from(also > 0));
             if also > 0 {
-                key_spec(command, index(also), "range", ONE, out);
+                key_spec(uses.flags(0), index(also), "range", ONE, out);
             }
             let counted = &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
             (index(at), "keynum", counted)
@@ -276,12 +274,12 @@ fn key_specs(command: &Command, out: &mut Reply) {
             (None, "unknown", &[])
         }
     };
-    key_spec(command, begins, kind, numbers, out);
+    key_spec(uses.flags(last), begins, kind, numbers, out);
 }
 
 /// One key specification; `begin`: at this index, or nobody knows where.
 fn key_spec(
-    command: &Command,
+    flags: &[&str],
     begin: Option<usize>,
     kind: &str,
     numbers: &[(&str, i64)],
@@ -289,7 +287,7 @@ fn key_spec(
 ) {
     out.map(3);
     out.bulk(b"flags");
-    key_flags(command, out);
+    flag_names(flags, out);
     out.bulk(b"begin_search");
     match begin {
         Some(at) => typed("index", &[("index", at as i64)], out),

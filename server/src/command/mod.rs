@@ -23,6 +23,7 @@ pub mod syntax;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod uses;
 
 pub mod dump;
 pub mod functions;

@@ -5,6 +5,7 @@
 pub mod containers;
 mod figures;
 pub mod scripts;
+mod users;
 
 use super::table::{Command, KeySpec, acl, flag::*};
 
@@ -322,7 +323,7 @@ pub const COMMANDS: &[Command] = &[
         .acl(acl::TRANSACTION)
         .doc("transactions", "2.2.0", "O(1)", "", "Forgets the watched keys."),
     Command::shell("wait", 3, NOSCRIPT, S::Wait)
-        .acl(acl::BLOCKING | acl::CONNECTION)
+        .acl(acl::CONNECTION)
         .doc(
             "generic",
             "3.0.0",

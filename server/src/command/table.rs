@@ -270,6 +270,17 @@ impl KeySpec {
             KeySpec::Found(find) => find(args),
         }
     }
+
+    /// [`KeySpec::positions`]; nothing if `args` give another number of keys than there are.
+    pub fn right_positions(&self, args: &[&[u8]]) -> Option<Positions> {
+        let positions = self.positions(args);
+        let KeySpec::Counted { at, also } = *self else {
+            return Some(positions);
+        };
+        let found = positions.len() - usize::from(also > 0);
+        let told = args.get(at).and_then(|n| crate::store::num::parse_i64(n));
+        (told == Some(found as i64)).then_some(positions)
+    }
 }
 
 /// What the dispatcher locks for a command.
@@ -402,10 +413,8 @@ impl Command {
         ];
         let mut categories = self.categories;
         for (flag, category) in follows {
-            // As in Redis, a script command that may write is not a reader or writer itself.
-            if self.is(flag)
-                && !(categories & acl::SCRIPTING != 0 && category & (acl::READ | acl::WRITE) != 0)
-            {
+            // As in Redis, what runs scripts is no reader itself.
+            if self.is(flag) && !(categories & acl::SCRIPTING != 0 && category == acl::READ) {
                 categories |= category;
             }
         }

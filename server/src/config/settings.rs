@@ -114,8 +114,14 @@ settings! {
     buffer_limits: [BufferLimit; 3] = buffer_limits("client-output-buffer-limit"),
     /// Longest argument of a request, bytes.
     max_bulk: u64 = number("proto-max-bulk-len"),
-    /// Password that clients must give; empty for none.
+    /// Password of the default user as it was set here; empty for none.
     requirepass: Vec<u8> = bytes("requirepass"),
+    /// File of the users; empty for none.
+    aclfile: PathBuf = path("aclfile"),
+    /// Refusals remembered.
+    acllog_max_len: usize = number("acllog-max-len"),
+    /// New users may use all channels.
+    acl_pubsub_default: bool = is_all_channels("acl-pubsub-default"),
     /// Number of databases.
     databases: usize = number("databases"),
     /// Save points: seconds since the last save, and changes since then.
@@ -269,6 +275,10 @@ impl Values<'_> {
 
     fn flag(&self, name: &str) -> bool {
         self.bytes(name) == b"yes"
+    }
+
+    fn is_all_channels(&self, name: &str) -> bool {
+        self.bytes(name) == b"allchannels"
     }
 
     fn is_staging(&self, name: &str) -> bool {

@@ -7,6 +7,7 @@
 use super::table::{DIRECTIVES, PARAMS};
 use super::value::Kind;
 use super::{Config, defaults, find, read};
+use crate::acl::file::Declared;
 use crate::resp::parse::words;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ pub fn invocation(args: &[Vec<u8>]) -> Result<Invocation, StartupError> {
         values: defaults(),
         warnings: Vec::new(),
         saves: false,
+        users: Vec::new(),
     };
     let (mut rest, mut file) = (args, None);
     let is_dash = |arg: Option<&Vec<u8>>| arg.is_some_and(|arg| arg == b"-");
@@ -101,7 +103,7 @@ pub fn invocation(args: &[Vec<u8>]) -> Result<Invocation, StartupError> {
         }
     }
     Ok(Invocation::Run(
-        Box::new(Config::with(draft.values, file)),
+        Box::new(Config::with(draft.values, file, draft.users)),
         draft.warnings,
     ))
 }
@@ -115,9 +117,10 @@ pub fn from_text(text: &[u8]) -> Result<Config, StartupError> {
         values: defaults(),
         warnings: Vec::new(),
         saves: false,
+        users: Vec::new(),
     };
     draft.text("the text", text, INCLUDE_DEPTH)?;
-    Ok(Config::with(draft.values, None))
+    Ok(Config::with(draft.values, None, draft.users))
 }
 
 /// The words of each option, its name first. What follows a name is its value, whatever it looks like; and both may
@@ -162,11 +165,16 @@ struct Draft {
     warnings: Vec<String>,
     /// `save` was given: what is given next adds to it.
     saves: bool,
+    users: Vec<Declared>,
 }
 
 impl Draft {
     fn set(&mut self, name: &[u8], values: &[&[u8]]) -> Result<(), String> {
         let name = lossy(name);
+        if name.eq_ignore_ascii_case("user") {
+            self.users.push(Declared::parse(values, &self.users)?);
+            return Ok(());
+        }
         let Some(index) = find(&name) else {
             if DIRECTIVES.iter().any(|d| d.eq_ignore_ascii_case(&name)) {
                 self.warnings

@@ -148,7 +148,7 @@ pub static PARAMS: &[Param] = &[
         "536870912",
         "Longest argument of a request, bytes",
     ),
-    live("requirepass", Text, "", "Password that clients must give"),
+    live("requirepass", Text, "", "Password of the default user"),
     // General.
     live("databases", Int(1, INT), "16", "Number of databases").startup(),
     live(
@@ -637,12 +637,24 @@ pub static PARAMS: &[Param] = &[
         "1000000",
         "Keys remembered for clients that cache; 0: no limit",
     ),
-    ignored("aclfile", Text, "").startup(),
-    ignored("acllog-max-len", Int(0, LONG), "128"),
-    ignored(
+    live(
+        "aclfile",
+        Text,
+        "",
+        "File of the users; without one, `user` lines define them",
+    )
+    .startup(),
+    live(
+        "acllog-max-len",
+        Int(0, LONG),
+        "128",
+        "Refused commands that ACL LOG remembers",
+    ),
+    live(
         "acl-pubsub-default",
         Enum(&["allchannels", "resetchannels"]),
         "resetchannels",
+        "Channels that a new user may use",
     ),
     ignored("enable-module-command", LOCAL, "no").startup(),
     ignored("ignore-warnings", Text, ""),
@@ -698,4 +710,4 @@ pub static PARAMS: &[Param] = &[
 ];
 
 /// Directives of a configuration file that are no parameters: accepted there, and have no effect.
-pub const DIRECTIVES: &[&str] = &["user", "loadmodule", "rename-command"];
+pub const DIRECTIVES: &[&str] = &["loadmodule", "rename-command"];

@@ -331,6 +331,26 @@ fn split_words(line: &[u8], args: &mut ArgList) -> Option<()> {
     }
 }
 
+/// True when [`words`] takes `word` for what it is.
+pub fn is_plain(word: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\');
+    !word.is_empty() && word.iter().all(plain)
+}
+
+/// `word` in quotes, as [`words`] reads it.
+pub fn quoted(word: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'"'];
+    for &b in word {
+        match b {
+            b'"' | b'\\' => out.extend([b'\\', b]),
+            b' '..=b'~' => out.push(b),
+            b => out.extend(format!("\\x{b:02x}").bytes()),
+        }
+    }
+    out.push(b'"');
+    out
+}
+
 /// Splits a line of a configuration file into words, by the quoting rules of inline requests.
 /// `None` when a quote is not closed, or is closed in the middle of a word.
 pub fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {

@@ -5,11 +5,13 @@ use super::client::trait_of;
 use super::evict::{self, Room};
 use super::multi::Queue;
 use super::server::Server;
+use crate::acl::{Denied, Entry, Place};
 use crate::command::shell::ShellCommand;
 use crate::command::table::flag;
 use crate::command::{self, Command, Run};
 use crate::config::Settings;
 use crate::gate::Fence;
+use crate::sys::time::Instant;
 use std::borrow::Cow;
 
 /// Bytes of arguments repeated in the error about an unknown command.
@@ -21,6 +23,8 @@ pub(super) enum Refusal {
     Error(Cow<'static, str>),
     /// Clients are paused: later.
     Paused,
+    /// Whoever it comes from is no user any more.
+    Gone,
 }
 
 /// The command, or subcommand, that `args` call.
@@ -103,14 +107,19 @@ fn runs_while_subscribed(command: &Command) -> bool {
 
 impl Call<'_> {
     /// Checks everything that can keep `command` from running.
-    pub(super) fn admit(&self, command: &Command) -> Result<(), Refusal> {
+    pub(super) fn admit(&mut self, command: &Command, args: &[&[u8]]) -> Result<(), Refusal> {
         let refuse = |text: &'static str| Err(Refusal::Error(Cow::Borrowed(text)));
         let settings = self.settings;
-        if !self.session.authenticated
-            && !settings.requirepass.is_empty()
-            && !command.is(flag::NO_AUTH)
-        {
+        if !self.is_authenticated() && !command.is(flag::NO_AUTH) {
             return refuse("NOAUTH Authentication required.");
+        }
+        if self.session.queue.is_some() && command.is(flag::NO_MULTI) && !runs_inside_multi(command)
+        {
+            return refuse("ERR Command not allowed inside a transaction");
+        }
+        self.look_up_access();
+        if !self.session.access.free {
+            self.check_access(command, args)?;
         }
         let view = self.world.view();
         let room = evict::make_room(self.server, view, self.slot, settings);
@@ -157,10 +166,6 @@ impl Call<'_> {
             // In Redis it counts as a replica.
             return refuse("ERR Replica can't interact with the keyspace");
         }
-        if self.session.queue.is_some() && command.is(flag::NO_MULTI) && !runs_inside_multi(command)
-        {
-            return refuse("ERR Command not allowed inside a transaction");
-        }
         if self.session.queue.is_none() || queue.is_some() {
             let may_change = flag::WRITE | flag::MAY_REPLICATE | flag::SCRIPT;
             let changes =
@@ -170,6 +175,57 @@ impl Call<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The client logged in, or need not.
+    fn is_authenticated(&self) -> bool {
+        self.session.authenticated || self.server.accounts.is_open()
+    }
+
+    /// Looks again at what the client's user may do if users have changed.
+    #[inline]
+    pub(super) fn look_up_access(&mut self) {
+        let accounts = &self.server.accounts;
+        if self.session.access.generation != accounts.generation() {
+            self.session.access = accounts.access(&self.session.access.account);
+        }
+    }
+
+    /// Whether the client's user may run `command`, for one that may not do everything.
+    #[cold]
+    fn check_access(&self, command: &Command, args: &[&[u8]]) -> Result<(), Refusal> {
+        let account = &self.session.access.account;
+        if account.is_gone() {
+            return Err(Refusal::Gone);
+        }
+        let place = match self.session.queue {
+            Some(_) => Place::Multi,
+            None => Place::Toplevel,
+        };
+        self.check_rules(command, args, place).map_err(|denied| {
+            let text = format!("NOPERM {}", denied.text(command));
+            Refusal::Error(Cow::Owned(text))
+        })
+    }
+
+    /// Whether the rules of the client's user allow `command`; if they do not, the log has it.
+    ///
+    /// # Errors
+    /// What the user may not do.
+    pub(super) fn check_rules(
+        &self,
+        command: &Command,
+        args: &[&[u8]],
+        place: Place,
+    ) -> Result<(), Denied> {
+        let access = &self.session.access;
+        let allowed = access.check(command, args);
+        if let Err(denied) = allowed {
+            self.client.active(Instant::now(), *self.last);
+            let entry = Entry::denied(denied, place, (command, args), &access.account.name);
+            self.server.log_refusal(self.client, entry, self.settings);
+        }
+        allowed
     }
 
     /// Whether `command` is refused while memory is short: what adds to the dataset, and what adds to a transaction.

@@ -121,9 +121,10 @@ impl Call<'_> {
             }
         };
         *self.last = Some(command);
-        if let Err(refusal) = self.admit(command) {
+        if let Err(refusal) = self.admit(command, args) {
             match refusal {
                 Refusal::Paused => return Flow::Paused,
+                Refusal::Gone => return Flow::Close,
                 Refusal::Error(text) => self.refuse_call(Some(command), text.as_bytes()),
             }
             return Flow::Next;
@@ -239,12 +240,28 @@ impl Call<'_> {
     fn carry_out(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         match command.run {
             Run::Shell(which) => commands::run(self, which, args),
-            Run::Data { lock, .. } => self.data(command, lock, args),
+            Run::Data { lock, .. } => match self.refusal_at_work(command, args) {
+                Some(text) => {
+                    self.out.error(text);
+                    Flow::Next
+                }
+                None => self.data(command, lock, args),
+            },
             Run::Container => {
                 self.out
                     .error("ERR internal error: a command without a subcommand");
                 Flow::Next
             }
+        }
+    }
+
+    /// What keeps a command from its work whose user may run it, but not do everything.
+    #[inline]
+    fn refusal_at_work(&self, command: &Command, args: &[&[u8]]) -> Option<&'static str> {
+        let access = &self.session.access;
+        match access.free {
+            true => None,
+            false => access.account.rules().refuse_at_work(command, args),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What other threads may know of a connection, and how they reach it.
 
+use super::accounts::Account;
 use crate::command::Command;
 use crate::config::BufferLimit;
 use crate::resp::reply::Proto;
@@ -67,6 +68,8 @@ pub struct Client {
     last: AtomicU64,
     /// Its last command.
     command: AtomicPtr<Command>,
+    /// The user it is.
+    user: Mutex<Arc<Account>>,
     db: AtomicU32,
     traits: AtomicU32,
     /// Channels, patterns, shard channels listened to.
@@ -106,7 +109,12 @@ struct Mail {
 }
 
 impl Client {
-    pub(super) fn new(id: u64, addr: SocketAddr, laddr: SocketAddr, fd: i32) -> Client {
+    pub(super) fn new(
+        id: u64,
+        (addr, laddr): (SocketAddr, SocketAddr),
+        fd: i32,
+        user: &Arc<Account>,
+    ) -> Client {
         Client {
             id,
             addr,
@@ -115,6 +123,7 @@ impl Client {
             since: Instant::now(),
             last: AtomicU64::new(0),
             command: AtomicPtr::default(),
+            user: Mutex::new(Arc::clone(user)),
             db: AtomicU32::new(0),
             traits: AtomicU32::new(0),
             subscriptions: Default::default(),
@@ -275,6 +284,15 @@ impl Client {
         !waits.iter().any(|what| self.is(*what))
     }
 
+    /// True when this is the user it is.
+    pub fn is_user(&self, account: &Arc<Account>) -> bool {
+        Arc::ptr_eq(&self.user.lock(), account)
+    }
+
+    pub(super) fn set_user(&self, account: &Arc<Account>) {
+        *self.user.lock() = Arc::clone(account);
+    }
+
     /// What it calls itself.
     pub fn names(&self) -> Names {
         self.names.lock().as_deref().cloned().unwrap_or_default()
@@ -334,7 +352,7 @@ impl Client {
             format!(
                 " age={} idle={} flags={flags} db={} sub={} psub={} ssub={} multi={} qbuf={input} qbuf-free=0 \
                  argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} tot-mem={} events={} \
-                 cmd={} user=default redir={} resp={}",
+                 cmd={} user={} redir={} resp={}",
                 self.since.elapsed().as_secs(),
                 self.idle().as_secs(),
                 self.db(),
@@ -345,6 +363,7 @@ impl Client {
                 input + output + size_of::<Client>(),
                 if output > 0 { "rw" } else { "r" },
                 self.last_command(),
+                String::from_utf8_lossy(&self.user.lock().name),
                 self.redirection(),
                 if self.is(trait_of::RESP3) { 3 } else { 2 },
             )

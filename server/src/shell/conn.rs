@@ -114,18 +114,24 @@ pub(super) async fn serve(
     conn.leave();
     if let End::Replica(serve) = end {
         let unread = conn.input.take().map(|input| input.bytes);
+        let account = Arc::clone(&conn.session.access.account);
         let served = serve(conn.stream, unread.unwrap_or_default());
         drop((conn.server, conn.client, conn.session));
-        served.await;
+        // A replica is whom it logged in as, and goes with that user.
+        tokio::select! {
+            () = served => {}
+            () = account.ended() => tracing::info!("a replica goes: its user was deleted"),
+        }
     }
 }
 
 impl Conn {
     fn new(stream: TcpStream, server: Arc<Server>, client: Arc<Client>) -> Conn {
-        let session = Session {
-            authenticated: server.config.settings().requirepass.is_empty(),
-            ..Session::default()
-        };
+        let accounts = &server.accounts;
+        let session = Session::new(
+            accounts.access(accounts.default_account()),
+            accounts.is_open(),
+        );
         Conn {
             stream,
             server,

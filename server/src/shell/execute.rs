@@ -371,9 +371,9 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// The client gave the password, or need not.
+    /// The client logged in, or need not.
     fn is_authenticated(&self) -> bool {
-        self.session.authenticated || self.settings.requirepass.is_empty()
+        self.session.authenticated || self.server.accounts.is_open()
     }
 
     /// Has the memory fetched that the first keys of `requests` are in. Enters the gate if need be.

@@ -6,6 +6,7 @@ use super::client::trait_of;
 use super::execute::{Flow, Outside};
 use super::replication::Answer;
 use super::server::Server;
+use crate::acl::{Denied, Place};
 use crate::command::{Command, Journal};
 use crate::log::ReplLog;
 use crate::resp::Reply;
@@ -254,6 +255,18 @@ pub(super) fn watch(call: &mut Call<'_>, keys: &[&[u8]]) -> Flow {
     Flow::Next
 }
 
+/// What a command is told that was queued and may not run now.
+const RULES_CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC \
+                             call. This command is no longer allowed for the following reason: ";
+
+impl Call<'_> {
+    /// Whether the client's user may still run a command that was queued.
+    fn recheck(&mut self, command: &Command, args: &[&[u8]]) -> Result<(), Denied> {
+        self.look_up_access();
+        self.check_rules(command, args, Place::Multi)
+    }
+}
+
 /// EXEC.
 pub(super) fn exec(call: &mut Call<'_>) -> Flow {
     let Some(queue) = &call.session.queue else {
@@ -292,6 +305,11 @@ pub(super) fn exec(call: &mut Call<'_>) -> Flow {
     let (mut jobs, mut closes) = (Vec::new(), false);
     for (command, args) in &commands {
         let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
+        if let Err(denied) = call.recheck(command, &args) {
+            call.out
+                .error(&format!("{RULES_CHANGED}{}", denied.in_exec()));
+            continue;
+        }
         match call.time(command, &args) {
             Flow::Next => {}
             Flow::Close => closes = true,

@@ -128,14 +128,19 @@ fn admit(stream: TcpStream, addr: SocketAddr, server: &Arc<Server>, crew: &Arc<C
         let _ = stream.try_write(text);
     };
     let outside = !addr.ip().to_canonical().is_loopback();
-    if outside && settings.protected_mode && settings.requirepass.is_empty() {
+    if outside && settings.protected_mode && !server.accounts.has_password() {
         return refuse(stream, DENIED);
     }
     let Ok(laddr) = stream.local_addr() else {
         return;
     };
     let id = server.clients.next_id();
-    let client = Arc::new(Client::new(id, addr, laddr, stream.as_raw_fd()));
+    let client = Arc::new(Client::new(
+        id,
+        (addr, laddr),
+        stream.as_raw_fd(),
+        server.accounts.default_account(),
+    ));
     if !server.clients.add(&client, settings.maxclients) {
         return refuse(stream, TOO_MANY);
     }

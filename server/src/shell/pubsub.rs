@@ -209,6 +209,16 @@ impl PubSub {
         listeners[kind as usize].get(name).map_or(0, Vec::len)
     }
 
+    /// Calls `look` with everything that is listened to and everybody who does.
+    pub(super) fn each_listener(&self, look: impl Fn(Kind, &[u8], &Arc<Client>)) {
+        let listeners = self.listeners.lock();
+        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+            for (name, clients) in &listeners[kind as usize] {
+                clients.iter().for_each(|client| look(kind, name, client));
+            }
+        }
+    }
+
     /// How many channels, patterns or shard channels are listened to.
     pub fn len(&self, kind: Kind) -> usize {
         self.listeners.lock()[kind as usize].len()

@@ -1,5 +1,6 @@
 //! The server: what all threads share.
 
+use super::accounts::Accounts;
 use super::audience::{Asked, Telling};
 use super::blocking::Blocking;
 use super::client::Clients;
@@ -44,6 +45,8 @@ pub struct Server {
     pub limits: ArcSwap<Limits>,
     /// Memory beside `maxmemory`.
     pub(super) eviction: Eviction,
+    /// The users.
+    pub accounts: Accounts,
     /// All connections.
     pub clients: Clients,
     /// Who listens to which channel.
@@ -122,6 +125,7 @@ impl Server {
         let pubsub = PubSub::new(&settings);
         let asked = Asked::default();
         asked.set_events(settings.keyspace_events);
+        let accounts = Accounts::new(&settings, config.users());
         drop(settings);
         Server {
             limits,
@@ -130,6 +134,7 @@ impl Server {
             // One gate for each I/O thread, one for whoever works beside them, and the last for the master's stream.
             gates: Arc::new(Gates::new(threads + 2, view)),
             log,
+            accounts,
             clients: Clients::default(),
             pubsub,
             asked,
@@ -224,11 +229,15 @@ impl Server {
         self.limits.store(Arc::new(settings.limits()));
         self.pubsub.configure(&settings);
         self.asked.set_events(settings.keyspace_events);
-        if pairs
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(b"loglevel"))
-        {
+        let sets = |param: &str| {
+            let mut names = pairs.iter().map(|(name, _)| name);
+            names.any(|name| name.eq_ignore_ascii_case(param.as_bytes()))
+        };
+        if sets("loglevel") {
             logging::set_level(&settings.loglevel);
+        }
+        if sets("requirepass") {
+            self.accounts.set_default_password(&settings.requirepass);
         }
         if let Some(replication) = self.replication() {
             replication.configure(&settings);
@@ -261,7 +270,12 @@ impl Server {
     /// Why that is not possible, for people.
     pub fn rewrite_config(&self) -> Result<(), String> {
         self.rewrites.fetch_add(1, Relaxed);
-        self.config.rewrite(|| {
+        // Those of a file of their own stay there.
+        let users = || match self.has_user_file() {
+            true => Vec::new(),
+            false => self.accounts.lines(),
+        };
+        self.config.rewrite(users, || {
             let status = Arc::clone(&self.gates.enter(self.aside()).status);
             let master = status.master.as_ref();
             master.map(|(host, _)| (host.name().to_owned(), host.port()))

@@ -1,5 +1,6 @@
 //! What a connection remembers between commands that nobody else needs to know.
 
+use super::accounts::Access;
 use super::call;
 use super::client::{Client, trait_of};
 use super::multi::{Queue, Watching};
@@ -12,13 +13,14 @@ use crate::resp::Reply;
 use crate::resp::reply::Proto;
 
 /// The state of one connection. Kept small: what most connections never have is boxed.
-#[derive(Default)]
 pub(super) struct Session {
+    /// Who it is, and what it may do.
+    pub access: Access,
     /// The selected database.
     pub db: u32,
     /// The protocol it speaks.
     pub proto: Proto,
-    /// It gave the password, or none was asked for when it came.
+    /// It logged in, or did not have to when it came.
     pub authenticated: bool,
     /// Which replies it wants.
     pub replies: Replies,
@@ -51,6 +53,23 @@ pub(super) enum Replies {
 }
 
 impl Session {
+    /// The state of a connection that is who `access` says.
+    pub fn new(access: Access, authenticated: bool) -> Session {
+        Session {
+            access,
+            db: 0,
+            proto: Proto::default(),
+            authenticated,
+            replies: Replies::On,
+            queue: None,
+            watching: None,
+            written: 0,
+            subscriptions: None,
+            cached: None,
+            hello: None,
+        }
+    }
+
     /// Takes back the reply that begins at `start` if the client does not want it.
     pub fn mute(&mut self, reply: &mut Reply, start: usize) {
         if self.mutes() {

@@ -70,6 +70,7 @@ impl Made {
             settings.port,
             process::id()
         );
+        load_users(&server)?;
         let door = Door::open(&server, replid, replication.clone()).map_err(|e| e.to_string())?;
         server.set_replication(Arc::clone(&door) as _);
         server.set_snapshots(Arc::clone(&door) as _);
@@ -88,6 +89,23 @@ impl Made {
     pub fn restore(&self) -> Result<(), String> {
         restore(&self.server, &self.door)
     }
+}
+
+/// Reads the users from their file, if there is one.
+fn load_users(server: &Server) -> Result<(), String> {
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if !server.has_user_file() {
+        return Ok(());
+    }
+    if !server.config.users().is_empty() {
+        return Err(
+            "users are defined both by `user` lines of the configuration and by aclfile: only one of them may be there"
+                .to_owned(),
+        );
+    }
+    let users = server.read_users().map_err(|why| lossy(&why))?;
+    server.replace_users(users, None);
+    Ok(())
 }
 
 fn snapshot_file(settings: &Settings) -> PathBuf {

@@ -2,6 +2,7 @@
 //!
 //! `cargo test -p damselfly-server --test sockets storm::` runs those of one file.
 
+mod acl;
 mod algorithms;
 mod bad_input;
 mod chain;

@@ -13,7 +13,7 @@ pub(super) const HELP: u32 = LOADING | STALE;
 pub const COMMANDS: &[Command] = &[
     container(
         "acl",
-        OF_ACL,
+        super::users::SUBCOMMANDS,
         0,
         "server",
         "6.0.0",
@@ -22,7 +22,7 @@ pub const COMMANDS: &[Command] = &[
     container(
         "client",
         OF_CLIENT,
-        acl::CONNECTION,
+        0,
         "connection",
         "2.4.0",
         "Names, lists, kills and tunes client connections.",
@@ -86,51 +86,6 @@ const fn container(
         summary,
     )
 }
-
-const OF_ACL: &[Command] = &[
-    Command::shell("acl|cat", -2, NOSCRIPT | LOADING | STALE, S::Acl).doc(
-        "server",
-        "6.0.0",
-        "O(1)",
-        "[category]",
-        "Lists categories, or the commands of one.",
-    ),
-    Command::shell("acl|getuser", 3, OPERATOR, S::Acl).doc(
-        "server",
-        "6.0.0",
-        "O(1)",
-        "username",
-        "Returns what a user may do.",
-    ),
-    Command::shell("acl|help", 2, HELP, S::Acl).doc(
-        "server",
-        "6.0.0",
-        "O(1)",
-        "",
-        "Explains the subcommands.",
-    ),
-    Command::shell("acl|list", 2, OPERATOR, S::Acl).doc(
-        "server",
-        "6.0.0",
-        "O(1)",
-        "",
-        "Lists users and what they may do.",
-    ),
-    Command::shell("acl|users", 2, OPERATOR, S::Acl).doc(
-        "server",
-        "6.0.0",
-        "O(1)",
-        "",
-        "Lists users.",
-    ),
-    Command::shell("acl|whoami", 2, NOSCRIPT | LOADING | STALE, S::Acl).doc(
-        "server",
-        "6.0.0",
-        "O(1)",
-        "",
-        "Returns the user of the connection.",
-    ),
-];
 
 const OF_CLIENT: &[Command] = &[
     Command::shell("client|caching", 3, SESSION, S::Client)

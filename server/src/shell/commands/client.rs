@@ -1,6 +1,7 @@
 //! CLIENT: about connections, this one and others.
 
 use super::{error, help, integer, is, ok, subcommand, text, tracking, unknown_subcommand};
+use crate::shell::accounts::{Account, Accounts};
 use crate::shell::call::Call;
 use crate::shell::client::{Client, trait_of};
 use crate::shell::execute::Flow;
@@ -208,11 +209,12 @@ struct Filter {
     class: Option<Class>,
     addr: Option<String>,
     laddr: Option<String>,
+    user: Option<Arc<Account>>,
     skip_me: bool,
 }
 
 impl Filter {
-    fn parse(args: &[&[u8]]) -> Result<Filter, String> {
+    fn parse(args: &[&[u8]], accounts: &Accounts) -> Result<Filter, String> {
         let mut filter = Filter {
             skip_me: true,
             ..Filter::default()
@@ -230,11 +232,13 @@ impl Filter {
                 b"type" => filter.class = Some(Class::parse(value)?),
                 b"addr" => filter.addr = text(),
                 b"laddr" => filter.laddr = text(),
-                b"user" if *value == b"default" => {}
-                b"user" => {
-                    let user = String::from_utf8_lossy(value);
-                    return Err(format!("ERR No such user '{user}'"));
-                }
+                b"user" => match accounts.get(value) {
+                    Some(account) => filter.user = Some(account),
+                    None => {
+                        let user = String::from_utf8_lossy(value);
+                        return Err(format!("ERR No such user '{user}'"));
+                    }
+                },
                 b"skipme" if is(value, "yes") => filter.skip_me = true,
                 b"skipme" if is(value, "no") => filter.skip_me = false,
                 _ => return Err("ERR syntax error".to_owned()),
@@ -249,13 +253,14 @@ impl Filter {
         };
         self.id.is_none_or(|id| id == client.id)
             && self.class.is_none_or(|class| class.has(client))
+            && self.user.as_ref().is_none_or(|user| client.is_user(user))
             && named(&self.addr, client.addr)
             && named(&self.laddr, client.laddr)
     }
 }
 
 fn kill(call: &mut Call<'_>, filters: &[&[u8]]) -> Flow {
-    let filter = match Filter::parse(filters) {
+    let filter = match Filter::parse(filters, &call.server.accounts) {
         Ok(filter) => filter,
         Err(text) => return error(call, &text),
     };

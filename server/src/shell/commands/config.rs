@@ -1,6 +1,6 @@
 //! CONFIG: parameters at run time.
 
-use super::{error, help, ok, subcommand, text, unknown_subcommand};
+use super::{error, help, is, ok, subcommand, text, unknown_subcommand};
 use crate::config::SetError;
 use crate::resp::Reply;
 use crate::shell::call::Call;
@@ -61,6 +61,11 @@ fn set(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         .collect();
     if !args.len().is_multiple_of(2) {
         return error(call, "ERR syntax error");
+    }
+    // Users change while no command runs.
+    let is_password = |(name, _): &(&[u8], &[u8])| is(name, "requirepass");
+    if pairs.iter().any(is_password) && !call.world.is_still() {
+        return Flow::NeedAll;
     }
     let local = call.client.addr.ip().to_canonical().is_loopback();
     match call.server.configure(&pairs, local) {

@@ -1,12 +1,16 @@
 //! Commands about the connection they come on.
 
 use super::{error, integer, is, ok};
+use crate::acl::{DEFAULT, Entry, Place};
 use crate::resp::reply::Proto;
+use crate::shell::accounts::Account;
 use crate::shell::call::Call;
 use crate::shell::client::trait_of;
 use crate::shell::execute::Flow;
 use crate::shell::multi;
 use crate::shell::session::Replies;
+use crate::sys::time::Instant;
+use std::sync::Arc;
 
 pub(super) fn ping(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     if args.len() > 2 {
@@ -54,38 +58,43 @@ pub(super) fn select(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
 
 const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
-/// Compares without telling by its time how much of the password is right.
-fn same_secret(given: &[u8], secret: &[u8]) -> bool {
-    let mut differs = given.len() ^ secret.len();
-    for (i, byte) in given.iter().enumerate() {
-        let other = secret
-            .get(i % secret.len().max(1))
-            .copied()
-            .unwrap_or_default();
-        differs |= usize::from(byte ^ other);
-    }
-    differs == 0
-}
-
-/// Authenticates; the error reply if that fails.
-fn authenticate(call: &mut Call<'_>, user: &[u8], password: &[u8]) -> Result<(), &'static str> {
-    let secret = &call.settings.requirepass;
-    // Without a password, the default user takes any.
-    if user == b"default" && (secret.is_empty() || same_secret(password, secret)) {
-        call.session.authenticated = true;
+/// Makes the connection `user`'s; the error reply if the password is wrong. `asked` is the command's name as it was sent.
+fn authenticate(
+    call: &mut Call<'_>,
+    asked: &[u8],
+    user: &[u8],
+    password: &[u8],
+) -> Result<(), &'static str> {
+    let account = call.server.accounts.get(user);
+    if let Some(account) = account.filter(|account| account.rules().lets_in(password)) {
+        become_user(call, &account, true);
         return Ok(());
     }
+    let place = match (call.session.queue.is_some(), &call.transaction) {
+        (false, None) => Place::Toplevel,
+        _ => Place::Multi,
+    };
+    let entry = Entry::not_let_in(place, asked, user);
+    call.client.active(Instant::now(), *call.last);
+    call.server.log_refusal(call.client, entry, call.settings);
     Err(WRONGPASS)
+}
+
+/// Makes the connection the one of `account`.
+pub(super) fn become_user(call: &mut Call<'_>, account: &Arc<Account>, authenticated: bool) {
+    call.session.access = call.server.accounts.access(account);
+    call.session.authenticated = authenticated;
+    call.client.set_user(account);
 }
 
 pub(super) fn auth(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let result = match *args {
-        [_, _] if call.settings.requirepass.is_empty() => Err(
+        [_, _] if !call.server.accounts.has_password() => Err(
             "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
              configuration is correct?",
         ),
-        [_, password] => authenticate(call, b"default", password),
-        [_, user, password] => authenticate(call, user, password),
+        [name, password] => authenticate(call, name, DEFAULT, password),
+        [name, user, password] => authenticate(call, name, user, password),
         _ => Err("ERR syntax error"),
     };
     match result {
@@ -111,7 +120,7 @@ pub(super) fn hello(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     while let Some((option, values)) = rest.split_first() {
         match values {
             [user, password, more @ ..] if is(option, "auth") => {
-                if let Err(text) = authenticate(call, user, password) {
+                if let Err(text) = authenticate(call, args[0], user, password) {
                     return error(call, text);
                 }
                 rest = more;
@@ -132,7 +141,7 @@ pub(super) fn hello(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             }
         }
     }
-    if !call.session.authenticated && !call.settings.requirepass.is_empty() {
+    if !call.session.authenticated {
         return error(
             call,
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH \
@@ -192,7 +201,9 @@ pub(super) fn reset(call: &mut Call<'_>) -> Flow {
     // As in Redis, a RESET is a new beginning for everything but the connection itself.
     call.session.db = 0;
     call.client.set_db(0);
-    call.session.authenticated = call.settings.requirepass.is_empty();
+    let accounts = &call.server.accounts;
+    let (default, open) = (Arc::clone(accounts.default_account()), accounts.is_open());
+    become_user(call, &default, open);
     call.session.replies = Replies::On;
     call.session.hello = None;
     call.client.rename(|names| names.name.clear());
@@ -201,27 +212,4 @@ pub(super) fn reset(call: &mut Call<'_>) -> Flow {
     speak(call, Proto::Resp2);
     call.out.simple("RESET");
     Flow::Next
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_compared_whole() {
-        assert!(same_secret(b"abc", b"abc"));
-        assert!(same_secret(b"", b""));
-        for (given, secret) in [
-            ("abd", "abc"),
-            ("ab", "abc"),
-            ("abcabc", "abc"),
-            ("", "abc"),
-            ("a", ""),
-        ] {
-            assert!(
-                !same_secret(given.as_bytes(), secret.as_bytes()),
-                "{given} {secret}"
-            );
-        }
-    }
 }

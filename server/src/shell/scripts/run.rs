@@ -13,6 +13,7 @@ use super::super::server::Server;
 use super::super::session::Session;
 use super::declared::check;
 use super::{Cache, Running, Scripts, Which};
+use crate::acl::{Entry, Place};
 use crate::command::table::flag;
 use crate::command::{self, Command, Effects};
 use crate::config::Settings;
@@ -233,9 +234,8 @@ fn prepare(
         client: Arc::clone(call.client),
         session: Session {
             db: call.session.db,
-            authenticated: true,
             cached: call.session.cached.clone(),
-            ..Session::default()
+            ..Session::new(call.session.access.clone(), true)
         },
         settings: Arc::clone(&call.server.config.settings()),
         view: Some(view),
@@ -290,7 +290,7 @@ fn finish(call: &mut Call<'_>, ended: Ended) {
 
 impl Context {
     /// Everything that keeps `command` from running, in Redis's words.
-    fn refusal(&self, command: &Command) -> Result<(), &'static str> {
+    fn refusal(&self, command: &Command, args: &[&[u8]]) -> Result<(), &'static str> {
         let Some(view) = &self.view else {
             return Err("internal error: a command within a command");
         };
@@ -301,6 +301,13 @@ impl Context {
         let stale = fence.replica && !fence.link_up && !settings.serve_stale_data;
         if (stale || !fence.whole) && !command.is(flag::STALE) {
             return Err("Can not execute the command on a stale replica");
+        }
+        let access = &self.session.access;
+        if let Err(denied) = access.check(command, args) {
+            let called = (command, args);
+            let entry = Entry::denied(denied, Place::Lua, called, &access.account.name);
+            self.server.log_refusal(&self.client, entry, settings);
+            return Err(denied.in_script());
         }
         if self.read_only && command.flags & (flag::WRITE | flag::MAY_REPLICATE) != 0 {
             return Err("Write commands are not allowed from read-only scripts.");
@@ -342,7 +349,7 @@ fn named(args: &[&[u8]]) -> Option<&'static Command> {
 impl Host for Context {
     fn call(&mut self, args: &[&[u8]], proto: Proto, out: &mut Reply) -> Result<(), String> {
         let command = find(args)?;
-        self.refusal(command)?;
+        self.refusal(command, args)?;
         let Some(view) = self.view.take() else {
             return Err("internal error: a command within a command".to_owned());
         };
@@ -387,8 +394,9 @@ impl Host for Context {
     }
 
     fn may_call(&self, args: &[&[u8]]) -> Option<bool> {
-        // There is one user, who may do everything.
-        named(args).map(|_| true)
+        let command = named(args)?;
+        let access = &self.session.access;
+        Some(command.takes(args.len()) && access.check(command, args).is_ok())
     }
 
     fn log(&self, level: i64, text: &[u8]) {
