@@ -81,12 +81,8 @@ pub const ABSENT: &[(&[&str], &str)] = &[
         "there is no append-only file: durability comes from snapshots and replicas.",
     ),
     (
-        &["cluster", "asking", "readonly", "readwrite", "migrate"],
+        &["migrate"],
         "the cluster bus is outside of what this server is for.",
-    ),
-    (
-        &["module"],
-        "modules are compiled for Redis's own structures.",
     ),
 ];
 

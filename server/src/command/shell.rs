@@ -2,6 +2,7 @@
 //!
 //! Only their entries in the table are here; the shell has the handlers.
 
+pub mod absent;
 pub mod containers;
 mod figures;
 pub mod scripts;
@@ -16,6 +17,7 @@ pub enum ShellCommand {
     Acl,
     Auth,
     Client,
+    Cluster,
     Config,
     Debug,
     Discard,
@@ -31,6 +33,7 @@ pub enum ShellCommand {
     Latency,
     Lolwut,
     Memory,
+    Module,
     Monitor,
     Multi,
     Ping,

@@ -24,6 +24,7 @@ pub static FAMILIES: &[&[Command]] = &[
     super::introspect::COMMANDS,
     super::shell::COMMANDS,
     super::shell::containers::COMMANDS,
+    super::shell::absent::COMMANDS,
     super::shell::scripts::COMMANDS,
 ];
 

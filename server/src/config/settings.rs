@@ -138,6 +138,8 @@ settings! {
     pidfile: PathBuf = path("pidfile"),
     /// Who may use DEBUG.
     debug_command: Allowed = allowed("enable-debug-command"),
+    /// Who may use MODULE.
+    module_command: Allowed = allowed("enable-module-command"),
     /// Who may set protected parameters.
     protected_configs: Allowed = allowed("enable-protected-configs"),
     /// Rounds of background work per second.

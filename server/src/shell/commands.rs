@@ -1,5 +1,6 @@
 //! The commands that are not about data.
 
+mod absent;
 mod acl;
 mod client;
 mod config;
@@ -85,6 +86,8 @@ pub(super) fn run(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
         S::Script => scripting::script(call, args),
         S::Function => scripting::function(call, args),
 
+        S::Cluster => absent::cluster(call),
+        S::Module => absent::module(call, args),
         S::Monitor => operator::monitor(call),
     }
 }

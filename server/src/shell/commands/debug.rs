@@ -61,7 +61,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             ok(call)
         }
         // Switches of encodings and caches that are not here to be switched.
-        ("jmap" | "quicklist-packed-threshold" | "replicate", _) => ok(call),
+        ("quicklist-packed-threshold" | "replicate", _) => ok(call),
         ("help", []) => help(call, "DEBUG", text::DEBUG_HELP),
         _ => unknown_subcommand(call, args),
     }

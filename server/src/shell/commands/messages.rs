@@ -1,6 +1,6 @@
 //! Publish and subscribe.
 
-use super::{help, subcommand, text, unknown_subcommand};
+use super::{error, help, subcommand, text, unknown_subcommand};
 use crate::command::Journal;
 use crate::command::shell::ShellCommand as S;
 use crate::shell::call::Call;
@@ -16,6 +16,10 @@ fn kind(which: S) -> Kind {
 }
 
 pub(super) fn subscribe(call: &mut Call<'_>, which: S, names: &[&[u8]]) -> Flow {
+    if which == S::SSubscribe && call.transaction.is_some() {
+        let text = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
+        return error(call, text);
+    }
     let own = &mut call.session.subscriptions;
     let pubsub = &call.server.pubsub;
     pubsub.subscribe(kind(which), call.client, own, names, call.out);
