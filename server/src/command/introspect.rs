@@ -133,14 +133,10 @@ fn list(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         _ => return Err(CmdError::Syntax),
     };
     let with_subcommands = |c: &'static Command| std::iter::once(c).chain(c.subcommands);
-    // Redis lists subcommands only where it filters by name or category.
-    let commands: Vec<&Command> = match args.len() {
-        2 => all().collect(),
-        _ => all()
-            .flat_map(with_subcommands)
-            .filter(|c| wanted(c))
-            .collect(),
-    };
+    let commands: Vec<&Command> = all()
+        .flat_map(with_subcommands)
+        .filter(|c| wanted(c))
+        .collect();
     cx.out.array(commands.len());
     for command in commands {
         cx.out.bulk(command.name.as_bytes());

@@ -101,5 +101,7 @@ fn the_table_answers() {
              $9 arguments *1 *6 $4 name $3 key $4 type $3 key $14 key_spec_index :0",
         ),
     ]);
+    let listed = bench.run("command list");
+    assert!(listed.contains(" get ") && listed.contains(" object|encoding "));
     assert_eq!(bench.run("command count"), format!(":{}", all().count()));
 }

@@ -7,7 +7,7 @@
 mod programs;
 
 use crate::common::*;
-use programs::{BEFORE_WAITS, EXPIRING, PROGRAM, RESTORES, STREAMS, WAITS};
+use programs::{BEFORE_WAITS, EXPIRING, OTHERS, PROGRAM, RESTORES, STREAMS, WAITS};
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -230,7 +230,7 @@ fn unescape(word: &str) -> Vec<u8> {
 #[test]
 fn every_write_is_told_as_a_stock_master_tells_it() {
     let mut pair = Pair::new();
-    let lines = PROGRAM.lines().chain(STREAMS.lines());
+    let lines = PROGRAM.lines().chain(STREAMS.lines()).chain(OTHERS.lines());
     for line in lines.map(str::trim).filter(|l| !l.is_empty()) {
         pair.run(line);
     }
