@@ -141,8 +141,6 @@ const ELSEWHERE: &[(&[&str], u32)] = &[
             "cluster|set-config-epoch",
             "cluster|setslot",
             "cluster|slaves",
-            "latency|graph",
-            "latency|histogram",
             "module|list",
             "module|load",
             "module|loadex",
@@ -153,43 +151,6 @@ const ELSEWHERE: &[(&[&str], u32)] = &[
     (
         &["migrate", "restore-asking"],
         acl::KEYSPACE | acl::WRITE | acl::SLOW | acl::DANGEROUS,
-    ),
-    (
-        &[
-            "geodist",
-            "geohash",
-            "geopos",
-            "georadius_ro",
-            "georadiusbymember_ro",
-            "geosearch",
-        ],
-        acl::READ | acl::GEO | acl::SLOW,
-    ),
-    (
-        &["geoadd", "georadius", "georadiusbymember", "geosearchstore"],
-        acl::WRITE | acl::GEO | acl::SLOW,
-    ),
-    (
-        &["sort"],
-        acl::WRITE | acl::SET | acl::SORTEDSET | acl::LIST | acl::SLOW | acl::DANGEROUS,
-    ),
-    (
-        &["sort_ro"],
-        acl::READ | acl::SET | acl::SORTEDSET | acl::LIST | acl::SLOW | acl::DANGEROUS,
-    ),
-    (&["bitfield"], acl::WRITE | acl::BITMAP | acl::SLOW),
-    (&["bitfield_ro"], acl::READ | acl::BITMAP | acl::FAST),
-    (&["lcs"], acl::READ | acl::STRING | acl::SLOW),
-    (&["pfadd"], acl::WRITE | acl::HYPERLOGLOG | acl::FAST),
-    (&["pfcount"], acl::READ | acl::HYPERLOGLOG | acl::SLOW),
-    (&["pfmerge"], acl::WRITE | acl::HYPERLOGLOG | acl::SLOW),
-    (
-        &["pfselftest"],
-        acl::HYPERLOGLOG | acl::ADMIN | acl::SLOW | acl::DANGEROUS,
-    ),
-    (
-        &["pfdebug"],
-        acl::WRITE | acl::HYPERLOGLOG | acl::ADMIN | acl::SLOW | acl::DANGEROUS,
     ),
 ];
 

@@ -154,6 +154,11 @@ impl Client {
         }
     }
 
+    /// True when its task is to close the connection, and has not seen to it yet.
+    pub(super) fn is_killed(&self) -> bool {
+        self.events.load(Acquire) & event::KILL != 0
+    }
+
     /// Tells the client's task that `event` happened.
     pub(super) fn signal(&self, event: u32) {
         if self.events.fetch_or(event, AcqRel) & event == 0 {

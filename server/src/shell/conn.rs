@@ -313,7 +313,8 @@ impl Conn {
             let stats = &self.server.stats[worker.slot];
             stats.reads.add(1);
             stats.bytes_in.add(n as u64);
-            if n == 0 {
+            // Nothing runs that was sent after the client was killed.
+            if n == 0 || self.client.is_killed() {
                 return Poll::Ready(Ok(0));
             }
             if self.input.is_some() || self.parked.is_some() {
