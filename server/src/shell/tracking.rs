@@ -12,7 +12,7 @@ use super::server::Server;
 use crate::command::events::CACHES;
 use crate::resp::Reply;
 use broadcast::Prefixes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -80,6 +80,8 @@ pub struct Tracking {
     clients: RwLock<HashMap<u64, Arc<Tracker>>>,
     table: Table,
     prefixes: Prefixes,
+    /// Held by whoever tells of changes under prefixes.
+    turn: Mutex<()>,
 }
 
 impl Tracking {
@@ -210,6 +212,7 @@ impl Tracking {
 
     #[cold]
     fn broadcast_all(&self, server: &Server) {
+        let _turn = self.turn.lock();
         for (keys, ids) in self.prefixes.take() {
             for id in ids {
                 let Some(tracker) = self.clients.read().get(&id).cloned() else {
@@ -226,6 +229,7 @@ impl Tracking {
                 }
             }
         }
+        self.prefixes.told();
     }
 
     /// The prefixes of a client, in order.

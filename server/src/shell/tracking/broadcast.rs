@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// Keys that changed, in their order, each with the client that changed it first.
 pub(super) type Changed = BTreeMap<Box<[u8]>, Option<u64>>;
@@ -61,19 +61,25 @@ impl Prefixes {
     /// True when something has changed that nobody was told yet.
     #[inline]
     pub fn is_waiting(&self) -> bool {
-        self.waiting.load(Relaxed)
+        self.waiting.load(Acquire)
     }
 
     /// What has changed, and who is to be told: by prefix, in their order.
     pub fn take(&self) -> Vec<(Changed, Vec<u64>)> {
         let mut all = self.all.lock();
-        self.waiting.store(false, Relaxed);
         let changed = all.values_mut().filter(|p| !p.changed.is_empty());
         let taken = changed.map(|prefix| {
             let clients = prefix.clients.iter().copied().collect();
             (std::mem::take(&mut prefix.changed), clients)
         });
         taken.collect()
+    }
+
+    /// What was taken has been told. Until then others wait for that, so that no reply comes before.
+    pub fn told(&self) {
+        let all = self.all.lock();
+        let more = all.values().any(|prefix| !prefix.changed.is_empty());
+        self.waiting.store(more, Release);
     }
 
     /// The prefixes of `client`, in order.
