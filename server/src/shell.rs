@@ -22,6 +22,7 @@ pub mod info;
 pub mod latency;
 mod listeners;
 mod logging;
+pub mod master;
 pub mod monitor;
 mod multi;
 pub mod net;

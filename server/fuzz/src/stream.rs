@@ -133,6 +133,13 @@ impl Hooks for Shell {
 
     fn drop_replicas(&self) {}
 
+    fn list_link(
+        &self,
+        _: &damselfly_server::sys::net::TcpStream,
+    ) -> Option<damselfly_server::shell::master::MasterClient> {
+        None
+    }
+
     fn rewrites(&self) -> u64 {
         0
     }

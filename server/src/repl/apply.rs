@@ -79,6 +79,8 @@ pub struct Applier {
     databases: usize,
     /// The database that the stream has selected.
     db: usize,
+    /// The last command.
+    last: Option<&'static Command>,
     batch: Batch,
     effects: Effects,
     out: Reply,
@@ -107,6 +109,7 @@ impl Applier {
             limits: settings.limits(),
             databases: settings.databases,
             db: driver.log().forget_selected() as usize,
+            last: None,
             batch: Batch::default(),
             effects: Effects::default(),
             out: Reply::new(Proto::Resp2),
@@ -114,6 +117,16 @@ impl Applier {
             #[cfg(feature = "simulation")]
             leave: planted::Leave::default(),
         }
+    }
+
+    /// The last command that was applied.
+    pub fn last(&self) -> Option<&'static Command> {
+        self.last
+    }
+
+    /// The database that the stream has selected.
+    pub fn db(&self) -> usize {
+        self.db
     }
 
     /// Applies one batch of what `peer` has sent and was not taken yet.
@@ -244,6 +257,9 @@ impl Applier {
                 What::Ack => applied = Applied::AckAsked,
                 What::Nothing | What::Multi | What::Exec => {}
             }
+        }
+        if let Some(item) = items.last().filter(|item| item.args > 0) {
+            self.last = command::find(args.get(&bytes[item.start..], item.first));
         }
         applied
     }

@@ -62,9 +62,10 @@ impl Id {
         Ok(Id(digits))
     }
 
-    /// The id that `text` spells: exactly 40 hexadecimal digits.
+    /// The id that `text` spells: exactly 40 hexadecimal digits, of which Redis does not look at the case.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let digits: [u8; 40] = text.try_into().ok()?;
+        let mut digits: [u8; 40] = text.try_into().ok()?;
+        digits.make_ascii_lowercase();
         digits
             .iter()
             .all(u8::is_ascii_hexdigit)

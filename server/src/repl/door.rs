@@ -6,21 +6,26 @@ use super::driver::{Asked, Driver, Hooks, Start, World};
 use super::failover;
 use super::serve::{Hello, Master, MasterConfig, MasterHooks};
 use super::tasks::OnRuntime;
+use crate::command;
 use crate::command::Audience;
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::rdb;
 use crate::resp::Reply;
 use crate::shell::blocking;
+use crate::shell::master::MasterClient;
 use crate::shell::replication::{
     Answer, LinkInfo, ReplicaLine, Replication, ReplicationInfo, Serve, Snapshots,
 };
 use crate::shell::server::Server;
 use crate::store::num::parse_i64;
+use crate::sys::net::TcpStream;
 use crate::sys::task::Handle;
+use crate::sys::time::Instant;
 use damselfly_core::{Failover, LinkStatus, Position};
 use std::future::Future;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, Weak};
@@ -138,6 +143,12 @@ impl Hooks for Arc<Neighbours> {
         if let Some(master) = self.master.get().and_then(Weak::upgrade) {
             master.drop_all_replicas();
         }
+    }
+
+    fn list_link(&self, stream: &TcpStream) -> Option<MasterClient> {
+        let (addr, laddr) = (stream.peer_addr().ok()?, stream.local_addr().ok()?);
+        let server = self.server.upgrade()?;
+        Some(MasterClient::new(server, addr, laddr, stream.as_raw_fd()))
     }
 
     fn rewrites(&self) -> u64 {
@@ -314,11 +325,13 @@ impl Replication for Door {
     fn psync(&self, view: &View, hello: &Hello, ip: &str, args: &[&[u8]]) -> Result<Serve, String> {
         let admission = self.master.admit(view, hello, ip, args)?;
         let gather = self.driver.config().settings().disable_nodelay;
-        Ok(Box::new(move |stream, unread| {
+        Ok(Box::new(move |stream, unread, client| {
             if gather && let Err(why) = stream.set_nodelay(false) {
                 tracing::debug!("the system cannot gather packets: {why}");
             }
-            Box::pin(admission.run(stream, unread))
+            let replconf = command::find(b"REPLCONF");
+            let heard = move || client.active(Instant::now(), replconf);
+            Box::pin(admission.run(stream, unread, heard))
         }))
     }
 
@@ -396,20 +409,6 @@ impl Replication for Door {
         }
         let master = Arc::clone(&self.master);
         Box::pin(async move { master.wait_for_acks(count, offset).await })
-    }
-
-    fn kill_master_link(&self) -> usize {
-        let Some(generation) = self.driver.status().live else {
-            return 0;
-        };
-        let driver = Arc::clone(&self.driver);
-        // The caller may hold gates.
-        self.runtime.spawn(async move { driver.kill(generation) });
-        1
-    }
-
-    fn kill_replicas(&self) -> usize {
-        self.master.drop_all_replicas()
     }
 
     fn configure(&self, settings: &Settings) {

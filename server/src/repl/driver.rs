@@ -25,7 +25,9 @@ use crate::command::Audience;
 use crate::config::Config;
 use crate::gate::{AllGates, Gates, Published, View};
 use crate::log::ReplLog;
+use crate::shell::master::MasterClient;
 use crate::store::Dataset;
+use crate::sys::net::TcpStream;
 use crate::sys::time::Instant;
 use damselfly_core::{Attempt, Input};
 use deeds::Left;
@@ -59,6 +61,8 @@ pub trait Hooks: Send + Sync {
     fn handing_over(&self, under_way: bool);
     /// Our history goes on under another name or is another one: our own replicas must come anew.
     fn drop_replicas(&self);
+    /// The link streams on this socket: what CLIENT LIST shows of it, as long as it does.
+    fn list_link(&self, stream: &TcpStream) -> Option<MasterClient>;
     /// How often a client had the configuration file written.
     fn rewrites(&self) -> u64;
     /// Writes the configuration file once more, since a client had it written when a `REPLICAOF` was accepted and not
@@ -181,6 +185,11 @@ impl Driver {
     /// Our own log.
     pub fn log(&self) -> &Arc<ReplLog> {
         &self.world.log
+    }
+
+    /// What CLIENT LIST shows of the link that streams on this socket.
+    pub fn list_link(&self, stream: &TcpStream) -> Option<MasterClient> {
+        self.world.hooks.list_link(stream)
     }
 
     /// Hands a message of the stream to our subscribers.

@@ -80,7 +80,7 @@ impl Facts {
         self.seconds_since(&self.last_io)
     }
 
-    /// `master_link_down_since_seconds`; none while the link is up.
+    /// `master_link_down_since_seconds`; none while the link is up, and if it never was.
     pub fn down_seconds(&self) -> Option<u64> {
         self.seconds_since(&self.down_since)
     }
@@ -152,6 +152,11 @@ impl Facts {
         if up {
             self.link_error.store(None);
         }
+    }
+
+    /// We are a master: the next link was never up.
+    pub(super) fn no_link(&self) {
+        self.down_since.store(-1, Relaxed);
     }
 
     pub(super) fn sync_begins(&self) {

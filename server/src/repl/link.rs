@@ -13,6 +13,7 @@ use super::peer::{Peer, PeerError, shown};
 use crate::config::Settings;
 use crate::log::OFFSET_MAX;
 use crate::memory;
+use crate::shell::master::MasterClient;
 use crate::sys::net::TcpStream;
 use damselfly_core::{Answer, Position};
 use std::sync::Arc;
@@ -259,6 +260,7 @@ impl Session {
         let mut ticks = interval(ACK_PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_heard = Instant::now();
+        let listed = self.driver.list_link(peer.stream());
         // Something may have come together with the answer or the snapshot.
         let mut came = !peer.unread().is_empty();
         loop {
@@ -274,6 +276,9 @@ impl Session {
                         Applied::More => tokio::task::yield_now().await,
                     }
                 }
+                if let Some(listed) = &listed {
+                    listed.heard(applier.last(), applier.db());
+                }
             }
             tokio::select! {
                 // First, or a master that never pauses would not hear how far we are.
@@ -284,6 +289,9 @@ impl Session {
                         return Err(End::Lost("it fell silent (repl-timeout)".into()));
                     }
                     self.ack(peer).await?;
+                }
+                () = killed(listed.as_ref()) => {
+                    return Err(End::Lost("it was killed by a client".into()));
                 }
                 filled = peer.fill() => {
                     filled?;
@@ -297,6 +305,14 @@ impl Session {
         let offset = self.driver.log().offset().to_string();
         let ack: [&[u8]; 3] = [b"REPLCONF", b"ACK", offset.as_bytes()];
         self.in_time(peer.command(&ack)).await
+    }
+}
+
+/// Ready when a client wants the link closed.
+async fn killed(listed: Option<&MasterClient>) {
+    match listed {
+        Some(listed) => listed.killed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -158,6 +158,9 @@ impl Master {
         if view.fence.replica && !view.fence.link_up {
             return Err("NOMASTERLINK Can't SYNC while not connected with my master".into());
         }
+        if hello.filter.is_some() && !hello.eof {
+            return Err("ERR Filtered replica requires EOF capability".into());
+        }
         let ip = hello.ip.as_deref().unwrap_or(ip);
         let replica = Arc::new(Replica::new(hello, ip, wanted.is_none(), self.started));
         tracing::info!("replica {replica} asks for synchronization");
@@ -354,15 +357,20 @@ impl Master {
 
 impl Admission {
     /// Serves the replica until it leaves or is dropped. `unread` is what was read of its connection after the
-    /// PSYNC. Returns when the connection is to be closed.
-    pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, stream: S, unread: Vec<u8>) {
+    /// PSYNC, and `heard` is called whenever it says something. Returns when the connection is to be closed.
+    pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+        mut self,
+        stream: S,
+        unread: Vec<u8>,
+        heard: impl Fn(),
+    ) {
         let (reader, writer) = tokio::io::split(stream);
         let (master, replica) = (Arc::clone(&self.master), Arc::clone(&self.replica));
         let plan = std::mem::replace(&mut self.plan, Plan::Full);
         let end = tokio::select! {
             biased;
             end = replica.ended() => end,
-            end = listen::listen(&master, &replica, reader, unread) => end,
+            end = listen::listen(&master, &replica, reader, unread, heard) => end,
             end = feed::feed(&master, &replica, writer, plan) => end,
             end = replica.watch(&master) => end,
         };

@@ -52,6 +52,11 @@ pub enum Form {
     Pieces,
     /// Announced by its length, so by way of a file.
     File,
+    /// In pieces, and without keys.
+    Filtered {
+        /// With the functions.
+        functions: bool,
+    },
 }
 
 /// Why a snapshot did not become a file.
@@ -71,6 +76,14 @@ enum Consumer {
 }
 
 impl Consumer {
+    /// The form, if it is one of those that others do not share.
+    fn filter(&self) -> Option<Form> {
+        match self {
+            Consumer::Replica(form @ Form::Filtered { .. }, _) => Some(*form),
+            Consumer::Replica(..) | Consumer::Save(..) => None,
+        }
+    }
+
     fn is_gone(&self) -> bool {
         match self {
             Consumer::Replica(_, to) => to.is_closed(),
@@ -123,7 +136,8 @@ impl Snapshots {
         let (to, from) = mpsc::channel(PIECES_UNDER_WAY);
         let config = self.config.load();
         let delay = match form {
-            Form::Pieces => config.diskless_sync_delay,
+            Form::Filtered { .. } if !config.diskless_sync => Duration::ZERO,
+            Form::Pieces | Form::Filtered { .. } => config.diskless_sync_delay,
             // A file is begun at once, as in Redis.
             Form::File => Duration::ZERO,
         };
@@ -172,11 +186,14 @@ impl Snapshots {
         if queue.running || !self.is_due(&queue.waiting) {
             return;
         }
-        let consumers = queue
-            .waiting
-            .drain(..)
-            .map(|waiter| waiter.consumer)
-            .collect();
+        // Whoever has waited longest, and all who get the same bytes.
+        let first = queue.waiting.iter().min_by_key(|waiter| waiter.due);
+        let filter = first.and_then(|waiter| waiter.consumer.filter());
+        let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut queue.waiting)
+            .into_iter()
+            .partition(|waiter| waiter.consumer.filter() == filter);
+        queue.waiting = later;
+        let consumers = now.into_iter().map(|waiter| waiter.consumer).collect();
         queue.running = true;
         let this = Arc::clone(self);
         if let Err(error) = thread::spawn("snapshot", move || this.run(consumers)) {

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// What happened to a client that its own task has to see to.
@@ -50,6 +50,10 @@ pub mod trait_of {
     pub const BROADCAST: u32 = 1 << 10;
     /// Sees all commands.
     pub const MONITOR: u32 = 1 << 11;
+    /// A replica of ours.
+    pub const REPLICA: u32 = 1 << 12;
+    /// The link to our master.
+    pub const MASTER: u32 = 1 << 13;
 }
 
 /// One connection, as all threads see it.
@@ -179,6 +183,18 @@ impl Client {
         self.signal(event::CLOSE);
     }
 
+    /// Ready when somebody wants the connection closed, for who has taken it over from its task.
+    pub(super) async fn killed(&self) {
+        std::future::poll_fn(|cx| {
+            self.register(cx.waker());
+            match self.take_events() & (event::KILL | event::CLOSE) {
+                0 => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+
     /// Sends `bytes`, whole replies or messages, behind what was sent before. A client that does not
     /// take them is closed at its limit.
     pub fn send(&self, bytes: &[u8], limit: &BufferLimit) {
@@ -230,7 +246,7 @@ impl Client {
     }
 
     /// The client sent something just now, its last command being `command`.
-    pub(super) fn active(&self, now: Instant, command: Option<&'static Command>) {
+    pub fn active(&self, now: Instant, command: Option<&'static Command>) {
         let since = now.saturating_duration_since(self.since);
         self.last.store(since.as_millis() as u64, Relaxed);
         if let Some(command) = command {
@@ -285,13 +301,15 @@ impl Client {
 
     /// Clients that wait, or listen, may be silent for as long as they like.
     pub(super) fn may_time_out(&self) -> bool {
-        let waits = [trait_of::BLOCKED, trait_of::PUBSUB, trait_of::MONITOR];
-        !waits.iter().any(|what| self.is(*what))
+        let waits = trait_of::BLOCKED | trait_of::PUBSUB | trait_of::MONITOR;
+        let links = trait_of::REPLICA | trait_of::MASTER;
+        self.traits.load(Relaxed) & (waits | links) == 0
     }
 
     /// True when this is the user it is.
     pub fn is_user(&self, account: &Arc<Account>) -> bool {
-        Arc::ptr_eq(&self.user.lock(), account)
+        // The link to the master is nobody's.
+        !self.is(trait_of::MASTER) && Arc::ptr_eq(&self.user.lock(), account)
     }
 
     pub(super) fn set_user(&self, account: &Arc<Account>) {
@@ -317,18 +335,25 @@ impl Client {
 
     /// Which row of `client-output-buffer-limit` applies.
     pub fn class(&self) -> usize {
-        if self.is(trait_of::PUBSUB) { 2 } else { 0 }
+        match () {
+            () if self.is(trait_of::REPLICA) => 1,
+            () if self.is(trait_of::PUBSUB) => 2,
+            () => 0,
+        }
     }
 
     /// Its line in CLIENT LIST, without the line break.
     pub fn describe(&self) -> Vec<u8> {
         let names = self.names();
+        let user = self.user.lock().name.clone();
         let count = |i: usize| self.subscriptions[i].load(Relaxed);
         let input = self.input.load(Relaxed);
         let output = self.output.load(Relaxed) + self.mail_len();
         let mut flags = String::new();
         for (bit, flag) in [
             (trait_of::MONITOR, 'O'),
+            (trait_of::REPLICA, 'S'),
+            (trait_of::MASTER, 'M'),
             (trait_of::PUBSUB, 'P'),
             (trait_of::MULTI, 'x'),
             (trait_of::BLOCKED, 'b'),
@@ -368,7 +393,10 @@ impl Client {
                 input + output + size_of::<Client>(),
                 if output > 0 { "rw" } else { "r" },
                 self.last_command(),
-                String::from_utf8_lossy(&self.user.lock().name),
+                match self.is(trait_of::MASTER) {
+                    true => "(superuser)".into(),
+                    false => String::from_utf8_lossy(&user),
+                },
                 self.redirection(),
                 if self.is(trait_of::RESP3) { 3 } else { 2 },
             )
@@ -433,6 +461,12 @@ impl Clients {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.count.load(Relaxed)
+    }
+
+    /// How many there are that are no replicas: `connected_clients`.
+    pub fn without_replicas(&self) -> usize {
+        let all = self.all.lock();
+        all.values().filter(|c| !c.is(trait_of::REPLICA)).count()
     }
 
     /// True when there is none.

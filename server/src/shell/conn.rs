@@ -112,16 +112,25 @@ pub(super) async fn serve(
         }
     };
     conn.leave();
-    if let End::Replica(serve) = end {
-        let unread = conn.input.take().map(|input| input.bytes);
-        let account = Arc::clone(&conn.session.access.account);
-        let served = serve(conn.stream, unread.unwrap_or_default());
-        drop((conn.server, conn.client, conn.session));
-        // A replica is whom it logged in as, and goes with that user.
-        tokio::select! {
-            () = served => {}
-            () = account.ended() => tracing::info!("a replica goes: its user was deleted"),
+    match end {
+        End::Replica(serve) => {
+            let client = Arc::clone(&conn.client);
+            client.set(trait_of::REPLICA, true);
+            let account = Arc::clone(&conn.session.access.account);
+            let unread = conn.input.take().map(|input| input.bytes);
+            let served = serve(conn.stream, unread.unwrap_or_default(), Arc::clone(&client));
+            drop((conn.server, conn.client, conn.session));
+            tokio::select! {
+                biased;
+                () = client.killed() => {
+                    tracing::info!("replica at {}: closed by a client", client.addr);
+                }
+                // A replica is whom it logged in as, and goes with that user.
+                () = account.ended() => tracing::info!("a replica goes: its user was deleted"),
+                () = served => {}
+            }
         }
+        End::Closed | End::Leaves => conn.server.clients.remove(conn.client.id),
     }
 }
 
@@ -485,6 +494,5 @@ impl Conn {
         self.server
             .tracking
             .disable(&self.server, &self.client, cached);
-        self.server.clients.remove(self.client.id);
     }
 }

@@ -149,11 +149,14 @@ fn about_server(server: &Server, lines: &mut Lines<'_>) {
     );
     lines.add("io_threads_active", u8::from(server.threads() > 1));
     lines.add("io_threads", server.threads());
+    if let Some(rest) = server.shutdown.ends_in() {
+        lines.add("shutdown_in_milliseconds", rest.as_millis());
+    }
 }
 
 fn clients(server: &Server, lines: &mut Lines<'_>) {
     lines.title("Clients");
-    lines.add("connected_clients", server.clients.len());
+    lines.add("connected_clients", server.clients.without_replicas());
     lines.add("cluster_connections", 0);
     lines.add("maxclients", server.config.settings().maxclients);
     lines.add("client_recent_max_input_buffer", 0);

@@ -1,5 +1,6 @@
 //! What the shell asks of replication: a narrow door, so that neither knows the other's insides.
 
+use super::client::Client;
 use super::server::Server;
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
@@ -8,14 +9,16 @@ use crate::resp::Reply;
 use crate::sys::net::TcpStream;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A reply that is not there yet, as the bytes to send (RESP2, which RESP3 clients understand).
 pub type Later = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
 
 /// Serves the replica at the other end of a connection: given its socket, what was read of it beyond the
-/// PSYNC, and done when the replica is gone.
-pub type Serve =
-    Box<dyn FnOnce(TcpStream, Vec<u8>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+/// PSYNC, and what CLIENT LIST shows of it; done when the replica is gone.
+pub type Serve = Box<
+    dyn FnOnce(TcpStream, Vec<u8>, Arc<Client>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send,
+>;
 
 /// A reply now, or one to wait for.
 pub enum Answer {
@@ -131,12 +134,6 @@ pub trait Replication: Send + Sync {
         count: usize,
         offset: u64,
     ) -> Pin<Box<dyn Future<Output = usize> + Send>>;
-
-    /// Breaks the link to our master; how many there were (0 or 1). It is dialled again.
-    fn kill_master_link(&self) -> usize;
-
-    /// Closes the connections of all replicas; how many there were.
-    fn kill_replicas(&self) -> usize;
 
     /// Settings changed. May be called with a gate held, and so takes none.
     fn configure(&self, settings: &Settings);

@@ -32,8 +32,8 @@ pub struct Shutdown {
     why: Mutex<String>,
     /// One who ends the server at a time.
     turn: tokio::sync::Mutex<()>,
-    /// Replicas are being waited for, which may be called off, or cut short.
-    waiting: AtomicBool,
+    /// Until when replicas are being waited for, which may be called off, or cut short.
+    waiting: Mutex<Option<Instant>>,
     called_off: AtomicBool,
     hurry: AtomicBool,
     look: Notify,
@@ -66,9 +66,15 @@ impl Shutdown {
         }
     }
 
+    /// For how long it still waits for replicas, if it does: `shutdown_in_milliseconds`.
+    pub fn ends_in(&self) -> Option<Duration> {
+        let until = *self.waiting.lock();
+        until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// `SHUTDOWN ABORT`: false if nothing waits that could be called off.
     pub fn call_off(&self) -> bool {
-        let waits = self.waiting.load(SeqCst);
+        let waits = self.waiting.lock().is_some();
         if waits {
             self.called_off.store(true, SeqCst);
             self.look.notify_waiters();
@@ -130,7 +136,7 @@ impl Server {
         let until = Instant::now() + self.config.settings().shutdown_timeout;
         let offset = self.log.offset();
         shutdown.called_off.store(false, SeqCst);
-        shutdown.waiting.store(true, SeqCst);
+        *shutdown.waiting.lock() = Some(until);
         let mut said = false;
         let ended = loop {
             let look = shutdown.look.notified();
@@ -160,7 +166,7 @@ impl Server {
                 _ = tokio::time::timeout(TICK, acked) => {}
             }
         };
-        shutdown.waiting.store(false, SeqCst);
+        *shutdown.waiting.lock() = None;
         ended
     }
 

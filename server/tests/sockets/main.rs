@@ -13,6 +13,7 @@ mod failover;
 mod failover_rounds;
 mod full_sync;
 mod harness;
+mod links;
 mod master;
 mod maxmemory;
 mod parameters;

@@ -179,8 +179,11 @@ impl Driver {
         if was_up != is_up {
             inner.up_since = is_up.then(Instant::now);
         }
-        if was_up != is_up || before.master.is_none() != after.master.is_none() {
+        if was_up != is_up {
             self.facts.link_is_up(is_up);
+        }
+        if after.master.is_none() {
+            self.facts.no_link();
         }
         if before.master.is_none() && after.master.is_some() {
             self.world.hooks.demoted(all.view());

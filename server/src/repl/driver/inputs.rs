@@ -257,13 +257,6 @@ impl Driver {
         }
     }
 
-    /// `CLIENT KILL TYPE master`: ends the connection of `generation`, which is dialled again.
-    pub fn kill(self: &Arc<Self>, generation: u64) {
-        if let Some(stop) = self.end(generation, "it was killed by a client") {
-            stop();
-        }
-    }
-
     /// A connection ends once: of a client that kills it and the task that loses it, the second is not heard. What
     /// ends the task.
     fn end(self: &Arc<Self>, generation: u64, why: &str) -> Option<Stop> {

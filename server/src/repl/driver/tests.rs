@@ -64,6 +64,13 @@ impl Hooks for Noting {
         self.0.dropped.fetch_add(1, SeqCst);
     }
 
+    fn list_link(
+        &self,
+        _: &crate::sys::net::TcpStream,
+    ) -> Option<crate::shell::master::MasterClient> {
+        None
+    }
+
     fn rewrites(&self) -> u64 {
         self.0.rewrites.load(SeqCst)
     }

@@ -63,7 +63,11 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
 
     async fn full_sync(&mut self) -> Result<Never, End> {
         let diskless = self.replica.eof && self.master.config.load().diskless_sync;
-        let form = if diskless { Form::Pieces } else { Form::File };
+        let form = match self.replica.filter {
+            Some(functions) => Form::Filtered { functions },
+            None if diskless => Form::Pieces,
+            None => Form::File,
+        };
         let mut parts = self.master.snapshots.ask(form);
         let Begin { at, mut cursor } = match self.wait_for(&mut parts).await? {
             Part::Begin(begin) => begin,
@@ -75,7 +79,9 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
             self.send(&mut cursor, vec![answer.into()]).await?;
         }
         match form {
-            Form::Pieces => self.send_pieces(&mut cursor, &mut parts).await?,
+            Form::Pieces | Form::Filtered { .. } => {
+                self.send_pieces(&mut cursor, &mut parts).await?
+            }
             Form::File => match self.wait_for(&mut parts).await? {
                 Part::File(file, len) => self.send_file(&mut cursor, file, len).await?,
                 _ => return Err(End::SnapshotFailed),
@@ -90,7 +96,7 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
             at.offset
         );
         self.replica.enter(State::Online);
-        if form == Form::Pieces {
+        if form != Form::File {
             // It finds the mark at the end of what it has read: nothing may follow before it says so.
             tokio::select! {
                 biased;

@@ -1,5 +1,7 @@
 //! What a replica says of itself before it asks for the stream: `REPLCONF option value ...`.
 
+use crate::resp::parse::words;
+
 /// The longest `ip-address`, bytes.
 const LONGEST_ADDRESS: usize = 255;
 
@@ -16,6 +18,8 @@ pub struct Hello {
     pub psync2: bool,
     /// `rdb-only 1`: wants a snapshot and no stream.
     pub rdb_only: bool,
+    /// `rdb-filter-only`: wants a snapshot without keys; with the functions, if it names them.
+    pub filter: Option<bool>,
 }
 
 /// How a REPLCONF is answered.
@@ -57,6 +61,19 @@ impl Hello {
                     1 => self.rdb_only = true,
                     _ => return Err("ERR value is out of range, value must between 0 and 1".into()),
                 },
+                b"rdb-filter-only" => {
+                    let Some(parts) = words(value) else {
+                        return Err("ERR Missing rdb-filter-only values".into());
+                    };
+                    self.filter = Some(false);
+                    for part in parts {
+                        if !part.eq_ignore_ascii_case(b"functions") {
+                            let part = String::from_utf8_lossy(&part);
+                            return Err(format!("ERR Unsupported rdb-filter-only option: {part}"));
+                        }
+                        self.filter = Some(true);
+                    }
+                }
                 b"ack" | b"getack" => return Ok(Answer::Silence),
                 _ => {
                     let name = String::from_utf8_lossy(option[0]);
@@ -113,6 +130,7 @@ mod tests {
             eof: true,
             psync2: true,
             rdb_only: true,
+            filter: None,
         };
         assert_eq!(hello, said);
         assert_eq!(hear(&mut hello, "REPLCONF ACK 7"), Ok(Answer::Silence));

@@ -8,12 +8,14 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// A replica sends small commands only; more than this without the end of one is nonsense.
 const LONGEST: usize = 64 << 10;
 
-/// Takes in what the replica says until it hangs up. `buffer` is what was read already.
+/// Takes in what the replica says until it hangs up, and calls `heard` for each command. `buffer` is what was read
+/// already.
 pub(super) async fn listen(
     master: &Master,
     replica: &Replica,
     mut reader: impl AsyncRead + Unpin,
     mut buffer: Vec<u8>,
+    heard: impl Fn(),
 ) -> End {
     let limits = ParseLimits {
         max_bulk: LONGEST as u64,
@@ -26,6 +28,9 @@ pub(super) async fn listen(
             match parser.parse(&buffer[at..], &limits, &mut args) {
                 Ok(Parsed::Request { len }) => {
                     heed(master, replica, &args, &buffer[at..]);
+                    if !args.is_empty() {
+                        heard();
+                    }
                     args.clear();
                     at += len;
                 }

@@ -83,6 +83,8 @@ pub(super) struct Replica {
     port: u16,
     pub eof: bool,
     pub snapshot_only: bool,
+    /// `rdb-filter-only`.
+    pub filter: Option<bool>,
     /// It said SYNC: it will not confirm anything.
     pub pre_psync: bool,
     started: Instant,
@@ -108,6 +110,7 @@ impl Replica {
             port: hello.port,
             eof: hello.eof,
             snapshot_only: hello.rdb_only,
+            filter: hello.filter,
             pre_psync,
             started,
             state: AtomicU8::new(State::WaitBgsave as u8),

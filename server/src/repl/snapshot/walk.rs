@@ -52,6 +52,7 @@ impl Saved {
 pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     let started = Instant::now();
     let config = of.config.load_full();
+    let filter = consumers.first().and_then(Consumer::filter);
     let mut sinks = Sinks::open(&config.dir, consumers);
     if sinks.is_empty() {
         return sinks.saved;
@@ -99,7 +100,7 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
         compress: config.rdb_compression,
         checksum: config.rdb_checksum,
     };
-    match write(snapshot, &facts, options, &mut sinks) {
+    match write(snapshot, &facts, options, filter, &mut sinks) {
         Ok(()) => {
             let (bytes, seconds) = (sinks.written, started.elapsed().as_secs_f64());
             tracing::info!(
@@ -116,17 +117,24 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
 /// Nobody is left who wants the snapshot.
 struct Deserted;
 
-/// Walks `snapshot`, encodes it and hands the pieces to `sinks`.
+/// Walks `snapshot`, encodes what `filter` leaves of it and hands the pieces to `sinks`.
 fn write(
     mut snapshot: Snapshot,
     facts: &Facts<'_>,
     options: Options,
+    filter: Option<Form>,
     sinks: &mut Sinks,
 ) -> Result<(), Deserted> {
     let mut writer = Writer::new(options);
     writer.header(facts);
-    for library in snapshot.libraries().iter() {
-        writer.library(&library.code);
+    if filter != Some(Form::Filtered { functions: false }) {
+        for library in snapshot.libraries().iter() {
+            writer.library(&library.code);
+        }
+    }
+    if filter.is_some() {
+        writer.finish();
+        return sinks.push(writer.take());
     }
     // How many keys there are is a hint, as in Redis: they come and go while the snapshot is walked.
     let sizes: Vec<_> = snapshot
@@ -165,7 +173,9 @@ impl Sinks {
         let mut spooled = Vec::new();
         for consumer in consumers {
             match consumer {
-                Consumer::Replica(Form::Pieces, to) => sinks.replicas.push(to),
+                Consumer::Replica(Form::Pieces | Form::Filtered { .. }, to) => {
+                    sinks.replicas.push(to);
+                }
                 Consumer::Replica(Form::File, to) => spooled.push(to),
                 Consumer::Save(path, done) => match create_temporary(dir) {
                     Ok((file, temporary)) => sinks.saves.push(Save {

@@ -141,13 +141,14 @@ impl Class {
         })
     }
 
-    /// Links of replication are not among the clients.
     fn has(self, client: &Client) -> bool {
-        match self {
-            Class::Normal => !client.is(trait_of::PUBSUB),
-            Class::PubSub => client.is(trait_of::PUBSUB),
-            Class::Master | Class::Replica => false,
-        }
+        let class = match () {
+            () if client.is(trait_of::MASTER) => Class::Master,
+            () if client.is(trait_of::REPLICA) => Class::Replica,
+            () if client.is(trait_of::PUBSUB) => Class::PubSub,
+            () => Class::Normal,
+        };
+        self == class
     }
 }
 
@@ -275,14 +276,7 @@ fn kill(call: &mut Call<'_>, filters: &[&[u8]]) -> Flow {
             killed += 1;
         }
     }
-    if let Some(replication) = call.server.replication() {
-        killed += match filter.class {
-            Some(Class::Master) => replication.kill_master_link(),
-            Some(Class::Replica) => replication.kill_replicas(),
-            _ => 0,
-        };
-    }
-    call.out.int(killed as i64);
+    call.out.int(killed);
     if me { Flow::Close } else { Flow::Next }
 }
 

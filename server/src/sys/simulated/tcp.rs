@@ -78,6 +78,14 @@ impl TcpStream {
         Ok(self.end.wire.addrs[self.end.end])
     }
 
+    /// The address at the other end.
+    ///
+    /// # Errors
+    /// Never; the system's may.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.end.wire.addrs[1 - self.end.end])
+    }
+
     /// Nothing here waits for more to send.
     ///
     /// # Errors

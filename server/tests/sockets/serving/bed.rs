@@ -266,7 +266,7 @@ async fn connection(
                 };
                 match admitted {
                     Ok(admission) => {
-                        admission.run(stream, buffer.split_off(len)).await;
+                        admission.run(stream, buffer.split_off(len), || ()).await;
                         return;
                     }
                     Err(error) => format!("-{error}\r\n"),
