@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use damselfly_core::Node;
-use damselfly_model::model::InWorld;
+use damselfly_core::properties::Property;
+use damselfly_model::model::{CHECKED, InWorld};
 use damselfly_model::search::{Limits, search};
 use damselfly_model::tiny::Tiny;
 use damselfly_model::world::{Setting, Stage, Start, World};
@@ -26,6 +27,14 @@ const SETTING: Setting = Setting {
     hand_over: false,
 };
 
+/// The verdicts, a line each.
+fn hold(properties: &[Property], setting: &Setting, states: usize) {
+    let (clients, masters) = (setting.clients, setting.masters);
+    for property in properties {
+        println!("{property} holds ({clients} clients x {masters} masters: {states} states)");
+    }
+}
+
 #[test]
 fn every_state_of_three_clients_and_two_masters() {
     let limits = Limits {
@@ -40,6 +49,7 @@ fn every_state_of_three_clients_and_two_masters() {
         (outcome.unique, outcome.transitions, outcome.depth),
         (205_268, 4_089_932, 19)
     );
+    hold(&CHECKED, &SETTING, outcome.unique);
 }
 
 /// The graph that liveness is decided on is made by another search, and has the same states.
@@ -49,13 +59,15 @@ fn the_link_converges() {
     let found = live::converges(&Ours::new(SETTING), time).expect("timed out");
     assert!(found.stuck.is_none(), "{:?}", found.stuck.map(|s| s.0));
     assert_eq!((found.states, found.calm), (205_268, 193_928));
+    hold(&[Property::LinkConverges], &SETTING, found.states);
 }
 
 #[test]
-fn histories_of_two_clients_are_linearizable() {
-    let (verdict, _) = linear::check::<Node<Tiny>>(2);
+fn histories_of_three_clients_are_linearizable() {
+    let (verdict, setting) = linear::check::<Node<Tiny>>(3);
     assert!(verdict.complete && !verdict.broken);
-    assert_eq!(verdict.unique, 3_219);
+    assert_eq!(verdict.unique, 2_402_177);
+    hold(&[Property::LinearizableRole], &setting, verdict.unique);
 }
 
 /// A representative can do all that what it represents can, and gets to the same representatives; at
@@ -136,6 +148,7 @@ fn every_state_of_a_hand_over() {
         (outcome.unique, outcome.transitions, outcome.depth),
         (30_752, 654_590, 18)
     );
+    hold(&CHECKED, &setting, outcome.unique);
 }
 
 /// A hand-over that is accepted ends in a stream, too.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use damselfly_core::properties::Property;
-use damselfly_model::several::{Explored, Fault, May, Size, Until, explore};
+use damselfly_model::several::{Explored, Fault, May, Size, Until, checked, explore};
 
 const TWO: Size = Size {
     nodes: 2,
@@ -22,6 +22,9 @@ fn all(size: &Size) -> Explored {
     assert!(explored.found.is_empty());
     assert!(explored.complete, "timed out");
     assert_eq!(explored.stuck, 0, "states with no way to a master");
+    for property in checked() {
+        println!("{property} holds ({size:?}: {} states)", explored.unique);
+    }
     explored
 }
 
@@ -42,6 +45,18 @@ fn three_nodes_that_hand_over() {
     let (nodes, may) = (3, May::HAND_OVER);
     let seen = all(&Size { nodes, may, ..TWO });
     assert_eq!(sizes(&seen), (18_033, 92_712, 44));
+}
+
+/// Three nodes with their operator, crashes and files, one of which may happen.
+#[test]
+fn anything_that_may_happen_once_to_three_nodes() {
+    let (nodes, commands) = (3, Some(1));
+    let seen = all(&Size {
+        nodes,
+        commands,
+        ..TWO
+    });
+    assert_eq!(sizes(&seen), (17_905, 82_520, 35));
 }
 
 #[test]
