@@ -107,6 +107,11 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
+    /// The keys that were locked do not live as long as the command: another may come to lie where one was.
+    pub(super) fn forget_places(&mut self) {
+        self.hashes.clear();
+    }
+
     fn unlock(&mut self) {
         self.hashes.clear();
         self.shards.clear();
