@@ -76,8 +76,8 @@ fn every_command_is_counted() {
             assert_eq!(steps.last(), pair[1].list().get(1), "{counted:?}");
             format!("{}: {:?}", pair[0].text(), pair[1].list()[1])
         });
-        // Subcommands come in the order of a hash table whose seed is random.
         let mut calls: Vec<String> = calls.collect();
+        // In what order it knows subcommands is chance with the stock server.
         calls.sort();
         let info = client.run("INFO latencystats").text();
         let get = info.lines().find(|line| line.contains("usec_get:"));

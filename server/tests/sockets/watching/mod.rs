@@ -53,16 +53,17 @@ impl Bench {
         let tells_ids = command.contains("REDIR") || command.contains("INFO");
         let mut said = Vec::new();
         self.clients[who].send_line(&command).expect("send");
-        let queued_before = self.queues[who];
+        // What a batch of requests changes is told when all of it is answered: no other request may come with this one.
+        let answer = self.clients[who].read().expect("read the answer");
         match command.as_str() {
             "MULTI" => self.queues[who] = true,
             "EXEC" => self.queues[who] = false,
             _ => {}
         }
         for (i, client) in self.clients.iter_mut().enumerate() {
-            let own = usize::from(i == who && queued_before);
-            let queued = if self.queues[i] { 1 + own } else { 0 };
-            for value in heard_with(client, queued) {
+            let own = (i == who).then(|| answer.clone());
+            let queued = usize::from(self.queues[i]);
+            for value in own.into_iter().chain(heard_with(client, queued)) {
                 let mut text = without_id(&without_tokens(&format!("{i}: {value:?}")));
                 for (i, id) in self.ids.iter().enumerate().filter(|_| tells_ids) {
                     text = text.replace(&format!(":{id}"), &format!("#{i}"));
