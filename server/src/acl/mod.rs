@@ -1,7 +1,7 @@
 //! Access control lists: who may run which commands, on which keys and channels.
 //!
 //! Pure rules. A [`User`] is what the words of `ACL SETUSER` make of it; [`User::check`] says whether it may run a
-//! command, [`User::describe`] gives words that make it again. [`file`] reads and writes many of them, [`AccessLog`]
+//! command, [`User::describe`] gives words that make it again. [`mod@file`] reads and writes many of them, [`AccessLog`]
 //! remembers what was refused. Who is which user is the shell's business.
 
 pub mod check;
