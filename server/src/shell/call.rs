@@ -144,8 +144,9 @@ impl Call<'_> {
         let exact = (0..EXACT_SLOWLOG_MICROS).contains(&slow) || settings.latency_threshold > 0;
         let (server, slot) = (self.server, self.slot);
         if !exact && (command.is(flag::FAST) || !notes_slow) {
-            if tracks {
-                self.timer.in_a_row(server, slot, command);
+            match tracks {
+                true => self.timer.in_a_row(server, slot, command),
+                false => self.timer.skip(),
             }
             let flow = self.perform(command, args);
             if !matches!(flow, Flow::Next) {
@@ -153,7 +154,7 @@ impl Call<'_> {
             }
             return flow;
         }
-        self.timer.begin(server, slot);
+        self.timer.begin(server, slot, command);
         let flow = self.perform(command, args);
         let ran = matches!(flow, Flow::Next | Flow::Close);
         let took = self.timer.end(server, slot, command, tracks && ran);

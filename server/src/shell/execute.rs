@@ -261,7 +261,7 @@ impl Batch<'_> {
                 }
             }
         }
-        line.timer.end_row(self.server, worker.slot);
+        line.timer.finish(self.server, worker.slot);
         if let Some(gate) = gate {
             Gates::leave(gate);
         }
@@ -378,7 +378,7 @@ impl Line<'_> {
 
     /// Has the memory fetched that the first keys of `requests` are in. Enters the gate if need be.
     fn prefetch<'g>(
-        &self,
+        &mut self,
         bytes: &[u8],
         requests: &[Request],
         args: &ArgList,
@@ -387,6 +387,7 @@ impl Line<'_> {
         Self: 'g,
     {
         if gate.is_none() {
+            self.timer.skip();
             *gate = self.server.enter(self.slot);
         }
         let Some(view) = gate else {
@@ -411,6 +412,7 @@ impl Line<'_> {
         Self: 'g,
     {
         if gate.is_none() {
+            self.timer.skip();
             *gate = self.server.enter(self.slot);
         }
         let Some(entered) = gate else {
@@ -423,6 +425,7 @@ impl Line<'_> {
                 return self.busy(args);
             };
             let view = all.view().clone();
+            self.timer.skip();
             flow = self.call(World::All(Box::new(all), view), args);
         }
         if let Flow::Outside(rest) = flow {

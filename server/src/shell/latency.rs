@@ -10,6 +10,7 @@ use crate::command::table::flag;
 use crate::sys::time::Instant;
 pub use histogram::Histogram;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -107,8 +108,13 @@ impl Latency {
         report::of(&self.events(), &server.config.settings(), now_ms() / 1000)
     }
 
-    /// `count` runs of `command` took `each`.
-    fn record(&self, slot: usize, command: &'static Command, each: Duration, count: u32) {
+    /// Runs of `command`: so many nanoseconds each, so many times.
+    fn record(
+        &self,
+        slot: usize,
+        command: &'static Command,
+        runs: impl IntoIterator<Item = (u64, u32)>,
+    ) {
         let Some(commands) = self.commands.get(slot) else {
             return;
         };
@@ -117,7 +123,9 @@ impl Latency {
         let (_, histogram) = commands
             .entry(key)
             .or_insert_with(|| (command, Histogram::default()));
-        histogram.record(each.as_nanos() as u64, count);
+        for (nanos, count) in runs {
+            histogram.record(nanos, count);
+        }
     }
 
     /// The latencies of every command that was run, by name.
@@ -138,15 +146,29 @@ impl Latency {
 }
 
 /// Times the commands of a batch. Those of constant cost that come in a row are timed together, and each counts with the
-/// mean: to look at the clock costs as much as they do.
+/// mean: to look at the clock costs as much as they do. Where one ends that is timed by itself the next one begins.
 pub(super) struct Timer {
     at: Instant,
+    /// `at` is not where the next command begins.
+    stale: bool,
     row: Option<(&'static Command, u32)>,
+    /// What runs of one command took, in nanoseconds, that are not recorded yet.
+    took: Option<(&'static Command, SmallVec<[u64; 16]>)>,
 }
 
 impl Timer {
     pub fn new(at: Instant) -> Timer {
-        Timer { at, row: None }
+        Timer {
+            at,
+            stale: false,
+            row: None,
+            took: None,
+        }
+    }
+
+    /// What went before was no command's time.
+    pub fn skip(&mut self) {
+        self.stale = true;
     }
 
     /// `command` has run, and is timed with its like.
@@ -170,19 +192,39 @@ impl Timer {
     }
 
     /// The row, if there is one, ends here.
-    pub fn end_row(&mut self, server: &Server, slot: usize) {
+    fn end_row(&mut self, server: &Server, slot: usize) {
         if let Some((command, count)) = self.row.take() {
             let now = Instant::now();
             let each = now.duration_since(self.at) / count;
-            self.at = now;
-            server.latency.record(slot, command, each, count);
+            (self.at, self.stale) = (now, false);
+            let runs = [(each.as_nanos() as u64, count)];
+            server.latency.record(slot, command, runs);
         }
     }
 
-    /// What comes now is timed by itself.
-    pub fn begin(&mut self, server: &Server, slot: usize) {
+    fn record(&mut self, server: &Server, slot: usize) {
+        if let Some((command, took)) = self.took.take() {
+            let runs = took.into_iter().map(|nanos| (nanos, 1));
+            server.latency.record(slot, command, runs);
+        }
+    }
+
+    /// All that was timed is recorded.
+    pub fn finish(&mut self, server: &Server, slot: usize) {
         self.end_row(server, slot);
-        self.at = Instant::now();
+        self.record(server, slot);
+    }
+
+    /// `command`, which comes now, is timed by itself.
+    pub fn begin(&mut self, server: &Server, slot: usize, command: &'static Command) {
+        self.end_row(server, slot);
+        // Whoever asks for latencies is told of all that went before.
+        if !matches!(&self.took, Some((same, _)) if std::ptr::eq(*same, command)) {
+            self.record(server, slot);
+        }
+        if self.stale {
+            (self.at, self.stale) = (Instant::now(), false);
+        }
     }
 
     /// The end of what began: how long it took. `command` is counted if latencies are tracked.
@@ -197,7 +239,11 @@ impl Timer {
         let took = now.duration_since(self.at);
         self.at = now;
         if tracks {
-            server.latency.record(slot, command, took, 1);
+            let (_, all) = self.took.get_or_insert_with(|| (command, SmallVec::new()));
+            all.push(took.as_nanos() as u64);
+            if all.len() == all.inline_size() {
+                self.record(server, slot);
+            }
         }
         took
     }
