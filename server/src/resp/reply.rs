@@ -285,17 +285,25 @@ impl Reply {
 
 /// `d` as C's `%.17g` prints it, with `inf`, `-inf` and `nan` as Redis spells them.
 pub fn double_text(d: f64) -> String {
-    const DIGITS: i32 = 17;
-    if d.is_nan() {
-        return "nan".to_owned();
+    match d.is_nan() {
+        true => "nan".to_owned(),
+        false => general(d, 17),
     }
-    if d.is_infinite() {
-        return if d > 0.0 { "inf" } else { "-inf" }.to_owned();
+}
+
+/// `n` as C's `%.{digits}g` prints it.
+pub fn general(n: f64, digits: usize) -> String {
+    if n.is_nan() {
+        return if n.is_sign_negative() { "-nan" } else { "nan" }.to_owned();
     }
-    if d == 0.0 {
-        return if d.is_sign_negative() { "-0" } else { "0" }.to_owned();
+    if n.is_infinite() {
+        return if n > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    let scientific = format!("{d:.16e}");
+    if n == 0.0 {
+        return if n.is_sign_negative() { "-0" } else { "0" }.to_owned();
+    }
+    let digits = digits.max(1);
+    let scientific = format!("{:.*e}", digits - 1, n);
     let Some((mantissa, exponent)) = scientific.split_once('e') else {
         return scientific;
     };
@@ -304,12 +312,12 @@ pub fn double_text(d: f64) -> String {
         true => s.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => s.to_owned(),
     };
-    if !(-4..DIGITS).contains(&exponent) {
+    if exponent < -4 || exponent >= digits as i32 {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{}e{sign}{:02}", trim(mantissa), exponent.unsigned_abs());
     }
-    let decimals = usize::try_from(DIGITS - 1 - exponent).unwrap_or(0);
-    trim(&format!("{d:.decimals$}"))
+    let decimals = usize::try_from(digits as i32 - 1 - exponent).unwrap_or(0);
+    trim(&format!("{n:.decimals$}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What scripts find under `redis`, and random numbers that are the same in every run.
 
-use super::{Proto, convert, raise, sha1, with_running};
+use super::{Proto, convert, raise, sha1_hex, with_running};
 use crate::resp::Reply;
 use crate::resp::reply::double_text;
 use mlua::{Lua, MultiValue, Table, Value};
@@ -209,7 +209,7 @@ fn log(_: &Lua, args: MultiValue) -> mlua::Result<()> {
 
 fn sha1hex(_: &Lua, args: MultiValue) -> mlua::Result<String> {
     match (args.len(), args.front()) {
-        (1, Some(value)) => Ok(sha1::sha1_hex(&raise::shown(value))),
+        (1, Some(value)) => Ok(sha1_hex(&raise::shown(value))),
         _ => Err(failed("wrong number of arguments")),
     }
 }

@@ -12,19 +12,18 @@ pub mod library;
 mod msgpack;
 mod raise;
 mod sandbox;
-mod sha1;
 mod shebang;
 mod structs;
 
 pub use convert::to_reply;
 pub use raise::Raised;
-pub use sha1::sha1_hex;
 pub use shebang::{Flags, Shebang};
 
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
 use mlua::{Function, Lua, Table, Value};
 use raise::Caught;
+use sha1::{Digest, Sha1};
 use std::any::Any;
 use std::cell::RefCell;
 
@@ -209,6 +208,12 @@ impl Engine {
             let _ = self.lua.gc_collect();
         }
     }
+}
+
+/// What scripts are called by: the SHA-1 of `bytes` in forty hexadecimal digits.
+pub fn sha1_hex(bytes: &[u8]) -> String {
+    let digest = Sha1::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! errors (`pcall` and its kin, and the handler of last resort) turns it into what Redis would have raised.
 
 use super::with_running;
+use crate::resp::reply::general;
 use mlua::{Error, Lua, Value};
 use std::fmt;
 
@@ -127,7 +128,7 @@ pub(super) fn shown(value: &Value) -> Vec<u8> {
 
 /// A number as Lua prints it.
 pub(super) fn number_text(n: f64) -> Vec<u8> {
-    super::cjson::general(n, 14).into_bytes()
+    general(n, 14).into_bytes()
 }
 
 /// The error a script ended with.

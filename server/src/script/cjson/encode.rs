@@ -1,7 +1,8 @@
 //! Values of Lua as JSON.
 
 use super::super::raise::type_name;
-use super::{Config, DEPTH_MAX, Invalid, general};
+use super::{Config, DEPTH_MAX, Invalid};
+use crate::resp::reply::general;
 use mlua::{Table, Value};
 
 /// The text of `value`; an error in the library's words.
