@@ -2,28 +2,15 @@
 
 use crate::common::data::Rng;
 use crate::common::*;
-use std::io::ErrorKind;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 /// Sends bytes to a server; everything it says until it closes, or until it has been silent for a while.
 fn said(server: &Server, bytes: &[u8]) -> (String, bool) {
-    use std::io::Read;
     let mut client = server.client();
-    client.set_timeout(Duration::from_millis(300));
     // The server may close before it has read all.
     let _ = client.send_raw(bytes);
-    let (mut text, mut portion) = (Vec::new(), [0; 4096]);
-    let mut socket = client.socket();
-    let closed = loop {
-        match socket.read(&mut portion) {
-            Ok(0) => break true,
-            Ok(n) => text.extend_from_slice(&portion[..n]),
-            Err(e) if e.kind() == ErrorKind::ConnectionReset => break true,
-            Err(_) => break false,
-        }
-    };
-    (text.escape_ascii().to_string(), closed)
+    client.rest(Duration::from_millis(300))
 }
 
 #[test]

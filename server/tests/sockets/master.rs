@@ -84,30 +84,7 @@ fn the_snapshot_is_a_point_in_time_though_writes_go_on() {
 #[test]
 fn partial_resync_after_a_cut_link() {
     for kind in BOTH {
-        let master = master(&[]);
-        let proxy = Proxy::to(master.port);
-        let replica = Server::start(kind, &[]);
-        replica.follow(proxy.port);
-        await_caught_up(&master, &replica);
-        let before = granted(&master);
-        let (mut rng, mut client) = (Rng::new(23), master.client());
-        for round in 1..=3 {
-            proxy.set(Fault::Refuse);
-            proxy.cut();
-            churn(&mut client, &mut rng, 300);
-            eventually("the cut is noticed", || {
-                let info = replica.info("replication");
-                check(info.get("master_link_status") == "down", || info.short())
-            });
-            proxy.set(Fault::None);
-            await_caught_up(&master, &replica);
-            assert_same_data(&master, &replica);
-            let now = granted(&master);
-            assert_eq!(
-                (now.full, now.partial),
-                (before.full, before.partial + round)
-            );
-        }
+        cut_and_resume(&master(&[]), &Server::start(kind, &[]), 23);
     }
 }
 

@@ -2,14 +2,12 @@
 //! nobody may notice.
 
 use crate::common::*;
-use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 /// Sends the pieces, some time apart; everything the server says until it closes or has been silent for a while,
 /// and whether it closed.
 fn said(server: &Server, pieces: &[&[u8]]) -> (String, bool) {
     let mut client = server.client();
-    client.set_timeout(Duration::from_millis(500));
     for (i, piece) in pieces.iter().enumerate() {
         if i > 0 {
             std::thread::sleep(Duration::from_millis(20));
@@ -17,17 +15,7 @@ fn said(server: &Server, pieces: &[&[u8]]) -> (String, bool) {
         // The server may have closed.
         let _ = client.send_raw(piece);
     }
-    let (mut text, mut portion) = (Vec::new(), [0; 4096]);
-    let mut socket = client.socket();
-    let closed = loop {
-        match socket.read(&mut portion) {
-            Ok(0) => break true,
-            Ok(n) => text.extend_from_slice(&portion[..n]),
-            Err(e) if e.kind() == ErrorKind::ConnectionReset => break true,
-            Err(_) => break false,
-        }
-    };
-    (text.escape_ascii().to_string(), closed)
+    client.rest(Duration::from_millis(500))
 }
 
 /// Both servers say the same.

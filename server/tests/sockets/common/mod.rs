@@ -19,7 +19,7 @@ pub use dump::{Dump, assert_same_data};
 pub use peer::Peer;
 pub use proxy::{Fault, Proxy};
 pub use readers::Readers;
-pub use repl::{await_caught_up, await_replicas, granted};
+pub use repl::{await_caught_up, await_replicas, cut_and_resume, granted};
 pub use resp::{Client, Value};
 pub use server::{Info, Kind, Server};
 pub use wait::{eventually, eventually_within};

@@ -1,5 +1,8 @@
 //! What a master's and a replica's INFO say about a pair of them.
 
+use super::data::{Rng, churn};
+use super::dump::assert_same_data;
+use super::proxy::{Fault, Proxy};
 use super::server::Server;
 use super::wait::{check, eventually};
 
@@ -51,4 +54,33 @@ pub fn await_replicas(master: &Server, n: i64) {
             )
         })
     });
+}
+
+/// Has `replica` follow `master` over a link that is cut again and again while data change.
+///
+/// # Panics
+/// If a cut is not followed by a partial sync, and by the same data.
+pub fn cut_and_resume(master: &Server, replica: &Server, seed: u64) {
+    let proxy = Proxy::to(master.port);
+    replica.follow(proxy.port);
+    await_caught_up(master, replica);
+    let before = granted(master);
+    let (mut rng, mut client) = (Rng::new(seed), master.client());
+    for round in 1..=3 {
+        proxy.set(Fault::Refuse);
+        proxy.cut();
+        churn(&mut client, &mut rng, 300);
+        eventually("the cut is noticed", || {
+            let info = replica.info("replication");
+            check(info.get("master_link_status") == "down", || info.short())
+        });
+        proxy.set(Fault::None);
+        await_caught_up(master, replica);
+        assert_same_data(master, replica);
+        let now = granted(master);
+        assert_eq!(
+            (now.full, now.partial),
+            (before.full, before.partial + round)
+        );
+    }
 }

@@ -160,6 +160,23 @@ impl Client {
         self.stream.get_ref()
     }
 
+    /// Everything the server says until it closes, or until it has been silent for so long; and whether it closed. What
+    /// was read ahead is not in it.
+    pub fn rest(&mut self, silence: Duration) -> (String, bool) {
+        self.set_timeout(silence);
+        let (mut text, mut portion) = (Vec::new(), [0; 4096]);
+        let mut socket = self.socket();
+        let closed = loop {
+            match socket.read(&mut portion) {
+                Ok(0) => break true,
+                Ok(n) => text.extend_from_slice(&portion[..n]),
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => break true,
+                Err(_) => break false,
+            }
+        };
+        (text.escape_ascii().to_string(), closed)
+    }
+
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
