@@ -1,6 +1,6 @@
 //! Full syncs that do not end well: the old data is served throughout, and the next one may.
 
-use crate::common::data::{Rng, churn, seed};
+use crate::common::data::{Rng, churn, seed, with_module};
 use crate::common::readers::{Writer, stamp};
 use crate::common::wait::check;
 use crate::common::*;
@@ -269,6 +269,31 @@ fn noise_at_any_point_is_never_served() {
 /// The noise may come as early as the greeting.
 fn follow_or_not(ours: &Server, port: u16) {
     ours.run(&format!("REPLICAOF 127.0.0.1 {port}"));
+}
+
+#[test]
+fn what_is_not_served_fails_the_sync_and_costs_nothing() {
+    let old = stocked(&[]);
+    let replica = Server::damselfly(&[]);
+    replica.follow(old.port);
+    await_caught_up(&old, &replica);
+    let held = assert_same_data(&old, &replica);
+    let foreign = with_module(&snapshot(&stocked(&[])));
+    let (peer, _) = sending(move |_| sized(&foreign));
+    follow(&replica, peer.port);
+    eventually("the failure is told", || {
+        let log = replica.log();
+        let told = log.lines().any(|l| l.contains("data of module"));
+        check(told, || "nothing in the log".into())
+    });
+    assert_eq!(
+        replica.info("replication").get("master_link_status"),
+        "down"
+    );
+    assert_eq!(Dump::of(&replica), held);
+    follow(&replica, old.port);
+    await_caught_up(&old, &replica);
+    assert_same_data(&old, &replica);
 }
 
 #[test]

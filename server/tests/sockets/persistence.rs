@@ -1,5 +1,6 @@
 //! The snapshot file: between the two servers, while writes go on, over restarts, and damaged.
 
+use crate::common::data::with_module;
 use crate::common::server::free_port;
 use crate::common::wait::check;
 use crate::common::{
@@ -193,9 +194,7 @@ fn a_bad_file_is_one_clear_line_and_left_alone() {
     data::seed(&mut redis.client());
     redis.run("SAVE").ok();
     let whole = fs::read(redis.dir().join("dump.rdb")).expect("there is a snapshot file");
-    // A module's auxiliary field, in front of everything else: type 247, then the module's id.
-    let mut with_module = whole.clone();
-    with_module.splice(9..9, [247, 0x81].into_iter().chain(*b"\0\0\0\0\0\0\0\x01"));
+    let with_module = with_module(&whole);
     let mut changed = whole.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 0x55;
@@ -204,7 +203,7 @@ fn a_bad_file_is_one_clear_line_and_left_alone() {
     for (bytes, named) in [
         (&whole[..whole.len() / 2], "at byte"),
         (&changed, ""),
-        (&with_module, "odule"),
+        (&with_module, "data of module"),
         (b"nonsense", "at byte"),
         (b"", "at byte 0"),
     ] {

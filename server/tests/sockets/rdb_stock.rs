@@ -3,13 +3,14 @@
 mod content;
 mod fill;
 
+use crate::common::data::with_module;
 use crate::common::{Server, Value};
 use content::{assert_same, of_dataset, of_server, plain, value};
-use damselfly_server::rdb::RdbError;
 use damselfly_server::rdb::dump;
 use damselfly_server::rdb::load::{Expired, Loader};
 use damselfly_server::rdb::read::{Options, Reader, Summary};
 use damselfly_server::rdb::write::{self, Facts, Writer};
+use damselfly_server::rdb::{RdbError, error::Blame};
 use damselfly_server::store::{Dataset, Limits, Snapshot};
 use fill::fill;
 use std::process::Command;
@@ -123,6 +124,18 @@ fn what_we_write_the_stock_server_loads() {
         check(&stock);
         assert_same(&of_server(&mut stock.client()), &want);
     }
+}
+
+#[test]
+fn what_is_not_served_is_named() {
+    let stock = Server::redis(&[]);
+    stock.run("SET a 1").ok();
+    let error = load(&with_module(&saved(&stock)))
+        .err()
+        .expect("modules are not served");
+    assert_eq!(error.blame(), Blame::Versions);
+    let text = error.to_string();
+    assert!(text.contains("data of module"), "{text}");
 }
 
 #[test]

@@ -258,3 +258,11 @@ fn run_all(client: &mut Client, commands: &[Vec<Vec<u8>>]) {
         );
     }
 }
+
+/// The snapshot with a module's auxiliary field, which no server without that module takes, in front of everything else:
+/// type 247, then the module's id.
+pub fn with_module(rdb: &[u8]) -> Vec<u8> {
+    const HEADER: usize = "REDIS0010".len();
+    let (header, rest) = rdb.split_at(HEADER);
+    [header, &[247, 0x81], &1u64.to_be_bytes(), rest].concat()
+}
