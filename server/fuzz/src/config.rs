@@ -27,7 +27,7 @@ pub fn body(data: &[u8]) {
         let (host, port) = text.rsplit_once(' ')?;
         Some((host.to_owned(), port.parse().ok()?))
     });
-    let text = config.rewritten(data, &users(&config), followed.clone());
+    let text = config.rewritten(data, false, &users(&config), followed.clone());
     let again = match from_text(&text) {
         Ok(again) => again,
         Err(why) => panic!("what was rewritten is refused: {why}"),
@@ -40,7 +40,7 @@ pub fn body(data: &[u8]) {
         users(&again),
         "users rewritten and read again"
     );
-    let twice = again.rewritten(&text, &users(&again), followed);
+    let twice = again.rewritten(&text, false, &users(&again), followed);
     assert_eq!(
         String::from_utf8_lossy(&twice),
         String::from_utf8_lossy(&text),

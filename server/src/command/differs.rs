@@ -41,7 +41,9 @@ pub const DIFFERS: &[(&str, &str)] = &[
     ),
     (
         "debug",
-        "has the subcommands that tests of clients use; those that look into structures of Redis are not there.",
+        "`RELOAD` with a file that cannot be loaded, or whose keys are there already, is an error and changes nothing; `LOADAOF` is \
+         an error: there is no append-only file; `OBJECT`, `SDSLEN`, `HTSTATS` and the like tell of the structures that are \
+         here, and `LISTPACK` and `QUICKLIST` print into the log. `MALLCTL` and `STRINGMATCH-TEST` are not there.",
     ),
     (
         "memory",

@@ -3,11 +3,13 @@
 use super::find;
 use super::value::read_buffer_limits;
 use crate::command::events;
+use crate::rdb::dump::UNCHECKED;
 use crate::rdb::read::Options;
 use crate::store::Limits;
 use crate::store::clock::Accesses;
 use crate::store::evict::{Order, Policy};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Who may use what `enable-debug-command` and the like guard.
@@ -85,7 +87,7 @@ impl Settings {
     pub fn reading(&self) -> Options {
         Options {
             limits: self.limits(),
-            checksum: self.rdb_checksum,
+            checksum: self.rdb_checksum && !UNCHECKED.load(Relaxed),
             ..Options::default()
         }
     }

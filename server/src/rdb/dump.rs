@@ -10,9 +10,15 @@ use super::source::{Source, Stop};
 use super::value::Builder;
 use super::write::{Options, Writer};
 use crate::store::{Limits, Object, ValueRef};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
+const TYPE: usize = 1;
 const CHECKSUM: usize = 8;
 const VERSION: usize = 2;
+
+/// Checksums are not looked at, here and in snapshots (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+pub static UNCHECKED: AtomicBool = AtomicBool::new(false);
 
 /// Why a string is not a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +37,16 @@ pub fn dump(value: ValueRef<'_>) -> Vec<u8> {
     });
     writer.bare(value);
     sealed(writer.take())
+}
+
+/// Bytes that `value` takes in a snapshot, without its type; `compress` as in [`Options`].
+pub fn serialized_len(value: ValueRef<'_>, compress: bool) -> usize {
+    let mut writer = Writer::new(Options {
+        compress,
+        checksum: false,
+    });
+    writer.bare(value);
+    writer.pending() - TYPE
 }
 
 /// `bytes` with version and checksum.
@@ -66,7 +82,7 @@ pub(super) fn open(bytes: &[u8]) -> Option<&[u8]> {
     let mut crc = Crc64::new();
     crc.update(summed);
     let sound = u32::from(u16::from_le_bytes(*version)) <= format::NEWEST_READ
-        && crc.value() == u64::from_le_bytes(*checksum);
+        && (UNCHECKED.load(Relaxed) || crc.value() == u64::from_le_bytes(*checksum));
     sound.then_some(body)
 }
 

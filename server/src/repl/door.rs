@@ -18,6 +18,7 @@ use crate::shell::replication::{
     Answer, LinkInfo, ReplicaLine, Replication, ReplicationInfo, Serve, Snapshots,
 };
 use crate::shell::server::Server;
+use crate::shell::start;
 use crate::store::num::parse_i64;
 use crate::sys::net::TcpStream;
 use crate::sys::task::Handle;
@@ -158,7 +159,7 @@ impl Hooks for Arc<Neighbours> {
 
     fn rewrite(&self) {
         if let Some(server) = self.server.upgrade()
-            && let Err(why) = server.rewrite_config()
+            && let Err(why) = server.rewrite_config(false)
         {
             tracing::warn!("the master is not written to the configuration file: {why}");
         }
@@ -433,8 +434,7 @@ impl Snapshots for Door {
         &self,
         server: &Arc<Server>,
     ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
-        let settings = server.config.settings();
-        let path = settings.dir.join(&settings.dbfilename);
+        let path = start::snapshot_file(&server.config.settings());
         let saved = self.master.snapshots().save(path);
         Box::pin(async move {
             let saved = saved.ok_or("a save is under way")?;
@@ -444,6 +444,12 @@ impl Snapshots for Door {
                 Err(_) => Err("the save was abandoned".into()),
             }
         })
+    }
+
+    fn save_now(&self, server: &Arc<Server>, view: &View) -> Result<(), String> {
+        let path = start::snapshot_file(&server.config.settings());
+        let saved = self.master.snapshots().save_now(view, path);
+        saved.map(|_| ()).map_err(|error| error.to_string())
     }
 
     fn saving(&self) -> bool {

@@ -163,6 +163,14 @@ impl Snapshots {
         Some(from)
     }
 
+    /// [`Snapshots::save`] by this thread, which holds all gates with `view` in them. Returns the number of bytes.
+    ///
+    /// # Errors
+    /// Why there is no such file.
+    pub fn save_now(&self, view: &View, path: PathBuf) -> Result<u64, SaveError> {
+        walk::save_now(self, view, path)
+    }
+
     /// A snapshot is being made.
     pub fn running(&self) -> bool {
         self.queue.lock().running

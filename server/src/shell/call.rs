@@ -322,7 +322,8 @@ impl Call<'_> {
         }
     }
 
-    fn replace(&mut self, dataset: Dataset) {
+    /// Puts another dataset in place, while the world stands still.
+    pub fn replace(&mut self, dataset: Dataset) {
         match &mut self.world {
             World::All(all, view) => {
                 view.dataset = Arc::new(dataset);

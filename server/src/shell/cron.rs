@@ -17,6 +17,9 @@ pub(super) async fn run(server: Arc<Server>) {
     let (mut before, mut save) = (server.totals(), Save::default());
     loop {
         tick.tick().await;
+        if server.cron_paused.load(Relaxed) {
+            continue;
+        }
         let now = server.totals();
         let rates = &server.rates;
         rates

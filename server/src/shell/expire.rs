@@ -31,6 +31,10 @@ pub(super) async fn run(server: Arc<Server>) {
         let share = SHARE + SHARE_PER_EFFORT * settings.active_expire_effort.saturating_sub(1);
         let threshold = settings.latency_threshold;
         drop(settings);
+        if server.cron_paused.load(Relaxed) {
+            tokio::time::sleep(period).await;
+            continue;
+        }
         make_room(&server);
         let began = Instant::now();
         let mut busy = Duration::ZERO;

@@ -153,6 +153,12 @@ pub trait Snapshots: Send + Sync {
         server: &std::sync::Arc<Server>,
     ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
+    /// The same before it returns. The caller holds all gates, and `view` is what is in them.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    fn save_now(&self, server: &std::sync::Arc<Server>, view: &View) -> Result<(), String>;
+
     /// True while a snapshot file is being written.
     fn saving(&self) -> bool;
 }

@@ -43,6 +43,8 @@ pub struct Scripts {
     /// It has written.
     wrote: AtomicBool,
     running: Mutex<Option<Running>>,
+    /// They may call what is not for scripts (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub(super) unguarded: AtomicBool,
     /// What is to be done when it is over.
     later: Mutex<Vec<Work>>,
     /// Figures for INFO.

@@ -77,6 +77,8 @@ pub struct Server {
     pub saves: Saves,
     /// Keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// Nothing is done by itself (DEBUG PAUSE-CRON).
+    pub cron_paused: AtomicBool,
     /// Keys to which clients of a writable replica gave a time.
     pub(super) local_times: LocalTimes,
     /// Commands per second and the like, as the cron measured them last.
@@ -153,6 +155,7 @@ impl Server {
             },
             saves: Saves::new(now_ms() / 1000),
             active_expire: AtomicBool::new(true),
+            cron_paused: AtomicBool::new(false),
             local_times: LocalTimes::default(),
             rates: Rates::default(),
             rewrites: AtomicU64::new(0),
@@ -264,18 +267,36 @@ impl Server {
         saved
     }
 
-    /// Writes the parameters to the configuration file, `replicaof` as the role is now.
+    /// [`Server::save`] by this thread, which holds all gates with `view` in them.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub fn save_now(self: &Arc<Self>, view: &View) -> Result<(), String> {
+        let Some(snapshots) = self.snapshots() else {
+            return Err("snapshot files are not available".to_owned());
+        };
+        let end = self.saves.begin(self.totals().changes, now_ms() / 1000);
+        let saved = snapshots.save_now(self, view);
+        end(saved.is_ok(), now_ms() / 1000);
+        if let Err(why) = &saved {
+            tracing::warn!("snapshot not saved: {why}");
+        }
+        saved
+    }
+
+    /// Writes the parameters to the configuration file, `replicaof` as the role is now; `all` of them, or those that are
+    /// not as they are without it.
     ///
     /// # Errors
     /// Why that is not possible, for people.
-    pub fn rewrite_config(&self) -> Result<(), String> {
+    pub fn rewrite_config(&self, all: bool) -> Result<(), String> {
         self.rewrites.fetch_add(1, Relaxed);
         // Those of a file of their own stay there.
         let users = || match self.has_user_file() {
             true => Vec::new(),
             false => self.accounts.lines(),
         };
-        self.config.rewrite(users, || {
+        self.config.rewrite(all, users, || {
             let status = Arc::clone(&self.gates.enter(self.aside()).status);
             let master = status.master.as_ref();
             master.map(|(host, _)| (host.name().to_owned(), host.port()))

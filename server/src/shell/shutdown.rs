@@ -171,7 +171,7 @@ impl Server {
     }
 
     /// Saves if `asked` says so, or (`None`) if there are save points. A half-loaded dataset is never saved.
-    async fn save_at_end(self: &Arc<Self>, asked: Option<bool>) -> Result<(), String> {
+    pub(super) async fn save_at_end(self: &Arc<Self>, asked: Option<bool>) -> Result<(), String> {
         let whole = self.in_gate(|view| view.fence.whole).await;
         let wanted = asked.unwrap_or(!self.config.settings().save.is_empty());
         if !wanted || !whole || self.snapshots().is_none() {

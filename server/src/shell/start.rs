@@ -108,7 +108,8 @@ fn load_users(server: &Server) -> Result<(), String> {
     Ok(())
 }
 
-fn snapshot_file(settings: &Settings) -> PathBuf {
+/// The snapshot file that `settings` name.
+pub(crate) fn snapshot_file(settings: &Settings) -> PathBuf {
     settings.dir.join(&settings.dbfilename)
 }
 

@@ -127,6 +127,11 @@ impl Db {
         }
     }
 
+    /// Places for entries in its tables.
+    pub fn slots(&self) -> usize {
+        self.shards().map(|i| self.lock(i).slots()).sum()
+    }
+
     /// Bytes of heap that tables and directories take, without the entries.
     pub fn table_size(&self) -> usize {
         size_of::<Slot>() * self.shards().len()

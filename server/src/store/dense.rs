@@ -154,6 +154,11 @@ impl<E: Keyed> Dense<E> {
         to as u64
     }
 
+    /// Places for elements in the index.
+    pub fn slots(&self) -> usize {
+        self.index.segments.iter().map(HashTable::num_buckets).sum()
+    }
+
     /// Bytes allocated, those of the elements included; the elements' own heap bytes are sampled.
     pub fn memory_usage(&self) -> usize {
         const SAMPLES: usize = 16;

@@ -421,6 +421,18 @@ impl Entry {
         }
     }
 
+    /// Bytes that a string could grow by where it is, but for those within its own block.
+    pub fn spare(&self) -> usize {
+        if !self.is_boxed() {
+            return 0;
+        }
+        // SAFETY: as in `value`.
+        match unsafe { &*self.boxed() } {
+            Object::Str(text) => text.capacity() - text.len(),
+            _ => 0,
+        }
+    }
+
     /// Bytes of heap the entry takes, without what a boxed object points to.
     pub fn block_size(&self) -> usize {
         let object = if self.is_boxed() {

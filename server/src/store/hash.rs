@@ -75,6 +75,14 @@ impl Hash {
         }
     }
 
+    /// Places for elements in its hash table; `None` if it has none.
+    pub fn slots(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Table(table) => Some(table.slots()),
+            Repr::Pack(_) => None,
+        }
+    }
+
     /// The value of a field.
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
         match &self.0 {

@@ -71,6 +71,12 @@ impl List {
         "quicklist"
     }
 
+    /// How many nodes it has, and the bytes of the elements in them.
+    pub fn shape(&self) -> (usize, usize) {
+        let bytes = self.nodes.iter().map(Pack::byte_len).sum();
+        (self.nodes.len(), bytes)
+    }
+
     /// Adds an element at an end.
     pub fn push(&mut self, end: End, elem: &[u8], limits: &Limits) {
         let node = match end {

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod dataset;
+pub mod digest;
 pub mod entry;
 pub mod evict;
 pub mod expiry;

@@ -70,6 +70,14 @@ impl Set {
         }
     }
 
+    /// Places for elements in its hash table; `None` if it has none.
+    pub fn slots(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Table(table) => Some(table.slots()),
+            Repr::Ints(_) => None,
+        }
+    }
+
     /// Whether `member` is in the set.
     pub fn contains(&self, member: &[u8]) -> bool {
         match &self.0 {

@@ -245,6 +245,11 @@ impl Shard {
         segment.iter().nth(index)
     }
 
+    /// Places for entries in the table.
+    pub(super) fn slots(&self) -> usize {
+        self.table.slots()
+    }
+
     /// Bytes of heap that the table takes, without the entries.
     pub(super) fn table_size(&self) -> usize {
         self.table.heap_size()

@@ -235,6 +235,11 @@ impl Table {
         segments.flat_map(move |segment| segment.iter_from(r as u32 as usize))
     }
 
+    /// Places for entries.
+    pub(super) fn slots(&self) -> usize {
+        self.segments.iter().map(Segment::slots).sum()
+    }
+
     /// Bytes of heap that the table itself takes, without its entries.
     pub(super) fn heap_size(&self) -> usize {
         let tables: usize = self.segments.iter().map(Segment::heap_size).sum();

@@ -122,6 +122,14 @@ impl Zset {
         }
     }
 
+    /// Places for elements in its hash table; `None` if it has none.
+    pub fn slots(&self) -> Option<usize> {
+        match &self.0 {
+            Repr::Big(big) => Some(big.table.slots()),
+            Repr::Pack(_) => None,
+        }
+    }
+
     /// A member's score.
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.0 {

@@ -11,6 +11,7 @@ use damselfly_server::rdb::load::{Expired, Loader};
 use damselfly_server::rdb::read::{Options, Reader, Summary};
 use damselfly_server::rdb::write::{self, Facts, Writer};
 use damselfly_server::rdb::{RdbError, error::Blame};
+use damselfly_server::store::digest::Digest;
 use damselfly_server::store::{Dataset, Limits, Snapshot};
 use fill::fill;
 use std::process::Command;
@@ -105,6 +106,8 @@ fn what_the_stock_server_saves_is_read() {
         assert_eq!(summary.version, 10);
         assert_eq!(summary.verified, !arguments.contains(&"--rdbchecksum"));
         assert_same(&of_dataset(&dataset), &of_server(&mut client));
+        let digest = client.run("DEBUG DIGEST");
+        assert_eq!(digest.text(), Digest::of_dataset(&dataset).to_string());
     }
 }
 

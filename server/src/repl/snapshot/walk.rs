@@ -1,7 +1,9 @@
 //! The thread that makes one snapshot.
 
 use super::{Begin, Consumer, Form, Part, SaveError, Snapshots};
+use crate::gate::View;
 use crate::rdb::write::{Facts, Options, Replication, Writer};
+use crate::repl::domain::Wire;
 use crate::store::snapshot::Snapshot;
 use crate::sys::fs::{self, File};
 use crate::sys::time::{Instant, since_epoch};
@@ -50,10 +52,8 @@ impl Saved {
 
 /// Makes one snapshot for `consumers`, and returns what is to be told to those who wanted it saved.
 pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
-    let started = Instant::now();
-    let config = of.config.load_full();
     let filter = consumers.first().and_then(Consumer::filter);
-    let mut sinks = Sinks::open(&config.dir, consumers);
+    let mut sinks = Sinks::open(&of.config.load().dir, consumers);
     if sinks.is_empty() {
         return sinks.saved;
     }
@@ -85,15 +85,61 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
         });
         (Snapshot::begin(&all.view().dataset), at, stream_db)
     };
-    let replid = at.replid.to_string();
+    let stands = Stands { at, stream_db };
+    make(of, snapshot, &stands, filter, sinks)
+}
+
+/// Where in our history a snapshot stands.
+struct Stands {
+    at: Position<Wire>,
+    stream_db: u32,
+}
+
+/// Saves `view`, which is in all gates and held there, to the file `path`.
+pub(super) fn save_now(of: &Snapshots, view: &View, path: PathBuf) -> Result<u64, SaveError> {
+    if !view.status.whole {
+        return Err(SaveError::GivenUp);
+    }
+    // The answer is taken from where it is kept for this receiver.
+    let (to, _nobody) = oneshot::channel();
+    let sinks = Sinks::open(&of.config.load().dir, vec![Consumer::Save(path, to)]);
+    let saved = match sinks.is_empty() {
+        true => sinks.saved,
+        false => {
+            let stands = Stands {
+                at: Position {
+                    replid: view.status.history.at.replid,
+                    offset: of.log.offset(),
+                },
+                stream_db: of.log.forget_selected(),
+            };
+            make(of, Snapshot::begin(&view.dataset), &stands, None, sinks)
+        }
+    };
+    let result = saved.into_iter().next().map(|saved| saved.result);
+    result.unwrap_or(Err(SaveError::GivenUp))
+}
+
+/// Writes `snapshot`, or what `filter` leaves of it, into `sinks`, and returns what is to be told to those who wanted it
+/// saved.
+fn make(
+    of: &Snapshots,
+    snapshot: Snapshot,
+    stands: &Stands,
+    filter: Option<Form>,
+    mut sinks: Sinks,
+) -> Vec<Saved> {
+    let started = Instant::now();
+    let config = of.config.load_full();
+    let (replid, offset) = (stands.at.replid.to_string(), stands.at.offset);
     let facts = Facts {
         ctime: since_epoch().as_secs(),
         used_memory: crate::memory::used(),
         // A file of a master without replicas describes no point of a history: nobody counted.
         replication: of.log.active().then_some(Replication {
             id: &replid,
-            offset: at.offset,
-            stream_db,
+            offset,
+            stream_db: stands.stream_db,
         }),
     };
     let options = Options {
@@ -103,10 +149,7 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     match write(snapshot, &facts, options, filter, &mut sinks) {
         Ok(()) => {
             let (bytes, seconds) = (sinks.written, started.elapsed().as_secs_f64());
-            tracing::info!(
-                "snapshot at offset {}: {bytes} bytes in {seconds:.3} s",
-                at.offset
-            );
+            tracing::info!("snapshot at offset {offset}: {bytes} bytes in {seconds:.3} s");
             sinks.finish();
         }
         Err(Deserted) => tracing::warn!("snapshot given up: nobody is left who wants it"),

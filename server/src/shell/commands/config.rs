@@ -19,7 +19,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         }
         ("rewrite", []) => Flow::Outside(Box::new(|server| {
             let mut reply = Reply::default();
-            match server.rewrite_config() {
+            match server.rewrite_config(false) {
                 Ok(()) => reply.ok(),
                 Err(why) => reply.error(&format!("ERR {why}")),
             }

@@ -80,26 +80,6 @@ pub(super) const CONFIG_HELP: &[&str] = &[
     "    Rewrite the configuration file.",
 ];
 
-pub(super) const DEBUG_HELP: &[&str] = &[
-    "CHANGE-REPL-ID",
-    "    Change the replication IDs of the instance.",
-    "ERROR <string>",
-    "    Return a Redis protocol error with <string> as message.",
-    "LOG <message>",
-    "    Write <message> to the server log.",
-    "POPULATE <count> [<prefix>] [<size>]",
-    "    Create <count> string keys named key:<num>. If <prefix> is specified then",
-    "    it is used instead of the 'key' prefix. These are not propagated to",
-    "    replicas. Cluster slots are not respected so keys not belonging to the",
-    "    current node can be created in cluster mode.",
-    "SET-ACTIVE-EXPIRE <0|1>",
-    "    Setting it to 0 disables expiring keys in background when they are not accessed.",
-    "SLEEP <seconds>",
-    "    Stop the server for <seconds>. Decimals allowed.",
-    "STRINGMATCH-LEN <len> <pattern>",
-    "    Match a string of <len> bytes against <pattern>.",
-];
-
 pub(super) const LATENCY_HELP: &[&str] = &[
     "DOCTOR",
     "    Return a human readable latency analysis report.",

@@ -295,7 +295,7 @@ impl Context {
             return Err("internal error: a command within a command");
         };
         let (fence, settings) = (&view.fence, &*self.settings);
-        if command.is(flag::NOSCRIPT) {
+        if command.is(flag::NOSCRIPT) && !self.server.scripts.unguarded.load(Relaxed) {
             return Err("This Redis command is not allowed from script");
         }
         let stale = fence.replica && !fence.link_up && !settings.serve_stale_data;

@@ -259,6 +259,11 @@ impl Segment {
         }
     }
 
+    /// Places for entries.
+    pub(super) fn slots(&self) -> usize {
+        self.buckets.len() * SLOTS
+    }
+
     /// Bytes of heap that the buckets take.
     pub(super) fn heap_size(&self) -> usize {
         size_of_val(&*self.buckets)
