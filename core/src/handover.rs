@@ -12,6 +12,9 @@
 //!                                                                        Replica             Replica
 //! ```
 //!
+//! The heir looks itself whether it has every write, before it takes over; with `FORCE`, and the time over, it is told
+//! not to ([`Promise`]).
+//!
 //! From the moment the target was asked until it answers, this node cannot know who is master: it
 //! stays a replica, and takes no writes (REPLICAOF.md, "two generals"). Only `REPLICAOF NO ONE FORCE`,
 //! an operator who knows better, ends that.
@@ -39,9 +42,27 @@ impl<D: Domain> Aim<D> {
     }
 }
 
+/// That a hand-over loses no write that was acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Promise {
+    /// The heir has confirmed every write, and takes over only if it still has them all.
+    Kept,
+    /// `FORCE`, and the time was over: the heir takes over whatever it has.
+    GivenUp,
+}
+
+/// A master that has become the replica of its heir, and waits for it to take over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ceding {
+    /// How far the heir was asked.
+    pub heir: Heir,
+    /// What the heir is asked to take over with.
+    pub promise: Promise,
+}
+
 /// What a master that has become the replica of its heir knows of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Ceding {
+pub enum Heir {
     /// It was not asked to take over yet: it cannot be master through us.
     Unasked,
     /// It was asked on the live connection, for the first time, and will answer there.
@@ -108,7 +129,7 @@ impl<D: Domain> Node<D> {
             && ticket == self.issued
             && aim.admits(target)
         {
-            self.cede(target, at, out);
+            self.cede(target, Promise::Kept, at, out);
         }
     }
 
@@ -120,10 +141,14 @@ impl<D: Domain> Node<D> {
         match self.role {
             Role::Master {
                 handing: Some(Aim::Force(target)),
-            } => self.cede(target, at, out),
+            } => self.cede(target, Promise::GivenUp, at, out),
             Role::Master { handing: Some(_) }
             | Role::Replica {
-                ceding: Some(Ceding::Unasked),
+                ceding:
+                    Some(Ceding {
+                        heir: Heir::Unasked,
+                        ..
+                    }),
                 ..
             } => self.put_back(out),
             Role::Master { handing: None } | Role::Replica { .. } => {}
@@ -137,12 +162,20 @@ impl<D: Domain> Node<D> {
                 Reply::NoFailover
             }
             Role::Replica {
-                ceding: Some(Ceding::Asked | Ceding::Unsure),
+                ceding:
+                    Some(Ceding {
+                        heir: Heir::Asked | Heir::Unsure,
+                        ..
+                    }),
                 ..
             } => Reply::PromotionAsked,
             Role::Master { handing: Some(_) }
             | Role::Replica {
-                ceding: Some(Ceding::Unasked),
+                ceding:
+                    Some(Ceding {
+                        heir: Heir::Unasked,
+                        ..
+                    }),
                 ..
             } => {
                 self.put_back(out);
@@ -159,15 +192,15 @@ impl<D: Domain> Node<D> {
         master: bool,
         out: &mut Outputs<D>,
     ) {
-        let ceding = match self.role {
-            Role::Replica { ceding, .. } => ceding,
+        let heir = match self.role {
+            Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.heir),
             Role::Master { .. } => None,
         };
-        match (self.live_link(generation), ceding) {
+        match (self.live_link(generation), heir) {
             // It is what it was before it was asked: so are we.
-            (Some(Link::Asked { .. }), Some(Ceding::Asked)) => self.put_back(out),
+            (Some(Link::Asked { .. }), Some(Heir::Asked)) => self.put_back(out),
             // It has taken over, when it was asked before: its answer was lost, not the request.
-            (Some(Link::Asked { .. }), Some(Ceding::Unsure)) if master => {
+            (Some(Link::Asked { .. }), Some(Heir::Unsure)) if master => {
                 self.cede_no_more();
                 let link = self.ask(generation, out);
                 self.set_link(link);
@@ -205,7 +238,7 @@ impl<D: Domain> Node<D> {
 
     /// The one step in which a hand-over takes effect here: from it on this node is the replica of its
     /// heir, and what was connecting before it is cancelled.
-    fn cede(&mut self, target: D::Host, at: D::Offset, out: &mut Outputs<D>) {
+    fn cede(&mut self, target: D::Host, promise: Promise, at: D::Offset, out: &mut Outputs<D>) {
         self.committed = self.issued;
         self.cancelled = self.issued;
         self.history.at.offset = at;
@@ -215,7 +248,10 @@ impl<D: Domain> Node<D> {
         self.role = Role::Replica {
             target,
             link: Link::Dialing { generation },
-            ceding: Some(Ceding::Unasked),
+            ceding: Some(Ceding {
+                heir: Heir::Unasked,
+                promise,
+            }),
         };
     }
 
@@ -233,12 +269,23 @@ impl<D: Domain> Node<D> {
         }
     }
 
+    /// What is asked on a connection beside the stream: the peer is the heir of a hand-over, and is to take over.
+    pub(crate) fn promise(&self) -> Option<Promise> {
+        match self.role {
+            Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.promise),
+            Role::Master { .. } => None,
+        }
+    }
+
     /// The request to take over is sent on this connection, or its answer was lost with it.
-    pub(crate) fn ceding_is(&mut self, next: Ceding, from: Ceding) {
-        if let Role::Replica { ceding, .. } = &mut self.role
-            && *ceding == Some(from)
+    pub(crate) fn heir_is(&mut self, next: Heir, from: Heir) {
+        if let Role::Replica {
+            ceding: Some(ceding),
+            ..
+        } = &mut self.role
+            && ceding.heir == from
         {
-            *ceding = Some(next);
+            ceding.heir = next;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Aim, Attempt, Domain, Greeted, Position, Resume};
+use crate::{Aim, Attempt, Domain, Greeted, Position, Promise, Resume};
 
 /// A fact that the shell tells the node.
 ///
@@ -176,8 +176,8 @@ pub enum Output<D: Domain> {
         generation: D::Generation,
         /// What the dataset held resumes from; `None` when there is no whole dataset.
         resume: Option<Resume<D>>,
-        /// Ask the peer to take over first: `PSYNC replid from FAILOVER`.
-        failover: bool,
+        /// Ask the peer to take over first: `PSYNC replid from FAILOVER [FORCE]`.
+        failover: Option<Promise>,
     },
     /// Fire [`Input::Timer`] after a back-off that the shell chooses.
     Arm(D::Generation),
@@ -240,6 +240,8 @@ pub enum Reply {
     PromotionAsked,
     /// A request to take over, or to sync, during a hand-over of our own.
     CannotSync,
+    /// A request to sync, while the link to our own master is down.
+    NoMasterLink,
     /// A request to take over, to a master.
     NotReplica,
     /// A request to take over a history that is not the one held.
@@ -276,6 +278,7 @@ impl Reply {
                  REPLICAOF NO ONE FORCE gives it up, even if the target is master already"
             }
             Self::CannotSync => "NOMASTERLINK Can't SYNC while failing over",
+            Self::NoMasterLink => "NOMASTERLINK Can't SYNC while not connected with my master",
             Self::NotReplica => "ERR PSYNC FAILOVER can't be sent to a master.",
             Self::NoHandOver => "ERR FAILOVER is not supported by experimental-replicaof-v2 no",
             Self::OtherHistory => "ERR PSYNC FAILOVER replid must match my replid.",

@@ -62,7 +62,7 @@ compile_error!(
 
 pub use attempt::{Attempt, Greeted};
 pub use domain::Domain;
-pub use handover::{Aim, Ceding, Failover};
+pub use handover::{Aim, Ceding, Failover, Heir, Promise};
 pub use history::{History, Position, Resume, Second};
 pub use io::{Answer, Input, Output, Outputs, Reply};
 pub use node::{Boot, Data, Link, Node, Place, Role};

@@ -11,15 +11,18 @@
 //! streams, and of `takeover_keeps_writes` that the heir has what was confirmed) are completed by the model,
 //! which owns that world.
 
+mod about;
 mod handover;
 mod names;
 mod rename;
+mod replicas;
 
 pub use self::names::{Broken, Property};
 
+use self::replicas::told;
+
 use crate::{
-    Aim, Answer, Ceding, Data, Domain, History, Input, Link, Node, Output, Outputs, Place,
-    Position, Protocol, Reply, Role, Status,
+    Aim, Answer, Ceding, Domain, History, Input, Output, Outputs, Position, Protocol, Reply, Status,
 };
 
 /// How far the live connection is, by the master's own words.
@@ -135,52 +138,6 @@ impl<D: Domain> Ghost<D> {
             }),
             flush: boot.flush,
             passing: Passing::No,
-        }
-    }
-
-    /// The account that a node of ours implies: its whole past, as far as the properties ask for it,
-    /// is in its state. The proofs show that every step keeps this so.
-    pub fn about(node: &Node<D>) -> Self {
-        let (register, link, passing) = match node.role {
-            Role::Master { handing } => (None, None, handing.map(Passing::Waiting)),
-            Role::Replica {
-                target,
-                link,
-                ceding,
-            } => (Some(target), Some(link), ceding.map(Passing::Ceding)),
-        };
-        let live = link.and_then(|link| link.live());
-        let wire = match link {
-            None | Some(Link::Held | Link::Waiting { .. } | Link::Dialing { .. }) => Wire::Quiet,
-            Some(Link::Asked { resumes, .. }) => Wire::Asked { resumes },
-            Some(Link::Promised { snapshot, .. }) => Wire::Promised(snapshot),
-            Some(Link::Loading {
-                snapshot, place, ..
-            }) => Wire::Began {
-                at: snapshot,
-                may_drop: place == Place::Instead,
-            },
-            Some(Link::Streaming { .. }) => Wire::Stream,
-        };
-        Self {
-            me: node.me,
-            register,
-            ahead: None,
-            issued: node.issued,
-            committed: node.committed,
-            cancelled: node.cancelled,
-            last: node.last,
-            live,
-            wire,
-            loader: match wire {
-                Wire::Began { may_drop: true, .. } => live,
-                _ => None,
-            },
-            restoring: node.data == Data::Restoring,
-            whole: node.data == Data::Whole,
-            history: node.history,
-            flush: node.flush,
-            passing: passing.unwrap_or(Passing::No),
         }
     }
 
@@ -438,6 +395,7 @@ impl<D: Domain> Ghost<D> {
             _ => 1,
         };
         broken.unless(replies + connects == one, Property::EveryCommandAnswered);
+        broken.unless(told(before, deeds, after), Property::OffsetDescribesDataset);
         self.look(after, &mut broken);
         broken
     }
@@ -553,10 +511,20 @@ impl<D: Domain> Ghost<D> {
                     resumes: resume.is_some(),
                 };
             }
-            Output::Stage(generation) => broken.unless(
-                self.live == Some(generation) && matches!(self.wire, Wire::Began { .. }),
-                Property::AtomicSwap,
-            ),
+            Output::Stage(generation) => {
+                // Never two datasets where that was not wanted, or there is nothing to be kept.
+                let beside = matches!(
+                    self.wire,
+                    Wire::Began {
+                        may_drop: false,
+                        ..
+                    }
+                );
+                broken.unless(
+                    self.live == Some(generation) && beside,
+                    Property::AtomicSwap,
+                );
+            }
             Output::DropAndLoad(generation) => {
                 let may = matches!(self.wire, Wire::Began { may_drop: true, .. });
                 broken.unless(
@@ -615,6 +583,7 @@ impl<D: Domain> Ghost<D> {
         );
         broken.unless(status.live == self.live, Property::SingleLiveLink);
         self.look_at_hand_over(status, broken);
+        self.look_at_door(status, broken);
         if status.link_up() {
             match self.wire {
                 Wire::Stream => {}

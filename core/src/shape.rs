@@ -2,7 +2,7 @@
 //!
 //! The server never forges a state; the house-rules test keeps this module out of it.
 
-use crate::{Attempt, Ceding, Data, Domain, Greeted, History, Link, Node, Place, Role};
+use crate::{Attempt, Data, Domain, Greeted, Heir, History, Link, Node, Place, Role};
 
 /// The parts of a [`Node`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -100,13 +100,13 @@ impl<D: Domain> Node<D> {
             "who was a master until now has a whole dataset",
         )?;
         clause(
-            match ceding {
+            match ceding.map(|ceding| ceding.heir) {
                 None => true,
-                Some(Ceding::Unasked) => {
+                Some(Heir::Unasked) => {
                     matches!(link, Link::Waiting { .. } | Link::Dialing { .. })
                 }
-                Some(Ceding::Asked) => matches!(link, Link::Asked { .. }),
-                Some(Ceding::Unsure) => matches!(
+                Some(Heir::Asked) => matches!(link, Link::Asked { .. }),
+                Some(Heir::Unsure) => matches!(
                     link,
                     Link::Waiting { .. } | Link::Dialing { .. } | Link::Asked { .. }
                 ),

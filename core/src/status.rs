@@ -1,6 +1,6 @@
 //! What a node says of itself.
 
-use crate::{Domain, Failover, History};
+use crate::{Domain, Failover, History, Reply};
 
 /// The state of the link as `INFO` and `ROLE` name it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,6 +41,24 @@ impl<D: Domain> Status<D> {
     /// Whether clients' writes are executed: on a master that is not handing over.
     pub fn takes_writes(&self) -> bool {
         self.master.is_none() && self.failover == Failover::No
+    }
+
+    /// Whether a replica that asks for a sync is let in: not during a hand-over, for a full sync may rename the
+    /// history that the heir is asked about, and not while what is held may be replaced at any moment.
+    ///
+    /// # Errors
+    /// What it is answered.
+    pub fn lets_in(&self) -> Result<(), Reply> {
+        if self.loading {
+            return Err(Reply::Loading);
+        }
+        if self.failover != Failover::No {
+            return Err(Reply::CannotSync);
+        }
+        if self.master.is_some() && !self.link_up() {
+            return Err(Reply::NoMasterLink);
+        }
+        Ok(())
     }
 
     /// Whether the link streams.

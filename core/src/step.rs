@@ -1,7 +1,7 @@
 //! The transitions: one handler an input, in the order of REPLICAOF.md.
 
 use crate::{
-    Answer, Attempt, Ceding, Data, Domain, Greeted, History, Input, Link, Node, Output, Outputs,
+    Answer, Attempt, Data, Domain, Greeted, Heir, History, Input, Link, Node, Output, Outputs,
     Place, Position, Reply, Role,
 };
 
@@ -246,7 +246,7 @@ impl<D: Domain> Node<D> {
 
     pub(crate) fn lost(&mut self, generation: D::Generation, out: &mut Outputs<D>) {
         if let Some(link) = self.live_link(generation) {
-            self.ceding_is(Ceding::Unsure, Ceding::Asked);
+            self.heir_is(Heir::Unsure, Heir::Asked);
             self.forget_snapshot(link, out);
             self.wait(generation, out);
         }
@@ -301,13 +301,13 @@ impl<D: Domain> Node<D> {
 
     pub(crate) fn ask(&mut self, generation: D::Generation, out: &mut Outputs<D>) -> Link<D> {
         let resume = (self.data == Data::Whole).then(|| self.history.resume());
-        let failover = self.fails_over();
+        let failover = self.promise();
         out.push(Output::Psync {
             generation,
             resume,
             failover,
         });
-        self.ceding_is(Ceding::Asked, Ceding::Unasked);
+        self.heir_is(Heir::Asked, Heir::Unasked);
         Link::Asked {
             generation,
             resumes: resume.is_some(),

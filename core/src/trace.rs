@@ -27,7 +27,7 @@ use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::str::FromStr;
 
-use crate::{Aim, Answer, Boot, Domain, Input, Output, Outputs, Position, Reply};
+use crate::{Aim, Answer, Boot, Domain, Input, Output, Outputs, Position, Promise, Reply};
 
 /// A domain whose ids can be written and read back.
 pub trait Text:
@@ -243,6 +243,7 @@ impl Line<'_> {
                 Reply::NoFailover => "no-failover",
                 Reply::PromotionAsked => "promotion-asked",
                 Reply::CannotSync => "cannot-sync",
+                Reply::NoMasterLink => "no-master-link",
                 Reply::NotReplica => "not-replica",
                 Reply::OtherHistory => "other-history",
                 Reply::Behind => "behind",
@@ -266,7 +267,11 @@ impl Line<'_> {
                     Some(resume) => self.word(&resume.replid).word(&resume.from),
                     None => self.bare(" -"),
                 };
-                self.bare(if *failover { " failover" } else { "" })
+                self.bare(match failover {
+                    None => "",
+                    Some(Promise::Kept) => " failover",
+                    Some(Promise::GivenUp) => " failover force",
+                })
             }
             Output::Arm(generation) => self.bare("arm").word(generation),
             Output::Stage(generation) => self.bare("stage").word(generation),

@@ -121,7 +121,7 @@ impl<D: Domain> Node<D> {
                 out.push(Output::Psync {
                     generation,
                     resume,
-                    failover: false,
+                    failover: None,
                 });
             }
             _ => {
@@ -129,7 +129,7 @@ impl<D: Domain> Node<D> {
                 out.push(Output::Psync {
                     generation,
                     resume: None,
-                    failover: false,
+                    failover: None,
                 });
             }
         }
@@ -197,7 +197,7 @@ impl<D: Domain> Node<D> {
                     out.push(Output::Psync {
                         generation,
                         resume,
-                        failover: false,
+                        failover: None,
                     });
                 }
             }

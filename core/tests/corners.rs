@@ -30,7 +30,7 @@ fn a_master_that_is_demoted_asks_to_continue_from_what_it_wrote() {
             Psync {
                 generation: 1,
                 resume,
-                failover: false
+                failover: None
             },
             OK
         ]
@@ -92,7 +92,7 @@ fn two_attempts_to_one_target_share_the_sync_of_the_first() {
             Psync {
                 generation: 4,
                 resume,
-                failover: false
+                failover: None
             },
             OK
         ]
@@ -114,7 +114,7 @@ fn continue_to_one_who_has_nothing_is_nonsense() {
     let psync = Psync {
         generation: 3,
         resume: None,
-        failover: false,
+        failover: None,
     };
     let dialed = Input::Dialed {
         generation: 3,
@@ -237,7 +237,7 @@ fn restored_as_a_replica_it_resumes_from_the_file() {
     let psync = Psync {
         generation: 1,
         resume: resume(3, 8),
-        failover: false,
+        failover: None,
     };
     let dialed = Input::Dialed {
         generation: 1,

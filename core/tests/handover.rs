@@ -54,7 +54,7 @@ fn asks(generation: u8) -> Output<Tiny> {
     Psync {
         generation,
         resume: resume(0, 6),
-        failover: true,
+        failover: Some(Promise::Kept),
     }
 }
 
@@ -169,6 +169,19 @@ fn force_goes_on_without_the_last_writes_when_the_time_is_over() {
         [CancelBefore(1), Dial { generation, target }]
     );
     assert_eq!(node.status().failover, InProgress);
+    // And the heir is told so, as often as it is asked.
+    let mut asks = |generation| {
+        let asks = Psync {
+            generation,
+            resume: resume(0, 6),
+            failover: Some(Promise::GivenUp),
+        };
+        assert_eq!(dialed(&mut node, generation), [asks]);
+        node.tell(Input::Lost { generation });
+        node.tell(Input::Timer { generation });
+    };
+    asks(1);
+    asks(2);
 }
 
 #[test]
@@ -192,7 +205,7 @@ fn when_an_answer_was_lost_a_master_is_one_through_us() {
     let plain = Psync {
         generation,
         resume: resume(0, 6),
-        failover: false,
+        failover: None,
     };
     assert_eq!(node.tell(Input::Rejected { generation, master }), [plain]);
     assert_eq!(node.status().failover, No);

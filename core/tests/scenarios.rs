@@ -171,7 +171,7 @@ fn the_commit_stops_the_old_link_and_resumes_from_what_it_had() {
             Output::Psync {
                 generation: 2,
                 resume: from("a", 131),
-                failover: false
+                failover: None
             },
             OK,
         ]
@@ -331,7 +331,7 @@ fn a_full_sync_that_dies_leaves_data_and_credentials() {
             [Output::Psync {
                 generation,
                 resume: from("a", 101),
-                failover: false
+                failover: None
             }]
         );
     }
@@ -362,7 +362,7 @@ fn flush_mode_loads_from_the_first_byte_and_fails_to_no_dataset() {
         [Output::Psync {
             generation: 3,
             resume: None,
-            failover: false
+            failover: None
         }]
     );
     // And one who was asked for everything cannot continue.
@@ -497,7 +497,7 @@ fn commands_wait_for_the_snapshot_file_of_the_start() {
         [Output::Psync {
             generation: 1,
             resume: from("a", 41),
-            failover: false
+            failover: None
         }]
     );
 }

@@ -246,12 +246,10 @@ impl<A: Algorithm> World<A> {
                 }
                 all.push(Action::NewHistory);
             }
-            // A replica whose own link is down refuses those who want to sync with it.
-            if (status.master.is_none() || status.link_up()) && !status.refuses_reads() {
-                match self.sub {
-                    None => all.push(Action::Attach),
-                    Some(_) => all.push(Action::Detach),
-                }
+            match self.sub {
+                None if status.lets_in().is_ok() => all.push(Action::Attach),
+                None => {}
+                Some(_) => all.push(Action::Detach),
             }
         }
         if setting.hand_over {

@@ -116,7 +116,7 @@ impl Pr5774 {
             out.push(Output::Psync {
                 generation: replica.generation,
                 resume: replica.resume.take(),
-                failover: false,
+                failover: None,
             });
         }
     }

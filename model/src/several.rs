@@ -187,9 +187,7 @@ impl Member {
 
     /// Whether it would let a replica sync.
     fn serves(&self) -> bool {
-        let status = self.status();
-        let follows = status.master.is_none() || status.link_up();
-        status.failover == damselfly_core::Failover::No && follows && !status.refuses_reads()
+        self.status().lets_in().is_ok()
     }
 }
 

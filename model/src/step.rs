@@ -64,6 +64,8 @@ impl<A: Algorithm> World<A> {
             Action::Link { generation, event } => self.link(generation, event, witness),
             Action::Write => self.data.at.offset += 1,
             Action::Configure { flush } => self.tell(Input::Configure { flush }, None, witness),
+            // Whoever of ours stays (DEBUG CHANGE-REPL-ID sends nobody away) goes on under a name that nobody else writes
+            // under any more, and resumes from us never again: no replica of ours, as far as names go.
             Action::NewHistory => {
                 let fresh = self.fresh();
                 let at = self.data.at.offset;

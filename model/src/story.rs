@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use damselfly_core::properties::{Broken, Property};
-use damselfly_core::{Input, LinkStatus, Output, Outputs, Position, Reply, Status};
+use damselfly_core::{Input, LinkStatus, Output, Outputs, Position, Promise, Reply, Status};
 
 use crate::action::{Action, Failure};
 use crate::algorithm::Algorithm;
@@ -206,7 +206,11 @@ impl Story {
                 resume,
                 failover,
             } => {
-                let asks = if *failover { " FAILOVER" } else { "" };
+                let asks = match failover {
+                    None => "",
+                    Some(Promise::Kept) => " FAILOVER",
+                    Some(Promise::GivenUp) => " FAILOVER FORCE",
+                };
                 let text = match resume {
                     Some(r) => format!("PSYNC h{} {}{asks} on link #{g}", r.replid, r.from),
                     None => format!("PSYNC ? -1{asks} on link #{g}"),

@@ -5,7 +5,8 @@
 
 use damselfly_core::shape::Parts;
 use damselfly_core::{
-    Aim, Answer, Ceding, Data, Domain, Greeted, History, Input, Link, Place, Position, Role, Second,
+    Aim, Answer, Ceding, Data, Domain, Greeted, Heir, History, Input, Link, Place, Position,
+    Promise, Role, Second,
 };
 
 use crate::sym::{Name, Number};
@@ -161,16 +162,16 @@ pub fn nodes() -> Vec<NodeShape> {
         Loading(Place::Instead),
         Streaming,
     ];
-    let ceding = [
-        None,
-        Some(Ceding::Unasked),
-        Some(Ceding::Asked),
-        Some(Ceding::Unsure),
-    ];
+    let mut ceding = vec![None];
+    for heir in [Heir::Unasked, Heir::Asked, Heir::Unsure] {
+        let with = |promise| Some(Ceding { heir, promise });
+        ceding.extend([Promise::Kept, Promise::GivenUp].map(with));
+    }
     let mut roles = vec![RoleShape::Master(None)];
     roles.extend(AIMS.map(|aim| RoleShape::Master(Some(aim))));
     for link in links {
-        roles.extend(ceding.map(|ceding| RoleShape::Replica(link, ceding)));
+        let replica = |ceding: &_| RoleShape::Replica(link, *ceding);
+        roles.extend(ceding.iter().map(replica));
     }
     let mut all = Vec::new();
     for role in roles {
@@ -249,8 +250,10 @@ pub fn role_shape<D: Domain>(role: &Role<D>) -> RoleShape {
     match role {
         Role::Master { handing } => RoleShape::Master(handing.as_ref().map(aim_shape)),
         Role::Replica { link, ceding, .. } => {
-            let all = |ceding: Ceding| match ceding {
-                Ceding::Unasked | Ceding::Asked | Ceding::Unsure => ceding,
+            let all = |ceding: Ceding| match (ceding.heir, ceding.promise) {
+                (Heir::Unasked | Heir::Asked | Heir::Unsure, Promise::Kept | Promise::GivenUp) => {
+                    ceding
+                }
             };
             RoleShape::Replica(link_shape(link), ceding.map(all))
         }

@@ -1,7 +1,7 @@
 //! The part of the account that is about hand-over.
 
 use super::{Broken, Ghost, Passing, Property, Wire};
-use crate::{Aim, Ceding, Domain, Failover, Reply, Status};
+use crate::{Aim, Ceding, Domain, Failover, Heir, Promise, Reply, Status};
 
 impl<D: Domain> Ghost<D> {
     /// Whether a hand-over is under way.
@@ -26,7 +26,7 @@ impl<D: Domain> Ghost<D> {
         };
         let heir = ticket == self.issued && waited_for(self.passing);
         if heir {
-            self.cede(target, at);
+            self.cede(target, Promise::Kept, at);
         }
         heir
     }
@@ -38,21 +38,25 @@ impl<D: Domain> Ghost<D> {
         }
         match self.passing {
             Passing::Waiting(Aim::Force(target)) => {
-                self.cede(target, at);
+                self.cede(target, Promise::GivenUp, at);
                 return true;
             }
-            Passing::Waiting(_) | Passing::Ceding(Ceding::Unasked) => self.put_back(),
+            Passing::Waiting(_) => self.put_back(),
+            Passing::Ceding(ceding) if ceding.heir == Heir::Unasked => self.put_back(),
             Passing::No | Passing::Ceding(_) => {}
         }
         false
     }
 
-    fn cede(&mut self, target: D::Host, at: D::Offset) {
+    fn cede(&mut self, target: D::Host, promise: Promise, at: D::Offset) {
         self.register = Some(target);
         self.committed = self.issued;
         self.cancelled = self.issued;
         self.history.at.offset = at;
-        self.passing = Passing::Ceding(Ceding::Unasked);
+        self.passing = Passing::Ceding(Ceding {
+            heir: Heir::Unasked,
+            promise,
+        });
     }
 
     fn put_back(&mut self) {
@@ -62,10 +66,10 @@ impl<D: Domain> Ghost<D> {
 
     /// The peer refused to take over.
     pub(super) fn rejected(&mut self, master: bool) {
-        match (self.wire, self.passing) {
-            (Wire::Asked { .. }, Passing::Ceding(Ceding::Asked)) => self.put_back(),
+        match (self.wire, self.asked_heir()) {
+            (Wire::Asked { .. }, Some(Heir::Asked)) => self.put_back(),
             // It was asked before, and is master: through us.
-            (Wire::Asked { .. }, Passing::Ceding(Ceding::Unsure)) if master => {
+            (Wire::Asked { .. }, Some(Heir::Unsure)) if master => {
                 self.passing = Passing::No;
                 self.wire = Wire::Quiet;
             }
@@ -75,18 +79,38 @@ impl<D: Domain> Ghost<D> {
 
     /// The live connection is lost, and an answer that may have been on it.
     pub(super) fn lost(&mut self) {
-        if self.passing == Passing::Ceding(Ceding::Asked) {
-            self.passing = Passing::Ceding(Ceding::Unsure);
-        }
+        self.heir_is(Heir::Unsure, Heir::Asked);
         self.unlink();
     }
 
-    /// Who is to take over, and only he, is asked to.
-    pub(super) fn asking(&mut self, failover: bool, broken: &mut Broken) {
-        let ceding = matches!(self.passing, Passing::Ceding(_));
-        broken.unless(failover == ceding, Property::NoSplitWrite);
-        if self.passing == Passing::Ceding(Ceding::Unasked) {
-            self.passing = Passing::Ceding(Ceding::Asked);
+    /// Who is to take over, and only he, is asked to; and is let off what he lacks only if that was asked for.
+    pub(super) fn asking(&mut self, failover: Option<Promise>, broken: &mut Broken) {
+        let promise = match self.passing {
+            Passing::Ceding(ceding) => Some(ceding.promise),
+            Passing::No | Passing::Waiting(_) => None,
+        };
+        broken.unless(
+            failover.is_some() == promise.is_some(),
+            Property::NoSplitWrite,
+        );
+        if let (Some(said), Some(promise)) = (failover, promise) {
+            broken.unless(said == promise, Property::TakeoverKeepsWrites);
+        }
+        self.heir_is(Heir::Asked, Heir::Unasked);
+    }
+
+    fn asked_heir(&self) -> Option<Heir> {
+        match self.passing {
+            Passing::Ceding(ceding) => Some(ceding.heir),
+            Passing::No | Passing::Waiting(_) => None,
+        }
+    }
+
+    fn heir_is(&mut self, next: Heir, from: Heir) {
+        if let Passing::Ceding(ceding) = &mut self.passing
+            && ceding.heir == from
+        {
+            ceding.heir = next;
         }
     }
 
@@ -110,10 +134,7 @@ impl<D: Domain> Ghost<D> {
     }
 
     pub(super) fn aborted(&mut self, reply: Reply, broken: &mut Broken) {
-        let asked = matches!(
-            self.passing,
-            Passing::Ceding(Ceding::Asked | Ceding::Unsure)
-        );
+        let asked = matches!(self.asked_heir(), Some(Heir::Asked | Heir::Unsure));
         match reply {
             Reply::Ok => {
                 broken.unless(self.fails_over(), Property::EveryCommandAnswered);

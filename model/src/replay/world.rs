@@ -229,8 +229,8 @@ impl World {
                 ..
             } => {
                 let asked = match failover {
-                    true => Life::AskedToTakeOver,
-                    false => Life::Asked,
+                    Some(_) => Life::AskedToTakeOver,
+                    None => Life::Asked,
                 };
                 self.connections.insert(generation, asked);
             }

@@ -2,7 +2,8 @@
 
 use damselfly_core::properties::{Broken, Property};
 use damselfly_core::{
-    Aim, Answer, Ceding, Failover, History, Input, Node, Output, Position, Reply, Resume, Role,
+    Aim, Answer, Failover, Heir, History, Input, Node, Output, Position, Promise, Reply, Resume,
+    Role,
 };
 
 use super::action::{Ask, What};
@@ -107,13 +108,7 @@ impl Nodes {
     }
 
     fn cut(&mut self, size: &Size, at: u8, broken: &mut Broken) {
-        let asked = matches!(
-            self.member(at).node.role(),
-            Role::Replica {
-                ceding: Some(Ceding::Asked),
-                ..
-            }
-        );
+        let asked = self.member(at).heir() == Some(Heir::Asked);
         if asked && size.fault == Some(Fault::LossIsRefusal) {
             let generation = self.generation(at);
             let master = false;
@@ -145,7 +140,7 @@ impl Nodes {
             }
             _ => {
                 if size.fault == Some(Fault::AbortAlways) {
-                    member.believes(Ceding::Unasked);
+                    member.believes(Heir::Unasked);
                 }
                 Input::Abort
             }
@@ -277,8 +272,8 @@ impl Nodes {
             return self.lost(at, broken);
         }
         let mut refusal = None;
-        if failover && let Some(resume) = resume {
-            let reply = self.take_over(size, at, to, resume, broken);
+        if let (Some(promise), Some(resume)) = (failover, resume) {
+            let reply = self.take_over(size, at, to, resume, promise, broken);
             refusal = (reply != Some(Reply::Ok)).then_some(reply == Some(Reply::NotReplica));
         }
         let peer = self.member(to);
@@ -304,7 +299,7 @@ impl Nodes {
         if let Some(wire) = &mut self.member_mut(at).wire {
             wire.stage = stage;
         }
-        if !failover && said.is_some() {
+        if failover.is_none() && said.is_some() {
             self.hears(size, at, Ask::Lost, broken);
         }
     }
@@ -316,12 +311,13 @@ impl Nodes {
         at: u8,
         to: u8,
         resume: Resume<Tiny>,
+        promise: Promise,
         broken: &mut Broken,
     ) -> Option<Reply> {
         let has_all = self.member(to).data.begins_with(&self.member(at).data);
         let blind = matches!(size.fault, Some(Fault::TakesBlindly | Fault::NobodyAsks));
         // Whoever gave the promise up says so.
-        let forced = blind || self.member(at).forced;
+        let forced = blind || promise == Promise::GivenUp;
         let input = Input::TakeOver {
             replid: resume.replid,
             from: (!forced).then_some(resume.from),
@@ -359,7 +355,7 @@ impl Nodes {
             }
             Said::Refused { master } if ceding => {
                 if size.fault == Some(Fault::AnyRefusal) {
-                    member.believes(Ceding::Asked);
+                    member.believes(Heir::Asked);
                 }
                 Input::Rejected { generation, master }
             }

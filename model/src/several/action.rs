@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use damselfly_core::{Aim, Ceding, Data, Failover, Role};
+use damselfly_core::{Aim, Data, Failover, Heir, Role};
 
 use super::{Fault, Member, Nodes, Said, Size, Stage, Wire};
 use crate::tiny::{Tiny, host_name};
@@ -169,13 +169,10 @@ impl Nodes {
     fn on_wire(&self, size: &Size, member: &Member, wire: &Wire, may: &mut impl FnMut(What)) {
         match &wire.stage {
             Stage::Dialing => {
-                let ceding = match member.node.role() {
-                    Role::Replica { ceding, .. } => ceding,
-                    Role::Master { .. } => None,
-                };
-                for ask in self.asks(member, wire.to, ceding.is_some()) {
+                let heir = member.heir();
+                for ask in self.asks(member, wire.to, heir.is_some()) {
                     // Who has nothing to lose loses nothing.
-                    if ask != Ask::Lost || ceding == Some(Ceding::Unasked) {
+                    if ask != Ask::Lost || heir == Some(Heir::Unasked) {
                         may(What::Dials(ask));
                     }
                 }

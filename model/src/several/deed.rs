@@ -2,7 +2,7 @@
 
 use damselfly_core::history::{Backlog, may_continue};
 use damselfly_core::properties::{Broken, Property};
-use damselfly_core::{Ceding, Input, Node, Output, Position, Resume, Role};
+use damselfly_core::{Heir, Input, Node, Output, Position, Resume, Role};
 
 use super::{Fault, File, Member, Nodes, Stage, Wire, Writes};
 use crate::tiny::Tiny;
@@ -114,15 +114,23 @@ impl Member {
         Some(File { position, data })
     }
 
+    /// What it knows of its heir, if it waits for one to take over.
+    pub(super) fn heir(&self) -> Option<Heir> {
+        match self.node.role() {
+            Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.heir),
+            Role::Master { .. } => None,
+        }
+    }
+
     /// A node that is wrong about what its heir was asked.
-    pub(super) fn believes(&mut self, wrong: Ceding) {
+    pub(super) fn believes(&mut self, wrong: Heir) {
         let mut parts = self.node.parts();
         if let Role::Replica {
             ceding: Some(ceding),
             ..
         } = &mut parts.role
         {
-            *ceding = wrong;
+            ceding.heir = wrong;
         }
         self.node = Node::from_parts(parts);
     }

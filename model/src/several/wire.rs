@@ -1,6 +1,6 @@
 //! A connection to a master, from the side that made it.
 
-use damselfly_core::{Position, Resume};
+use damselfly_core::{Position, Promise, Resume};
 
 use super::{Nodes, Writes};
 use crate::tiny::Tiny;
@@ -20,7 +20,7 @@ pub(crate) enum Stage {
     /// There is none, and one is to be made.
     Dialing,
     /// `PSYNC` was sent. No state is left like this: it is heard in the same step, or never.
-    Asked(Option<Resume<Tiny>>, bool),
+    Asked(Option<Resume<Tiny>>, Option<Promise>),
     /// It was let in, and waits for a snapshot to begin.
     Queued,
     /// What was said to a request to take over is on its way here.

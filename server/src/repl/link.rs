@@ -15,7 +15,7 @@ use crate::log::OFFSET_MAX;
 use crate::memory;
 use crate::shell::master::MasterClient;
 use crate::sys::net::TcpStream;
-use damselfly_core::{Answer, Position};
+use damselfly_core::{Answer, Position, Promise};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -128,17 +128,17 @@ impl Session {
                 None => ("?".into(), "-1".into()),
             };
             let mut ask: Vec<&[u8]> = vec![b"PSYNC", replid.as_bytes(), from.as_bytes()];
-            if link.failover {
+            if let Some(promise) = link.failover {
                 ask.push(b"FAILOVER");
-            }
-            if link.forced {
-                // A stock server takes over whatever it has, and does not read this word.
-                ask.push(b"FORCE");
+                if promise == Promise::GivenUp {
+                    // A stock server takes over whatever it has, and does not read this word.
+                    ask.push(b"FORCE");
+                }
             }
             self.in_time(peer.command(&ask)).await?;
             let line = self.line(peer).await?;
             match line.strip_prefix(b"-") {
-                Some(said) if link.failover => {
+                Some(said) if link.failover.is_some() => {
                     let next = self.driver.rejected(self.generation, &shown(said));
                     link = next.ok_or(End::Stopped)?;
                 }

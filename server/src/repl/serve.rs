@@ -22,7 +22,7 @@ use crate::log::{Cursor, ReplLog};
 use crate::sys::time::Instant;
 use arc_swap::ArcSwap;
 use damselfly_core::history::{Backlog, may_continue};
-use damselfly_core::{Failover, Reply, Resume};
+use damselfly_core::{Reply, Resume};
 use parking_lot::Mutex;
 use replica::{End, Replica};
 use std::collections::BTreeMap;
@@ -152,12 +152,7 @@ impl Master {
             [_] => None,
             _ => return Err("ERR syntax error".into()),
         };
-        if view.status.failover != Failover::No {
-            return Err(Reply::CannotSync.text().into());
-        }
-        if view.fence.replica && !view.fence.link_up {
-            return Err("NOMASTERLINK Can't SYNC while not connected with my master".into());
-        }
+        view.status.lets_in().map_err(Reply::text)?;
         if hello.filter.is_some() && !hello.eof {
             return Err("ERR Filtered replica requires EOF capability".into());
         }
@@ -291,15 +286,12 @@ impl Master {
     }
 
     /// Closes the connection to every replica: our history changed its name, or is another one. They ask again.
-    /// How many there were.
-    pub fn drop_all_replicas(&self) -> usize {
+    pub fn drop_all_replicas(&self) {
         // Their connections close some time later; not one byte more may be sent on them.
         self.log.let_all_go();
-        let replicas = self.replicas.lock();
-        for replica in replicas.values() {
+        for replica in self.replicas.lock().values() {
             replica.end(End::HistoryChanged);
         }
-        replicas.len()
     }
 
     /// What is done every second, for ever: the log's limits, pings, and the end of a backlog nobody has used for long.

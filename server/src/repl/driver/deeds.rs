@@ -91,7 +91,6 @@ impl Driver {
                         generation,
                         resume,
                         failover,
-                        forced: failover && inner.hand_overs.forced,
                     });
                 }
                 Output::Watch { ticket, aim } => {

@@ -15,8 +15,6 @@ use std::time::Duration;
 pub(super) struct HandOvers {
     /// The ticket of the one under way.
     pub ticket: Option<u64>,
-    /// It goes on without the last writes: `FORCE`, and the time was over.
-    pub forced: bool,
     since: Option<Instant>,
     last: Option<Duration>,
 }
@@ -64,7 +62,6 @@ impl Driver {
                 tracing::warn!("FAILOVER: the time is over; everything is as it was before");
             }
             (Failover::WaitingForSync, Failover::InProgress) => {
-                self.inner.lock().hand_overs.forced = true;
                 tracing::warn!(
                     "FAILOVER: the time is over, and FORCE is given: the target takes over without the last writes"
                 );

@@ -7,7 +7,7 @@ use super::deeds::{Cargo, Left, forget};
 use super::{Driver, Stop};
 use crate::gate::{AllGates, View};
 use crate::store::Dataset;
-use damselfly_core::{Answer, Greeted, Input, Position, Reply, Resume};
+use damselfly_core::{Answer, Greeted, Input, Position, Promise, Reply, Resume};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -28,9 +28,7 @@ pub struct Follow {
     /// What the dataset held resumes from; none if there is none.
     pub resume: Option<Resume<Wire>>,
     /// It is asked to take over first.
-    pub failover: bool,
-    /// Even if it does not have all before `resume`.
-    pub forced: bool,
+    pub failover: Option<Promise>,
 }
 
 /// A snapshot is to be read.

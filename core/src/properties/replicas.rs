@@ -1,0 +1,35 @@
+//! The part of the account that is about those who follow this node.
+
+use super::{Broken, Ghost, Property, Wire};
+use crate::{Domain, Output, Reply, Status};
+
+/// Whether our replicas know under which name they count what we send: who goes on under another one sends them away,
+/// to come back and hear it, and nobody else does. A name that a history gets as a whole (from a file, with its first
+/// replica, by a swap) is another matter.
+pub(super) fn told<D: Domain>(before: Status<D>, deeds: &[Output<D>], after: Status<D>) -> bool {
+    let renamed = before.history.at.replid != after.history.at.replid;
+    let anew = |deed: &Output<D>| matches!(deed, Output::Swap(..) | Output::Empty(_));
+    let goes_on = before.master.is_some() && !before.loading && !deeds.iter().any(anew);
+    deeds.contains(&Output::DropReplicas) == (renamed && goes_on)
+}
+
+impl<D: Domain> Ghost<D> {
+    /// Who is let in to sync gets a whole dataset, of a history that stays what it is.
+    pub(super) fn look_at_door(&self, status: Status<D>, broken: &mut Broken) {
+        let up = self.register.is_none() || self.wire == Wire::Stream;
+        match status.lets_in() {
+            Ok(()) => {
+                broken.unless(self.whole, Property::AtomicSwap);
+                broken.unless(up, Property::Prefix);
+                broken.unless(!self.fails_over(), Property::TakeoverKeepsWrites);
+            }
+            // Whether LOADING is true is judged with what reads are answered.
+            Err(Reply::Loading) => {}
+            Err(Reply::CannotSync) => {
+                broken.unless(self.fails_over(), Property::NoSpuriousRefusal);
+            }
+            Err(Reply::NoMasterLink) => broken.unless(!up, Property::NoSpuriousRefusal),
+            Err(_) => broken.add(Property::NoSpuriousRefusal),
+        }
+    }
+}
