@@ -111,13 +111,14 @@ impl Config {
         self.file.as_deref()
     }
 
-    /// Names and values of the parameters (older names included) that `matches` picks by their name.
-    pub fn get(&self, matches: impl Fn(&str) -> bool) -> Vec<(&'static str, Vec<u8>)> {
+    /// Names and values of the parameters (older names included) that `matches` picks by their name, and by whether they
+    /// are hidden.
+    pub fn get(&self, matches: impl Fn(&str, bool) -> bool) -> Vec<(&'static str, Vec<u8>)> {
         let values = self.values.lock();
         let mut found = Vec::new();
         for (param, value) in PARAMS.iter().zip(values.iter()) {
             for name in [Some(param.name), param.alias].into_iter().flatten() {
-                if matches(name) {
+                if matches(name, param.hidden) {
                     found.push((name, param.kind.show(value)));
                 }
             }
@@ -268,7 +269,7 @@ mod tests {
         );
         assert_eq!(config.settings().maxclients, 7);
         assert_eq!(config.settings().replica_priority, 3);
-        let shown = config.get(|name| name.ends_with("-priority"));
+        let shown = config.get(|name, _| name.ends_with("-priority"));
         let three = b"3".to_vec();
         assert_eq!(
             shown,

@@ -142,7 +142,9 @@ pub fn restore(
     let dataset = Dataset::new(databases);
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     load.total.store(size, Relaxed);
-    let loader = Loader::new(&dataset, expired).accessed(options.limits.accesses);
+    let loader = Loader::new(&dataset, expired)
+        .accessed(options.limits.accesses)
+        .resting(options.key_delay);
     let mut loader = loader.watched_by(|read| {
         load.read.store(read, Relaxed);
         going_on()

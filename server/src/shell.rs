@@ -21,7 +21,7 @@ mod expire;
 pub mod info;
 pub mod latency;
 mod listeners;
-mod logging;
+pub mod logging;
 pub mod master;
 pub mod monitor;
 mod multi;

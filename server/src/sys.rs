@@ -4,6 +4,8 @@
 //! tests of that name switch on, the same names stand for a world that is made of one seed: its clock, its network, its
 //! disks and its dice. The rest of the server does not know which one it is in.
 
+pub mod delay;
+
 #[cfg(not(feature = "simulation"))]
 mod real;
 #[cfg(not(feature = "simulation"))]

@@ -20,7 +20,7 @@ pub fn body(data: &[u8]) {
     let bytes = (1 << 20) + data.len() * (64 + data.len() / 8);
     let taken = bounded(bytes, || from_text(data));
     let Ok(config) = taken else { return };
-    let said = config.get(|_| true);
+    let said = config.get(|_, _| true);
     let followed = said.iter().find(|(name, _)| *name == "replicaof");
     let followed = followed.and_then(|(_, value)| {
         let text = String::from_utf8_lossy(value).into_owned();

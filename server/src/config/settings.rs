@@ -88,6 +88,7 @@ impl Settings {
         Options {
             limits: self.limits(),
             checksum: self.rdb_checksum && !UNCHECKED.load(Relaxed),
+            key_delay: self.key_load_delay,
             ..Options::default()
         }
     }
@@ -200,6 +201,10 @@ settings! {
     diskless_sync_max_replicas: usize = number("repl-diskless-sync-max-replicas"),
     /// How long a full sync waits for more replicas.
     diskless_sync_delay: Duration = seconds("repl-diskless-sync-delay"),
+    /// Microseconds that a snapshot rests for each key; if negative, keys for each microsecond.
+    key_save_delay: i32 = number("rdb-key-save-delay"),
+    /// The same, of a load.
+    key_load_delay: i32 = number("key-load-delay"),
     /// The system may gather small packets to replicas.
     disable_nodelay: bool = flag("repl-disable-tcp-nodelay"),
     /// Replicas that must be there for a write.

@@ -53,7 +53,7 @@ fn a_command_line_of_redis_server_is_understood() {
 fn names_and_values_are_told_apart_by_their_place() {
     let get = |args: &[&str], name: &str| -> String {
         let (config, _) = start(args).unwrap_or_else(|why| panic!("{args:?}: {why}"));
-        let mut found = config.get(|n| n == name);
+        let mut found = config.get(|n, _| n == name);
         String::from_utf8(found.remove(0).1).unwrap()
     };
     for (args, name, value) in [
@@ -172,7 +172,7 @@ fn a_file_is_read_and_the_command_line_overrides_it() {
     assert_eq!(settings.port, 7002);
     assert_eq!(settings.requirepass, b"a b!");
     assert_eq!(settings.timeout.as_secs(), 7);
-    assert_eq!(config.get(|n| n == "save")[0].1, b"60 1 5 2");
+    assert_eq!(config.get(|n, _| n == "save")[0].1, b"60 1 5 2");
     assert_eq!(config.file(), Some(path.as_path()));
     assert_eq!(settings.save, [(60, 1), (5, 2)]);
     assert_eq!(warnings, [""; 0]);

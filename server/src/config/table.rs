@@ -19,6 +19,8 @@ pub struct Param {
     pub served: bool,
     /// One line for `--help`; empty for a parameter that is not served.
     pub help: &'static str,
+    /// It is for tests of servers: CONFIG GET shows it only to who asks for it by its whole name.
+    pub hidden: bool,
 }
 
 /// When a parameter may be set.
@@ -45,6 +47,7 @@ const fn live(name: &'static str, kind: Kind, default: &'static str, help: &'sta
         change: Change::Live,
         served: true,
         help,
+        hidden: false,
     }
 }
 
@@ -64,6 +67,11 @@ impl Param {
 
     const fn protected(mut self) -> Param {
         self.change = Change::Protected;
+        self
+    }
+
+    const fn hidden(mut self) -> Param {
+        self.hidden = true;
         self
     }
 
@@ -417,6 +425,20 @@ pub static PARAMS: &[Param] = &[
         "With so many replicas waiting a full sync begins at once; 0 for no number",
     ),
     live(
+        "rdb-key-save-delay",
+        Int(-INT - 1, INT),
+        "0",
+        "Microseconds that a snapshot takes for each key besides; negative: a microsecond for so many keys",
+    )
+    .hidden(),
+    live(
+        "key-load-delay",
+        Int(-INT - 1, INT),
+        "0",
+        "Microseconds that loading takes for each key besides; negative: a microsecond for so many keys",
+    )
+    .hidden(),
+    live(
         "repl-disable-tcp-nodelay",
         Bool,
         "no",
@@ -658,6 +680,14 @@ pub static PARAMS: &[Param] = &[
     ),
     ignored("enable-module-command", LOCAL, "no").startup(),
     ignored("ignore-warnings", Text, ""),
+    ignored("use-exit-on-panic", Bool, "no").hidden(),
+    ignored("watchdog-period", Int(0, INT), "0").hidden(),
+    ignored(
+        "loading-process-events-interval-bytes",
+        Int(1024, INT),
+        "2097152",
+    )
+    .hidden(),
     ignored("unixsocket", Text, "").startup(),
     ignored("unixsocketperm", Octal, "0").startup(),
     ignored("socket-mark-id", Int(0, u32::MAX as i64), "0").startup(),

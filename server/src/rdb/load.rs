@@ -8,6 +8,7 @@ use crate::store::clock::{Accesses, Clock};
 use crate::store::entry::KEY_MAX;
 use crate::store::libraries::Libraries;
 use crate::store::{Dataset, Db, Entry};
+use crate::sys::delay;
 use std::sync::Arc;
 
 /// Where in a replication history a loaded snapshot stands.
@@ -40,6 +41,11 @@ pub struct Loader<'a> {
     expired: Expired,
     clock: Clock,
     watch: Option<Watch<'a>>,
+    delay: i32,
+    /// Keys since it last rested.
+    since_rest: u64,
+    /// Bytes read when the watch was last asked.
+    read: u64,
     dropped: u64,
     id: Option<String>,
     offset: Option<u64>,
@@ -57,6 +63,9 @@ impl<'a> Loader<'a> {
                 now_ms: 0,
             },
             watch: None,
+            delay: 0,
+            since_rest: 0,
+            read: 0,
             dropped: 0,
             id: None,
             offset: None,
@@ -71,10 +80,29 @@ impl<'a> Loader<'a> {
         self
     }
 
+    /// Takes longer than it must: `key-load-delay`.
+    pub fn resting(mut self, delay: i32) -> Self {
+        self.delay = delay;
+        self
+    }
+
     /// Has `watch` called every [`super::read::TICK`] bytes.
     pub fn watched_by(mut self, watch: impl FnMut(u64) -> Result<(), Refusal> + 'a) -> Self {
         self.watch = Some(Box::new(watch));
         self
+    }
+
+    /// Between two keys, unless the load is given up.
+    #[cold]
+    fn rest(&mut self) {
+        self.since_rest += 1;
+        let time = delay::of(self.delay, self.since_rest);
+        if !time.is_zero() {
+            self.since_rest = 0;
+            let (watch, read) = (&mut self.watch, self.read);
+            let goes_on = || watch.as_mut().is_none_or(|watch| watch(read).is_ok());
+            delay::rest(time, goes_on);
+        }
     }
 
     /// Keys left out because their time had come.
@@ -136,6 +164,9 @@ impl Sink for Loader<'_> {
         expire_ms: Option<i64>,
     ) -> Result<(), Refusal> {
         let db = self.db(db)?;
+        if self.delay != 0 {
+            self.rest();
+        }
         if key.len() > KEY_MAX {
             let len = key.len();
             return Err(Refusal::Stopped(format!(
@@ -171,6 +202,7 @@ impl Sink for Loader<'_> {
     }
 
     fn tick(&mut self, read: u64) -> Result<(), Refusal> {
+        self.read = read;
         self.watch.as_mut().map_or(Ok(()), |watch| watch(read))
     }
 }

@@ -76,6 +76,8 @@ pub struct Options {
     pub max_string: u64,
     /// Whether the checksum is computed and compared.
     pub checksum: bool,
+    /// `key-load-delay`.
+    pub key_delay: i32,
 }
 
 impl Default for Options {
@@ -85,6 +87,7 @@ impl Default for Options {
             limits: Limits::default(),
             max_string: 1 << 30,
             checksum: true,
+            key_delay: 0,
         }
     }
 }

@@ -4,19 +4,22 @@
 //! applied. Then it asks the driver in the very gate it runs in; its bytes go to our own log as they are. So the
 //! offset counts whole commands and transactions, and what a stopped link still has in its buffer stays there.
 
+mod held;
+
 use super::driver::Driver;
 use super::peer::{Peer, shown};
 use crate::command::shell::ShellCommand;
 use crate::command::table::Lock;
 use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outcome, Run};
 use crate::config::Settings;
-use crate::gate::{AllGates, Entered, Gates, View};
+use crate::gate::{Gates, View};
 use crate::resp::Reply;
 use crate::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
 use crate::resp::reply::Proto;
 use crate::shell::blocking;
-use crate::store::{Limits, lazyfree};
+use crate::store::Limits;
 use crate::sys::time::since_epoch;
+use held::Held;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -85,6 +88,8 @@ pub struct Applier {
     effects: Effects,
     out: Reply,
     errors: u64,
+    /// What failed last, and why.
+    failed: Option<String>,
     #[cfg(feature = "simulation")]
     leave: planted::Leave,
 }
@@ -114,6 +119,7 @@ impl Applier {
             effects: Effects::default(),
             out: Reply::new(Proto::Resp2),
             errors: 0,
+            failed: None,
             #[cfg(feature = "simulation")]
             leave: planted::Leave::default(),
         }
@@ -132,11 +138,19 @@ impl Applier {
     /// Applies one batch of what `peer` has sent and was not taken yet.
     ///
     /// # Errors
-    /// Why the stream cannot be followed. What came before was applied, nothing of the rest.
+    /// Why the stream cannot be followed. What came before was applied, nothing of the rest. Or a command failed that
+    /// had succeeded on the master: the data differ, and only a full sync mends that. Where clients may write, too, they
+    /// differ anyway.
     pub fn apply(&mut self, peer: &mut Peer) -> Result<Applied, String> {
         let (applied, len) = self.apply_from(peer.unread())?;
         peer.take(len);
-        Ok(applied)
+        match self.failed.take() {
+            Some(why) if self.driver.config().settings().replica_read_only => {
+                self.driver.facts().differs();
+                Err(why)
+            }
+            _ => Ok(applied),
+        }
     }
 
     /// [`Applier::apply`] from the bytes `unread`; how many of them were applied.
@@ -243,7 +257,7 @@ impl Applier {
                     }
                     if self.out.is_error_at(0) {
                         self.errors += 1;
-                        report(command, &self.out, self.errors);
+                        self.failed = Some(report(command, &self.out, self.errors));
                     }
                     self.out.clear();
                     if !in_transaction && blocking::any_ready() {
@@ -265,16 +279,17 @@ impl Applier {
     }
 }
 
-/// A command that succeeded on the master should not fail here; if it does, the data differ.
+/// A command that succeeded on the master should not fail here; if it does, the data differ. Says so.
 #[cold]
-fn report(command: &Command, out: &Reply, errors: u64) {
+fn report(command: &Command, out: &Reply, errors: u64) -> String {
+    let said = shown(out.as_bytes().trim_ascii());
+    let name = command.name;
     if errors.is_power_of_two() {
-        let said = shown(out.as_bytes().trim_ascii());
-        let name = command.name;
         tracing::error!(
-            "a command of the master's stream failed here, so the data differ: {name}: {said} ({errors} so far)"
+            "== CRITICAL == This replica is sending an error to its master: '{said}' after processing the command '{name}': the data differ ({errors} so far)"
         );
     }
+    format!("a command of its stream failed here, so the data differ: {name}: {said}")
 }
 
 /// The arguments `range` of `args`, which lie in `request`.
@@ -381,33 +396,6 @@ impl Batch {
         self.items.clear();
         self.len = 0;
         self.in_transaction = false;
-    }
-}
-
-/// The gates under which a batch runs.
-enum Held<'a, 'g> {
-    One(&'a Entered<'g, View>),
-    All(&'a mut AllGates<'g, View>),
-}
-
-impl Held<'_, '_> {
-    fn view(&self) -> &View {
-        match self {
-            Held::One(gate) => gate,
-            Held::All(all) => all.view(),
-        }
-    }
-
-    /// Serves another dataset: only commands that run alone make one.
-    fn replace(&mut self, dataset: Arc<crate::store::Dataset>) {
-        match self {
-            Held::One(_) => debug_assert!(false, "a dataset is replaced under one gate"),
-            Held::All(all) => {
-                let mut view = all.view().clone();
-                view.dataset = dataset;
-                lazyfree::free(all.replace(view).dataset);
-            }
-        }
     }
 }
 

@@ -123,7 +123,7 @@ impl Attempts {
 pub(super) async fn run(driver: Arc<Driver>, attempt: Attempt<Wire>) {
     let (ticket, target) = (attempt.ticket(), attempt.target());
     let settings = Arc::clone(&driver.config().settings());
-    tracing::info!("REPLICAOF {target} (ticket {ticket}): connecting");
+    tracing::info!("Connecting to MASTER {target} (REPLICAOF, ticket {ticket})");
     let failure = match reach(target, &settings).await {
         Err(why) => {
             attempt.failed();

@@ -129,9 +129,9 @@ pub(super) fn begin(
     drop(all);
     driver.log().kick();
     match aim {
-        Aim::Any => tracing::info!("FAILOVER requested to any replica"),
-        Aim::One(host) => tracing::info!("FAILOVER requested to {host}"),
-        Aim::Force(host) => tracing::info!("FAILOVER requested to {host}, by force if need be"),
+        Aim::Any => tracing::info!("FAILOVER requested to any replica."),
+        Aim::One(host) => tracing::info!("FAILOVER requested to {host}."),
+        Aim::Force(host) => tracing::info!("FAILOVER requested to {host}. By force if need be"),
     }
     Ok(watch)
 }

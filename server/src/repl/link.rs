@@ -44,6 +44,7 @@ impl From<PeerError> for End {
 /// Connects anew to the master that is followed.
 pub(super) async fn dial(driver: Arc<Driver>, generation: u64, target: Host) {
     let settings = Arc::clone(&driver.config().settings());
+    tracing::info!("Connecting to MASTER {target}");
     match reach(target, &settings).await {
         Err(why) => driver.lost(generation, &why.to_string()),
         Ok(reached) => {
@@ -57,6 +58,7 @@ pub(super) async fn dial(driver: Arc<Driver>, generation: u64, target: Host) {
 /// Asks a greeted master for its stream, and lives on it.
 pub(super) async fn follow(driver: Arc<Driver>, link: Follow, peer: Peer) {
     let generation = link.generation;
+    tracing::info!("MASTER <-> REPLICA sync started");
     let session = Session {
         settings: Arc::clone(&driver.config().settings()),
         driver: Arc::clone(&driver),
@@ -120,13 +122,22 @@ impl Session {
     }
 
     async fn negotiate(&self, peer: &mut Peer, mut link: Follow) -> Result<Answer<Wire>, End> {
-        let (line, replid, from) = loop {
+        let (line, replid) = loop {
             #[cfg(feature = "simulation")]
             planted_resume(&mut link);
+            if self.driver.facts().differ() && link.failover.is_none() {
+                link.resume = None;
+            }
             let (replid, from) = match link.resume {
                 Some(resume) => (resume.replid.to_string(), resume.from.to_string()),
                 None => ("?".into(), "-1".into()),
             };
+            match link.resume {
+                Some(_) => {
+                    tracing::info!("Trying a partial resynchronization (request {replid}:{from}).")
+                }
+                None => tracing::info!("Partial resynchronization not possible (no cached master)"),
+            }
             let mut ask: Vec<&[u8]> = vec![b"PSYNC", replid.as_bytes(), from.as_bytes()];
             if let Some(promise) = link.failover {
                 ask.push(b"FAILOVER");
@@ -142,14 +153,22 @@ impl Session {
                     let next = self.driver.rejected(self.generation, &shown(said));
                     link = next.ok_or(End::Stopped)?;
                 }
-                _ => break (line, replid, from),
+                _ => break (line, replid),
             }
         };
         let answer = parse_answer(&line).map_err(End::Lost)?;
         match answer {
-            Answer::Continue { .. } => tracing::info!("the master continues from {replid}:{from}"),
+            Answer::Continue { replid: new } => {
+                tracing::info!("Successful partial resynchronization with master.");
+                if let Some(new) = new.map(|id| id.to_string()).filter(|id| *id != replid) {
+                    tracing::info!("Master replication ID changed to {new}");
+                }
+                tracing::info!(
+                    "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization."
+                );
+            }
             Answer::FullResync(at) => {
-                tracing::info!("the master sends a snapshot at {}:{}", at.replid, at.offset);
+                tracing::info!("Full resync from master: {}:{}", at.replid, at.offset);
             }
         }
         match self.driver.answered(self.generation, answer) {
@@ -170,6 +189,14 @@ impl Session {
                 shown(&line)
             )));
         };
+        match extent {
+            Extent::Bytes(bytes) => tracing::info!(
+                "MASTER <-> REPLICA sync: receiving {bytes} bytes from master to parser"
+            ),
+            Extent::Mark(_) => tracing::info!(
+                "MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to parser"
+            ),
+        }
         while peer.unread().is_empty() {
             self.in_time(peer.fill()).await?;
         }
@@ -178,6 +205,10 @@ impl Session {
         }
         let room = self.room(&mut peer).await?;
         let begun = self.driver.began(self.generation).ok_or(End::Stopped)?;
+        if begun.dropped.is_some() {
+            tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
+        }
+        tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
         let began = Instant::now();
         let (stream, unread) = peer.into_parts();
         let stream = stream.into_std().map_err(|e| End::Lost(e.to_string()))?;
@@ -212,8 +243,9 @@ impl Session {
             return Err(End::Stopped);
         }
         let took = began.elapsed();
+        tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: 0.");
         tracing::info!(
-            "the snapshot at {}:{} is loaded: {keys} keys from {bytes} bytes in {took:.1?}",
+            "MASTER <-> REPLICA sync: Finished with success ({bytes} bytes in {took:.1?}, at {}:{})",
             at.replid,
             at.offset
         );

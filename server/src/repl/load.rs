@@ -167,7 +167,7 @@ impl Loading {
         let socket = order.stream.try_clone().map_err(LoadError::Begin)?;
         let (sender, done) = oneshot::channel();
         let work = move || {
-            let result = load(order, &facts);
+            let result = load(order, &facts, || !sender.is_closed());
             facts.staging_is(0);
             // If nobody waits any more, what was loaded is freed here.
             let _ = sender.send(result);
@@ -205,7 +205,7 @@ impl Drop for Loading {
     }
 }
 
-fn load(order: Order, facts: &Facts) -> Result<Loaded, LoadError> {
+fn load(order: Order, facts: &Facts, wanted: impl Fn() -> bool) -> Result<Loaded, LoadError> {
     let Order {
         stream,
         unread,
@@ -226,16 +226,21 @@ fn load(order: Order, facts: &Facts) -> Result<Loaded, LoadError> {
         stream_db: 0,
         room,
     };
-    let loader = Loader::new(&staged.dataset, Expired::Keep).accessed(reading.limits.accesses);
+    let loader = Loader::new(&staged.dataset, Expired::Keep)
+        .accessed(reading.limits.accesses)
+        .resting(reading.key_delay);
     let mut loader = loader.watched_by(|read| {
         let taken = memory.change().max(0) as u64;
         facts.sync_at(read);
         facts.staging_is(taken);
-        match taken > limit {
-            true => Err(Refusal::Stopped(format!(
+        if taken > limit {
+            return Err(Refusal::Stopped(format!(
                 "it takes more memory than there is for a full sync, {limit} bytes (replica-staging-maxmemory)"
-            ))),
-            false => Ok(()),
+            )));
+        }
+        match wanted() {
+            true => Ok(()),
+            false => Err(Refusal::Stopped("nobody waits for it any more".into())),
         }
     });
     let mut reader = Reader::new(&mut incoming, reading);

@@ -16,6 +16,7 @@ pub use hello::{Answer, Hello};
 pub use replica::{ReplicaInfo, State};
 
 use super::domain::{History, Id, Wire};
+use super::peer::shown;
 use super::snapshot::Snapshots;
 use crate::gate::{AllGates, Gates, View};
 use crate::log::{Cursor, ReplLog};
@@ -158,7 +159,7 @@ impl Master {
         }
         let ip = hello.ip.as_deref().unwrap_or(ip);
         let replica = Arc::new(Replica::new(hello, ip, wanted.is_none(), self.started));
-        tracing::info!("replica {replica} asks for synchronization");
+        tracing::info!("Replica {replica} asks for synchronization");
         let plan =
             wanted.and_then(|wanted| self.resume(&view.status.history, hello, &replica, wanted));
         let plan = plan.unwrap_or_else(|| {
@@ -199,21 +200,34 @@ impl Master {
         match cursor {
             Some(cursor) => {
                 self.partial_ok.fetch_add(1, Relaxed);
-                tracing::info!("replica {replica} resumes, {} bytes behind", cursor.lag());
+                tracing::info!(
+                    "Partial resynchronization request from {replica} accepted. Sending {} bytes of backlog starting from offset {from}.",
+                    cursor.lag()
+                );
                 Some(Plan::Continue(
                     cursor,
                     hello.psync2.then_some(history.at.replid),
                 ))
             }
-            None if replid == b"?" => None,
+            None if replid == b"?" => {
+                tracing::info!("Full resync requested by replica {replica}");
+                None
+            }
             None => {
                 self.partial_err.fetch_add(1, Relaxed);
-                tracing::info!(
-                    "replica {replica} cannot resume {} at {from}: we have {} and backlog {:?}",
-                    String::from_utf8_lossy(replid),
-                    history.at.replid,
-                    self.log.resumable(),
-                );
+                let asked = shown(replid);
+                let second = history.second.map(|second| second.replid.to_string());
+                let second = second.unwrap_or_else(|| "0".repeat(40));
+                let first = history.at.replid.to_string();
+                match asked == first || asked == second {
+                    false => tracing::info!(
+                        "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '{asked}', my replication IDs are '{first}' and '{second}')"
+                    ),
+                    true => tracing::info!(
+                        "Unable to partial resync with replica {replica} for lack of backlog (Replica request was: {from}); we have {:?} of '{first}'",
+                        self.log.resumable()
+                    ),
+                }
                 None
             }
         }
@@ -340,7 +354,10 @@ impl Master {
         match self.hooks.begin_history(&mut all) {
             Ok(()) => {
                 self.log.deactivate();
-                tracing::info!("replication backlog freed after long without replicas");
+                tracing::info!(
+                    "Replication backlog freed after {} seconds without connected replicas.",
+                    self.config().backlog_ttl.as_secs()
+                );
             }
             Err(why) => tracing::warn!("replication backlog not freed: {why}"),
         }
@@ -348,6 +365,12 @@ impl Master {
 }
 
 impl Admission {
+    /// Tells how many bytes of the log the replica has not been sent: what CLIENT LIST shows as its output.
+    pub fn owed(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
+        let (log, replica) = (Arc::clone(&self.master.log), Arc::clone(&self.replica));
+        move || replica.owed(log.offset())
+    }
+
     /// Serves the replica until it leaves or is dropped. `unread` is what was read of its connection after the
     /// PSYNC, and `heard` is called whenever it says something. Returns when the connection is to be closed.
     pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(
@@ -366,7 +389,12 @@ impl Admission {
             end = feed::feed(&master, &replica, writer, plan) => end,
             end = replica.watch(&master) => end,
         };
-        tracing::info!("replica {replica}: {end}");
+        match end {
+            End::Closed | End::Lost(_) => {
+                tracing::info!("Connection with replica {replica} lost. ({end})");
+            }
+            end => tracing::warn!("replica {replica}: {end}"),
+        }
     }
 }
 

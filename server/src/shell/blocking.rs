@@ -178,16 +178,6 @@ impl Blocking {
         }
     }
 
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.waiting.lock().len() + self.for_replicas.len()
-    }
-
-    /// True when nobody waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Ends the wait with what `answer` writes; nothing happens if it has ended already, or if `answer` says false.
     fn end(
         &self,

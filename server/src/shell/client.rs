@@ -8,9 +8,9 @@ use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -86,6 +86,8 @@ pub struct Client {
     pub input: AtomicUsize,
     /// Bytes of replies waiting to be sent, the mailbox not counted.
     pub output: AtomicUsize,
+    /// Tells what of the log a replica of ours has not been sent.
+    owed: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
     events: AtomicU32,
     waker: Mutex<Option<Waker>>,
     mail: Mutex<Mail>,
@@ -135,6 +137,7 @@ impl Client {
             queued: AtomicU32::new(0),
             input: AtomicUsize::new(0),
             output: AtomicUsize::new(0),
+            owed: OnceLock::new(),
             events: AtomicU32::new(0),
             waker: Mutex::new(None),
             mail: Mutex::default(),
@@ -342,13 +345,20 @@ impl Client {
         }
     }
 
+    /// It is a replica, and `owed` tells what of the log it has not been sent, in bytes.
+    pub fn owes(&self, owed: Box<dyn Fn() -> u64 + Send + Sync>) {
+        // It becomes one once.
+        let _ = self.owed.set(owed);
+    }
+
     /// Its line in CLIENT LIST, without the line break.
     pub fn describe(&self) -> Vec<u8> {
         let names = self.names();
         let user = self.user.lock().name.clone();
         let count = |i: usize| self.subscriptions[i].load(Relaxed);
         let input = self.input.load(Relaxed);
-        let output = self.output.load(Relaxed) + self.mail_len();
+        let owed = self.owed.get().map_or(0, |owed| owed() as usize);
+        let output = self.output.load(Relaxed) + self.mail_len() + owed;
         let mut flags = String::new();
         for (bit, flag) in [
             (trait_of::MONITOR, 'O'),
@@ -463,10 +473,10 @@ impl Clients {
         self.count.load(Relaxed)
     }
 
-    /// How many there are that are no replicas: `connected_clients`.
-    pub fn without_replicas(&self) -> usize {
+    /// How many of them have `trait_of` something, or have it not.
+    pub fn count(&self, something: u32, has: bool) -> usize {
         let all = self.all.lock();
-        all.values().filter(|c| !c.is(trait_of::REPLICA)).count()
+        all.values().filter(|c| c.is(something) == has).count()
     }
 
     /// True when there is none.

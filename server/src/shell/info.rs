@@ -2,6 +2,7 @@
 
 mod replication;
 
+use super::client::trait_of;
 use super::pubsub::Kind;
 use super::server::{Server, now_ms};
 use crate::gate::View;
@@ -156,12 +157,18 @@ fn about_server(server: &Server, lines: &mut Lines<'_>) {
 
 fn clients(server: &Server, lines: &mut Lines<'_>) {
     lines.title("Clients");
-    lines.add("connected_clients", server.clients.without_replicas());
+    lines.add(
+        "connected_clients",
+        server.clients.count(trait_of::REPLICA, false),
+    );
     lines.add("cluster_connections", 0);
     lines.add("maxclients", server.config.settings().maxclients);
     lines.add("client_recent_max_input_buffer", 0);
     lines.add("client_recent_max_output_buffer", 0);
-    lines.add("blocked_clients", server.blocking.len());
+    lines.add(
+        "blocked_clients",
+        server.clients.count(trait_of::BLOCKED, true),
+    );
     lines.add("tracking_clients", server.tracking.clients());
     lines.add("clients_in_timeout_table", 0);
 }
@@ -235,7 +242,12 @@ fn memory(server: &Server, view: &View, lines: &mut Lines<'_>) {
         "mem_fragmentation_bytes",
         memory.resident.saturating_sub(memory.used),
     );
-    lines.add("mem_replication_backlog", server.log.backlog().histlen);
+    let log = server.log.backlog();
+    // What is held beyond the backlog's size is held for replicas that lag.
+    let backlog = log.histlen.min(log.size);
+    lines.add("mem_replication_backlog", backlog);
+    lines.add("mem_total_replication_buffers", log.histlen);
+    lines.add("mem_clients_slaves", log.histlen - backlog);
     lines.add("mem_allocator", "jemalloc");
     lines.add("active_defrag_running", 0);
     lines.add("lazyfree_pending_objects", lazyfree::pending());
@@ -244,7 +256,7 @@ fn memory(server: &Server, view: &View, lines: &mut Lines<'_>) {
 
 fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
     let saves = &server.saves;
-    let saving = server.snapshots().is_some_and(|s| s.saving());
+    let saving = server.snapshots().is_some_and(|s| s.making());
     let current = match saves.began.load(Relaxed) {
         -1 => -1,
         began => (now_ms() / 1000 - began).max(0),

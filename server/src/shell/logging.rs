@@ -1,10 +1,11 @@
-//! Log lines in the form redis-server gives them, without the role: `pid date level message`.
+//! Log lines in the form redis-server gives them: `pid:role date level message`.
 
 use crate::sys::time::since_epoch;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -16,6 +17,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// Whether we are a replica, as the last line said.
+static REPLICA: AtomicBool = AtomicBool::new(false);
+
+/// Lines are of a replica from here on (`S`), or of a master (`M`).
+pub fn role_is(replica: bool) {
+    REPLICA.store(replica, Relaxed);
+}
 
 /// What changes the level while the process runs.
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
@@ -85,8 +94,9 @@ where
         let date = date(now.as_secs());
         write!(
             out,
-            "{} {date}.{:03} {mark} ",
+            "{}:{} {date}.{:03} {mark} ",
             std::process::id(),
+            if REPLICA.load(Relaxed) { 'S' } else { 'M' },
             now.subsec_millis()
         )?;
         ctx.format_fields(out.by_ref(), event)?;

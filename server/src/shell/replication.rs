@@ -161,4 +161,7 @@ pub trait Snapshots: Send + Sync {
 
     /// True while a snapshot file is being written.
     fn saving(&self) -> bool;
+
+    /// True while a snapshot is being made, for a file or for replicas.
+    fn making(&self) -> bool;
 }

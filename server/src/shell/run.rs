@@ -46,7 +46,8 @@ pub fn run(config: Config) -> Result<(), String> {
         }
     };
     threads.run(&server, listeners, until);
-    tracing::warn!("Damselfly ends: {}", server.shutdown.why());
+    let why = server.shutdown.why();
+    tracing::warn!("Damselfly is now ready to exit, bye bye... ({why})");
     drop(pidfile);
     match loading.map(|thread| thread.join()) {
         Some(Ok(Err(why))) => Err(why),
@@ -70,7 +71,7 @@ async fn signals(server: Arc<Server>) {
 
 async fn end_on(mut signal: Signal, name: &'static str, server: &Arc<Server>) {
     while signal.recv().await.is_some() {
-        tracing::warn!("Received {name}");
+        tracing::warn!("Received {name} scheduling shutdown...");
         let server = Arc::clone(server);
         let order = Order {
             // Who asks a second time does not want to wait for replicas.

@@ -105,6 +105,9 @@ impl Server {
         match &prepared {
             Ok(()) => shutdown.begin(why),
             Err(_) => {
+                tracing::warn!(
+                    "Errors trying to shut down the server. Check the logs for more information."
+                );
                 self.in_all_gates(|| self.pause.end_server(false)).await;
                 shutdown.hurry.store(false, SeqCst);
             }
@@ -142,19 +145,24 @@ impl Server {
             let look = shutdown.look.notified();
             let lag = lagging(replication.as_ref(), offset);
             if shutdown.called_off.load(SeqCst) {
+                tracing::warn!("Shutdown manually aborted.");
                 break Err("it was called off".to_owned());
             }
             if lag.is_empty() || shutdown.hurry.load(SeqCst) || Instant::now() >= until {
-                if !lag.is_empty() {
-                    tracing::warn!("the server ends before {} have everything", lag.join(", "));
+                for replica in &lag {
+                    tracing::warn!("Lagging replica {replica}");
+                }
+                let online = online(replication.as_ref());
+                if online > 0 {
+                    tracing::info!(
+                        "{} of {online} replicas are in sync when shutting down.",
+                        online.saturating_sub(lag.len())
+                    );
                 }
                 break Ok(());
             }
             if !std::mem::replace(&mut said, true) {
-                tracing::info!(
-                    "Waiting for replicas before shutting down: {}",
-                    lag.join(", ")
-                );
+                tracing::info!("Waiting for replicas before shutting down.");
             }
             let acked = self
                 .in_gate(|_| replication.wait_for_acks(usize::MAX, offset))
@@ -177,12 +185,18 @@ impl Server {
         if !wanted || !whole || self.snapshots().is_none() {
             return Ok(());
         }
-        tracing::info!("Saving the snapshot before exiting");
+        tracing::info!("Saving the final RDB snapshot before exiting.");
         self.save().await
     }
 }
 
-/// The replicas that have the stream but not all of it up to `offset`.
+/// How many replicas stream.
+fn online(replication: &dyn Replication) -> usize {
+    let replicas = replication.info().replicas;
+    replicas.iter().filter(|r| r.state == "online").count()
+}
+
+/// The replicas that have the stream but not all of it up to `offset`, in Redis's words.
 fn lagging(replication: &dyn Replication, offset: u64) -> Vec<String> {
     let replicas = replication.info().replicas;
     let lag = replicas
@@ -190,10 +204,12 @@ fn lagging(replication: &dyn Replication, offset: u64) -> Vec<String> {
         .filter(|r| r.state == "online" && r.offset.is_none_or(|at| at < offset));
     lag.map(|r| {
         format!(
-            "{}:{} (by {} bytes)",
+            "{}:{} reported offset {} behind master, lag={}, state={}.",
             r.ip,
             r.port,
-            offset - r.offset.unwrap_or(0)
+            offset - r.offset.unwrap_or(0),
+            r.lag,
+            r.state
         )
     })
     .collect()

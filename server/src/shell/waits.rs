@@ -59,11 +59,6 @@ impl Waits {
         }
     }
 
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.0.lock().len()
-    }
-
     /// CLIENT UNBLOCK; false if that client does not wait.
     pub fn unblock(&self, id: u64, with_error: bool) -> bool {
         let Some(waiting) = self.0.lock().remove(&id) else {

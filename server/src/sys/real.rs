@@ -53,6 +53,7 @@ pub mod task {
 pub mod thread {
     use std::io;
     use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
+    pub use std::thread::sleep;
     use tokio::sync::mpsc::{Sender, error::SendError};
 
     /// Has a thread of its own do `work`.

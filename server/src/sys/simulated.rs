@@ -89,7 +89,7 @@ pub mod task {
 
 /// Threads of a host: each runs when the world lets it, and the world stands still meanwhile.
 pub mod thread {
-    pub use super::blocking::{aside, send, spawn};
+    pub use super::blocking::{aside, nap as sleep, send, spawn};
 }
 
 /// The disk of a host.

@@ -236,7 +236,7 @@ fn a_damaged_stream_breaks_the_link_and_the_data_stays() {
             let told = log[known..].to_lowercase();
             let info = ours.info("replication");
             let down = info.get("master_link_status") == "down"
-                && told.contains("the link to the master is lost");
+                && told.contains("master <-> replica link is down");
             check(down, || format!("{}\n{told}", info.short()))
         });
         let now = Dump::of(&ours);
@@ -458,4 +458,28 @@ fn what_another_history_costs_is_logged_and_counted() {
     await_caught_up(&master, &ours);
     assert_same_data(&master, &ours);
     assert_eq!(counted("sync_dropped_datasets"), 1);
+}
+
+#[test]
+fn a_command_that_fails_here_is_mended_by_a_full_sync() {
+    let rdb = snapshot(&stocked(&[]));
+    let ours = Server::damselfly(&[]);
+    // Of a later master, which knows more options than we do.
+    let stream = b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$4\r\nIFEQ\r\n$1\r\nw\r\n\
+        *3\r\n$3\r\nSET\r\n$5\r\nafter\r\n$1\r\nv\r\n";
+    let (peer, tries) = sending(move |n| match n {
+        0 => [sized(&rdb), stream.to_vec()].concat(),
+        _ => sized(&rdb),
+    });
+    follow(&ours, peer.port);
+    eventually("it asks again, and is whole", || {
+        let up = ours.info("replication").get("master_link_status") == "up";
+        let again = tries.load(Ordering::SeqCst) == 2;
+        check(up && again, || ours.info("replication").short())
+    });
+    let asked = peer.received();
+    let last = asked.iter().rfind(|words| words[0] == b"PSYNC");
+    let asked: Vec<_> = last.into_iter().flatten().map(|w| w.as_slice()).collect();
+    assert_eq!(asked, [b"PSYNC".as_slice(), b"?", b"-1"]);
+    assert!(ours.log().contains("== CRITICAL =="));
 }

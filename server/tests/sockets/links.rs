@@ -205,3 +205,95 @@ fn the_case_of_a_replid_is_no_matter() {
         assert!(answer.starts_with("CONTINUE"), "{kind:?}: {answer}");
     }
 }
+
+#[test]
+fn what_a_replica_was_not_sent_is_its_output() {
+    for kind in BOTH {
+        let (master, replica) = pair(kind);
+        replica.freeze(true);
+        let value = "x".repeat(1 << 20);
+        let mut client = master.client();
+        eventually("the system takes no more for it", || {
+            client.cmd(&["SET", "k", &value]).ok();
+            let line = only(&master, "replica")?;
+            let waits = field(&line, "omem=").parse::<u64>().unwrap_or(0);
+            check(waits > 1 << 20, || line.clone())
+        });
+        let held = master.info("memory").num("mem_total_replication_buffers");
+        assert!(held > 1 << 20, "{held}");
+        replica.freeze(false);
+        await_caught_up(&master, &replica);
+        eventually("nothing waits any more", || {
+            let line = only(&master, "replica")?;
+            // The stock server counts the block that it goes on with.
+            let waits = field(&line, "omem=").parse::<u64>().unwrap_or(u64::MAX);
+            check(waits < 100_000, || line.clone())
+        });
+    }
+}
+
+/// Programs and people look for these lines.
+#[test]
+fn logs_say_what_the_stock_server_says() {
+    for kind in BOTH {
+        let (master, replica) = pair(kind);
+        replica.run("CLIENT KILL TYPE master").int();
+        await_replicas(&master, 1);
+        replica.await_link(master.port);
+        master
+            .run(&format!("FAILOVER TO 127.0.0.1 {}", replica.port))
+            .ok();
+        eventually("they change places", || {
+            let role = replica.info("replication").get("role");
+            check(role == "master", || role.clone())
+        });
+        master.await_link(replica.port);
+        master.run("REPLICAOF NO ONE").ok();
+        let once: [(&Server, &[&str]); 2] = [
+            (
+                &master,
+                &[
+                    ":M ",
+                    ":S ",
+                    "asks for synchronization",
+                    "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '",
+                    "Starting BGSAVE for SYNC with target: replicas sockets",
+                    "Waiting for REPLCONF ACK from slave to enable streaming",
+                    " succeeded",
+                    "Background RDB transfer terminated with success",
+                    "Connection with replica",
+                    "Partial resynchronization request from 127.0.0.1:",
+                    "FAILOVER requested to 127.0.0.1:",
+                    "is synced, failing over.",
+                    "Successful partial resynchronization with master.",
+                    "Master replication ID changed to ",
+                    "Setting secondary replication ID to ",
+                    "MASTER MODE enabled",
+                ],
+            ),
+            (
+                &replica,
+                &[
+                    ":M ",
+                    ":S ",
+                    "Connecting to MASTER 127.0.0.1:",
+                    "MASTER <-> REPLICA sync started",
+                    "Trying a partial resynchronization (request ",
+                    "Full resync from master: ",
+                    "MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to ",
+                    "MASTER <-> REPLICA sync: Loading DB in memory",
+                    "MASTER <-> REPLICA sync: Finished with success",
+                    "Connection with master lost.",
+                    "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.",
+                    "Failover request received",
+                ],
+            ),
+        ];
+        for (server, lines) in once {
+            let log = server.log();
+            for line in lines {
+                assert!(log.contains(line), "{kind:?} does not say {line:?}:\n{log}");
+            }
+        }
+    }
+}

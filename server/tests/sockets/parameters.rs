@@ -325,3 +325,32 @@ fn a_replica_says_who_it_is() {
     let replica = Server::damselfly(&["--masteruser", "ali", "--masterauth", "open"]);
     replica.follow(master.port);
 }
+
+#[test]
+fn snapshots_and_loads_take_as_long_as_tests_want_and_end_when_nobody_waits() {
+    let (master, replica) = (Server::damselfly(&[]), Server::damselfly(&[]));
+    master.run("MSET a 1 b 2 c 3").ok();
+    for server in [&master, &Server::redis(&[])] {
+        let seen = |pattern: &str| server.run(&format!("CONFIG GET {pattern}")).list().len();
+        assert_eq!(seen("*-delay"), 2, "only repl-diskless-sync-delay");
+        assert_eq!(seen("rdb-key-save-delay"), 2);
+        assert_eq!(seen("key-load-delay") + seen("use-exit-on-panic"), 4);
+    }
+    let set = "CONFIG SET repl-diskless-sync-delay 0 rdb-key-save-delay 100000000";
+    master.run(set).ok();
+    let making = || master.info("persistence").num("rdb_bgsave_in_progress");
+    replica
+        .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
+        .ok();
+    eventually("the snapshot is under way", || {
+        check(making() == 1, || "it is not".into())
+    });
+    replica.run("REPLICAOF NO ONE").ok();
+    eventually("it is given up", || {
+        check(making() == 0, || "it goes on".into())
+    });
+    master.run("CONFIG SET rdb-key-save-delay 0").ok();
+    replica.run("CONFIG SET key-load-delay 1000").ok();
+    replica.follow(master.port);
+    assert_eq!(replica.run("DBSIZE").int(), 3);
+}

@@ -6,6 +6,7 @@ use super::super::load::Staged;
 use super::inputs::{Begun, Follow};
 use super::{Driver, Inner, Stop, Watch};
 use crate::gate::{AllGates, View};
+use crate::shell::logging;
 use crate::store::{Dataset, lazyfree, random};
 use crate::sys::time::Instant;
 use damselfly_core::{Failover, Output, Reply};
@@ -191,6 +192,7 @@ impl Driver {
         if inner.hand_overs.set(handing) {
             self.world.hooks.handing_over(handing);
         }
+        logging::role_is(after.master.is_some());
         tell(&before, &after);
     }
 
@@ -226,14 +228,23 @@ fn back_off(losses: u32) -> Duration {
 /// A line in the log for every change that an operator wants to know of.
 fn tell(before: &super::Status, after: &super::Status) {
     match (before.master, after.master) {
-        (None, Some((target, _))) => tracing::info!("now a replica of {target}"),
-        (Some((old, _)), Some((new, _))) if old != new => {
-            tracing::info!("now a replica of {new}, no longer of {old}");
+        (None, Some((target, _))) => {
+            tracing::info!("REPLICAOF {target} enabled: now a replica, no longer a master");
         }
-        (Some((old, _)), None) => tracing::info!(
-            "now a master, no longer a replica of {old}; the history goes on as {}",
-            after.history.at.replid
-        ),
+        (Some((old, _)), Some((new, _))) if old != new => {
+            tracing::info!("REPLICAOF {new} enabled: no longer a replica of {old}");
+        }
+        (Some((old, _)), None) => {
+            if let Some(second) = &after.history.second {
+                tracing::info!(
+                    "Setting secondary replication ID to {}, valid up to offset: {}. New replication ID is {}",
+                    second.replid,
+                    second.until,
+                    after.history.at.replid
+                );
+            }
+            tracing::info!("MASTER MODE enabled: no longer a replica of {old}");
+        }
         _ => {}
     }
 }

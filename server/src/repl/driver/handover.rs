@@ -45,7 +45,9 @@ impl Driver {
     /// `target` has confirmed every byte of the log; the caller holds all gates.
     pub fn caught_up(self: &Arc<Self>, all: &mut AllGates<'_, View>, ticket: u64, target: Host) {
         let at = self.world.log.offset();
-        tracing::info!("FAILOVER: {target} has everything up to {at}, and is asked to take over");
+        tracing::info!(
+            "Failover target {target} is synced, failing over. It has everything up to {at}"
+        );
         let input = Input::CaughtUp { ticket, target, at };
         self.step(all, Cargo::default(), input);
     }
@@ -59,11 +61,13 @@ impl Driver {
         match (before, all.view().status.failover) {
             (Failover::No, _) => {}
             (_, Failover::No) => {
-                tracing::warn!("FAILOVER: the time is over; everything is as it was before");
+                tracing::warn!(
+                    "Failover attempt timed out, aborting. Everything is as it was before"
+                );
             }
             (Failover::WaitingForSync, Failover::InProgress) => {
                 tracing::warn!(
-                    "FAILOVER: the time is over, and FORCE is given: the target takes over without the last writes"
+                    "Failover to the target by force, time out exceeded, failing over. It takes over without the last writes"
                 );
             }
             _ => tracing::warn!(
@@ -84,7 +88,7 @@ impl Driver {
     pub fn rejected(self: &Arc<Self>, generation: u64, said: &str) -> Option<Follow> {
         // Redis has no code for this error, only words.
         let master = said.ends_with("can't be sent to a master.");
-        tracing::warn!("FAILOVER: the target refuses to take over: {said}");
+        tracing::warn!("Failover target rejected psync request: {said}");
         let mut all = self.world.gates.all();
         let input = Input::Rejected { generation, master };
         let follow = self.step(&mut all, Cargo::default(), input).follow;
@@ -121,7 +125,7 @@ impl Driver {
         let reply = self.step(all, Cargo::default(), input).reply;
         match reply.unwrap_or(Reply::NoHandOver) {
             Reply::Ok => {
-                tracing::info!("our master hands over to us");
+                tracing::info!("Failover request received: our master hands over to us");
                 Ok(())
             }
             refused => {

@@ -250,7 +250,10 @@ impl Driver {
     /// Says why the live link ends; of one that is not it any more, nobody wants to know.
     fn report_loss(&self, generation: u64, why: &str) {
         if self.status().live == Some(generation) {
-            tracing::warn!("the link to the master is lost: {why}");
+            if self.status().link_up() {
+                tracing::warn!("Connection with master lost.");
+            }
+            tracing::warn!("MASTER <-> REPLICA link is down: {why}");
             self.facts.link_failed(why);
         }
     }

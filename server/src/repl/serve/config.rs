@@ -28,6 +28,8 @@ pub struct MasterConfig {
     pub rdb_compression: bool,
     /// `rdbchecksum`.
     pub rdb_checksum: bool,
+    /// `rdb-key-save-delay`.
+    pub key_save_delay: i32,
     /// `dir`: where temporary files are made.
     pub dir: PathBuf,
 }
@@ -45,6 +47,7 @@ impl Default for MasterConfig {
             soft_limit: (64 << 20, Duration::from_secs(60)),
             rdb_compression: true,
             rdb_checksum: true,
+            key_save_delay: 0,
             dir: PathBuf::from("."),
         }
     }
@@ -67,6 +70,7 @@ impl From<&Settings> for MasterConfig {
             soft_limit: (replica.soft, replica.soft_for),
             rdb_compression: settings.rdb_compression,
             rdb_checksum: settings.rdb_checksum,
+            key_save_delay: settings.key_save_delay,
             dir: settings.dir.clone(),
         }
     }

@@ -73,7 +73,7 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
             Part::Begin(begin) => begin,
             _ => return Err(End::SnapshotFailed),
         };
-        self.replica.read_to(cursor.position());
+        self.replica.sent_to(cursor.position());
         if !self.replica.pre_psync {
             let answer = format!("+FULLRESYNC {} {}\r\n", at.replid, at.offset);
             self.send(&mut cursor, vec![answer.into()]).await?;
@@ -90,13 +90,12 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
         if self.replica.snapshot_only {
             return Err(End::SnapshotOnly);
         }
-        tracing::info!(
-            "replica {}: snapshot at offset {} sent",
-            self.replica,
-            at.offset
-        );
         self.replica.enter(State::Online);
         if form != Form::File {
+            tracing::info!(
+                "Streamed RDB transfer with replica {} succeeded (socket). Waiting for REPLCONF ACK from slave to enable streaming",
+                self.replica
+            );
             // It finds the mark at the end of what it has read: nothing may follow before it says so.
             tokio::select! {
                 biased;
@@ -104,6 +103,11 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
                 () = self.replica.confirmed.notified() => {}
             }
         }
+        tracing::info!(
+            "Synchronization with replica {} succeeded (snapshot at offset {})",
+            self.replica,
+            at.offset
+        );
         self.stream(cursor).await
     }
 
@@ -179,8 +183,9 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
                     .map_err(|Dropped| End::LetGo)?;
                 continue;
             }
-            self.replica.read_to(cursor.position());
+            let end = cursor.position();
             self.send(&mut cursor, pieces).await?;
+            self.replica.sent_to(end);
         }
     }
 

@@ -55,13 +55,19 @@ pub(super) enum End {
     Lost(std::io::ErrorKind),
     #[error("dropped, it sent something that is no command")]
     Nonsense,
-    #[error("dropped, it lags by more than client-output-buffer-limit, or its history ended")]
+    #[error(
+        "dropped for overcoming of output buffer limits (client-output-buffer-limit), or since its history ended"
+    )]
     LetGo,
-    #[error("dropped, it lagged by more than the soft client-output-buffer-limit for too long")]
+    #[error(
+        "dropped for overcoming of output buffer limits (the soft client-output-buffer-limit, for too long)"
+    )]
     SoftLimit,
-    #[error("dropped, nothing was heard of it for repl-timeout (streaming sync)")]
+    #[error(
+        "Disconnecting timedout replica (streaming sync): nothing was heard of it for repl-timeout"
+    )]
     Silent,
-    #[error("dropped, it took nothing for repl-timeout (full sync)")]
+    #[error("Disconnecting timedout replica (full sync): it took nothing for repl-timeout")]
     Stuck,
     #[error("dropped, the snapshot for it failed")]
     SnapshotFailed,
@@ -94,8 +100,8 @@ pub(super) struct Replica {
     /// When it was last heard of, and when it last took bytes: milliseconds since `started`.
     heard_at: AtomicU64,
     took_at: AtomicU64,
-    /// Offset up to which the log was read for it; `u64::MAX` while it has no cursor.
-    read: AtomicU64,
+    /// Offset up to which the log was sent to it; `u64::MAX` while it has no cursor.
+    sent: AtomicU64,
     /// It confirmed an offset for the first time.
     pub confirmed: Notify,
     told: Mutex<Option<End>>,
@@ -117,7 +123,7 @@ impl Replica {
             acked: AtomicU64::new(0),
             heard_at: AtomicU64::new(now),
             took_at: AtomicU64::new(now),
-            read: AtomicU64::new(u64::MAX),
+            sent: AtomicU64::new(u64::MAX),
             confirmed: Notify::new(),
             told: Mutex::new(None),
             telling: Notify::new(),
@@ -151,8 +157,13 @@ impl Replica {
         self.took_at.store(self.now_ms(), Relaxed);
     }
 
-    pub fn read_to(&self, offset: u64) {
-        self.read.store(offset, Relaxed);
+    pub fn sent_to(&self, offset: u64) {
+        self.sent.store(offset, Relaxed);
+    }
+
+    /// Bytes of a log that ends at `end` which it has not been sent.
+    pub fn owed(&self, end: u64) -> u64 {
+        end.saturating_sub(self.sent.load(Relaxed))
     }
 
     /// It says that it has the stream up to `offset`.
@@ -226,7 +237,7 @@ impl Replica {
             let (soft, patience) = config.soft_limit;
             // As the hard limit, it is no smaller than the backlog.
             let soft_limit = soft.max(config.limits.backlog);
-            let lag = master.log.offset().saturating_sub(self.read.load(Relaxed));
+            let lag = self.owed(master.log.offset());
             if soft == 0 || lag <= soft_limit {
                 slow_since = None;
             } else if slow_since.get_or_insert_with(Instant::now).elapsed() > patience {

@@ -7,7 +7,7 @@ use crate::repl::domain::Wire;
 use crate::store::snapshot::Snapshot;
 use crate::sys::fs::{self, File};
 use crate::sys::time::{Instant, since_epoch};
-use crate::sys::{process, thread};
+use crate::sys::{delay, process, thread};
 use bytes::Bytes;
 use damselfly_core::Position;
 use std::io::{self, Write};
@@ -54,6 +54,14 @@ impl Saved {
 pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     let filter = consumers.first().and_then(Consumer::filter);
     let mut sinks = Sinks::open(&of.config.load().dir, consumers);
+    for (asked, target) in [
+        (!sinks.replicas.is_empty(), "replicas sockets"),
+        (sinks.spool.is_some(), "disk"),
+    ] {
+        if asked {
+            tracing::info!("Starting BGSAVE for SYNC with target: {target}");
+        }
+    }
     if sinks.is_empty() {
         return sinks.saved;
     }
@@ -146,11 +154,17 @@ fn make(
         compress: config.rdb_compression,
         checksum: config.rdb_checksum,
     };
-    match write(snapshot, &facts, options, filter, &mut sinks) {
+    let key_delay = config.key_save_delay;
+    match write(snapshot, &facts, options, key_delay, filter, &mut sinks) {
         Ok(()) => {
             let (bytes, seconds) = (sinks.written, started.elapsed().as_secs_f64());
             tracing::info!("snapshot at offset {offset}: {bytes} bytes in {seconds:.3} s");
+            let by_socket = !sinks.replicas.is_empty();
             sinks.finish();
+            match by_socket {
+                true => tracing::info!("Background RDB transfer terminated with success"),
+                false => tracing::info!("Background saving terminated with success"),
+            }
         }
         Err(Deserted) => tracing::warn!("snapshot given up: nobody is left who wants it"),
     }
@@ -165,6 +179,7 @@ fn write(
     mut snapshot: Snapshot,
     facts: &Facts<'_>,
     options: Options,
+    key_delay: i32,
     filter: Option<Form>,
     sinks: &mut Sinks,
 ) -> Result<(), Deserted> {
@@ -186,6 +201,8 @@ fn write(
         .collect();
     let mut sizes = sizes.into_iter();
     let mut selected = None;
+    // Since it last rested.
+    let mut keys = 0;
     while let Some(db) = snapshot.db() {
         if selected != Some(db) {
             selected = Some(db);
@@ -195,9 +212,17 @@ fn write(
             }
         }
         // Under the lock of a shard: encode, and nothing else.
-        snapshot.walk(&mut |key, value, expire| writer.key(key, value, expire));
+        snapshot.walk(&mut |key, value, expire| {
+            keys += 1;
+            writer.key(key, value, expire);
+        });
         if writer.pending() >= PIECE {
             sinks.push(writer.take())?;
+        }
+        let time = delay::of(key_delay, keys);
+        if !time.is_zero() {
+            keys = 0;
+            delay::rest(time, || sinks.are_wanted());
         }
     }
     writer.finish();
@@ -249,6 +274,17 @@ impl Sinks {
 
     fn has_replicas(&self) -> bool {
         !self.replicas.is_empty() || self.spool.is_some()
+    }
+
+    /// Whether somebody still waits for the end.
+    fn are_wanted(&self) -> bool {
+        let spooled = self.spool.iter().flat_map(|(_, replicas)| replicas);
+        !self.saves.is_empty()
+            || self
+                .replicas
+                .iter()
+                .chain(spooled)
+                .any(|to| !to.is_closed())
     }
 
     fn is_empty(&self) -> bool {

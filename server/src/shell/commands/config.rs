@@ -32,7 +32,13 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
 
 fn get(call: &mut Call<'_>, patterns: &[&[u8]]) -> Flow {
     let lower: Vec<_> = patterns.iter().map(|p| p.to_ascii_lowercase()).collect();
-    let matches = |name: &str| lower.iter().any(|p| glob::matches(p, name.as_bytes()));
+    let matches = |name: &str, hidden: bool| {
+        let mut patterns = lower.iter();
+        patterns.any(|p| match hidden {
+            true => p == name.as_bytes(),
+            false => glob::matches(p, name.as_bytes()),
+        })
+    };
     let found = call.server.config.get(matches);
     call.out.map(found.len());
     for (name, value) in found {

@@ -127,7 +127,9 @@ pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
 
 /// Ends the process: a script that does not come back holds everything that an orderly end would need.
 fn end_at_once(call: &Call<'_>) -> ! {
-    tracing::warn!("Damselfly ends: a client asked for it while a script was running");
+    tracing::warn!(
+        "Damselfly is now ready to exit, bye bye... (a client asked for it while a script was running)"
+    );
     let _ = std::fs::remove_file(&call.settings.pidfile);
     std::process::exit(0)
 }

@@ -190,7 +190,7 @@ pub(super) fn wait_for<T>(what: impl Future<Output = T>) -> T {
 }
 
 /// The thread waits for its disk, or for no reason at all; a task does not.
-pub(super) fn nap(time: Duration) {
+pub fn nap(time: Duration) {
     if may_wait() && !time.is_zero() {
         wait_for(tokio::time::sleep(time));
     }
