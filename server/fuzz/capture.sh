@@ -79,6 +79,7 @@ snapshot --list-compress-depth 1 --hash-max-listpack-entries 1000 --zset-max-lis
 for key in text int long bytes soon list ints words hash zset hash2 zset2; do
     redis-cli -p $port --raw DUMP $key | head -c -1 | head -c -10 >"$corpus/rdb/value-$key"
 done
+# value-timed and value-timed2, whose fields have times, came the same way from redis-server 8.0.2.
 start few redis-server --save ''
 ask $port SET k v PX 4000000000
 ask $port RPUSH l 1 2 three

@@ -26,12 +26,8 @@ pub(super) struct Numbered {
 
 impl Numbered {
     fn of(command: &'static Command) -> Numbered {
-        const OWN_OR_LATER: [&str; 4] = ["0.", "7.2", "7.4", "8."];
-        let since = command.since;
         Numbered {
-            of_redis: !OWN_OR_LATER
-                .iter()
-                .any(|version| since.starts_with(version)),
+            of_redis: command.is_of_redis_7_0(),
             uses: Some(uses::in_general(command)),
             ..Numbered::new(command.name, command.all_categories())
         }

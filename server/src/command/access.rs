@@ -4,6 +4,7 @@ use super::CmdError;
 use super::events::{self, Event};
 use crate::store::clock::Clock;
 use crate::store::entry::{Entry, KEY_MAX};
+use crate::store::expiry::Gone;
 use crate::store::hash::Hash;
 use crate::store::list::List;
 use crate::store::set::Set;
@@ -28,6 +29,38 @@ pub enum Expiry {
     Ignore,
 }
 
+/// What had expired, and is or will be removed.
+#[derive(Clone)]
+pub(super) struct Expired {
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Fields of its hash; `None`: the key itself.
+    pub fields: Option<Vec<Box<[u8]>>>,
+}
+
+impl Expired {
+    pub(super) fn key(key: &[u8]) -> Expired {
+        Expired {
+            key: key.into(),
+            fields: None,
+        }
+    }
+
+    /// What replicas are told of it.
+    pub(super) fn deletion(&self) -> Vec<&[u8]> {
+        let key = &*self.key;
+        let gone = match &self.fields {
+            None => Gone::Key(key),
+            Some(fields) => Gone::Fields {
+                key,
+                fields,
+                last: false,
+            },
+        };
+        gone.deletion()
+    }
+}
+
 /// The locked shards of one database that hold the keys of a command.
 ///
 /// Reading borrows `Keys` shared, so that a command may look at several keys at once; changing borrows it
@@ -36,18 +69,18 @@ pub struct Keys<'a> {
     db: &'a Db,
     pub(super) number: usize,
     /// The time, and what is noted of accesses.
-    clock: Clock,
-    expiry: Expiry,
+    pub(super) clock: Clock,
+    pub(super) expiry: Expiry,
     /// The locked shards in ascending order, and their indices.
-    shards: SmallVec<[(u16, MutexGuard<'a, Shard>); 1]>,
+    pub(super) shards: SmallVec<[(u16, MutexGuard<'a, Shard>); 1]>,
     /// The hashes of the command's keys, by the keys' addresses and lengths.
     hashes: SmallVec<[(usize, usize, u64); 1]>,
     /// Keys that were changed in shards where somebody listens.
     pub(super) touched: SmallVec<[Box<[u8]>; 1]>,
-    /// Keys that were removed since they had expired.
-    pub(super) expired: Vec<Box<[u8]>>,
-    /// Keys that a reader found expired on a master, and that are still there.
-    pub(super) stale: RefCell<Vec<Box<[u8]>>>,
+    /// Keys and fields that were removed since they had expired.
+    pub(super) expired: Vec<Expired>,
+    /// Keys and fields that a reader found expired on a master, and that are still there.
+    pub(super) stale: RefCell<Vec<Expired>>,
     /// What is asked about keys; see [`events`].
     pub(super) asks: u32,
     /// What happened to keys, in order, as far as it is asked for.
@@ -129,7 +162,7 @@ impl<'a> Keys<'a> {
 
     /// The hash of `key`, known already if `key` is the very slice that was locked.
     #[inline]
-    fn hash_of(&self, key: &[u8]) -> u64 {
+    pub(super) fn hash_of(&self, key: &[u8]) -> u64 {
         let (at, len) = (key.as_ptr() as usize, key.len());
         // Beyond some keys, searching costs more than hashing.
         match self.hashes.iter().take(4).find(|h| h.0 == at && h.1 == len) {
@@ -139,7 +172,7 @@ impl<'a> Keys<'a> {
     }
 
     #[inline]
-    fn position(&self, hash: u64) -> Option<usize> {
+    pub(super) fn position(&self, hash: u64) -> Option<usize> {
         let shard = shard_of(hash) as u16;
         let found = match &self.shards[..] {
             [(only, _)] => (*only == shard).then_some(0),
@@ -205,7 +238,7 @@ impl<'a> Keys<'a> {
     }
 
     /// The shard of `key`, ready for a change: an expired entry is gone from it.
-    fn shard_mut(&mut self, key: &[u8]) -> Option<(u64, &mut Shard)> {
+    pub(super) fn shard_mut(&mut self, key: &[u8]) -> Option<(u64, &mut Shard)> {
         let hash = self.hash_of(key);
         let at = self.position(hash)?;
         let shard = &mut self.shards[at].1;
@@ -219,11 +252,11 @@ impl<'a> Keys<'a> {
             shard.settle(key);
             let stale = self.stale.get_mut();
             let known = stale.len();
-            stale.retain(|stale| **stale != *key);
+            stale.retain(|stale| *stale.key != *key);
             let told = stale.len() < known;
             // On a replica that clients may write to, the master knows nothing of the key's new life.
             if self.expiry == Expiry::Remove {
-                self.expired.push(key.into());
+                self.expired.push(Expired::key(key));
                 if !told {
                     self.notify(events::EXPIRED, "expired", key);
                 }
@@ -386,11 +419,14 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// After the command: removes the keys that it found expired and has not given new values since.
+    /// After the command: removes the keys and fields that it found expired and has not given new values since.
     pub(super) fn remove_stale(&mut self) {
-        for key in self.stale.get_mut().clone() {
+        for Expired { key, fields } in self.stale.get_mut().clone() {
             let touched = self.touched.len();
-            self.shard_mut(&key);
+            match fields {
+                None => drop(self.shard_mut(&key)),
+                Some(fields) => self.remove_stale_fields(&key, fields),
+            }
             self.touched.truncate(touched);
         }
     }

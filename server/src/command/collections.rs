@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::args::{integer, is};
-use super::scan::{ScanOptions, cursor};
+use super::scan::{ScanOptions, Scanned, cursor};
 use super::{CmdError, Cx, Keys};
 use crate::store::num;
 
@@ -127,6 +127,7 @@ type Get<T> = for<'d> fn(&'d Keys<'_>, &[u8]) -> Result<Option<&'d T>, CmdError>
 pub(super) fn scan<T>(
     cx: &mut Cx<'_>,
     args: &[&[u8]],
+    of: Scanned,
     get: Get<T>,
     step: impl FnOnce(&T, u64, &mut Found<'_>) -> u64,
 ) -> Result<(), CmdError> {
@@ -136,7 +137,7 @@ pub(super) fn scan<T>(
     // Redis does not look at the options unless there is something to scan.
     if let Some(collection) = get(&cx.db, args[1])? {
         let mut found = Found {
-            options: &ScanOptions::parse(&args[3..], false)?,
+            options: &ScanOptions::parse(&args[3..], of)?,
             elems,
             ends,
         };
@@ -166,6 +167,11 @@ impl Found<'_> {
     /// How much to look at in one step.
     pub fn count(&self) -> usize {
         self.options.count
+    }
+
+    /// Whether values are asked for, too.
+    pub fn values(&self) -> bool {
+        self.options.values
     }
 
     /// Adds an element, if its name matches, with what belongs to it.

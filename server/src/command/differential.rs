@@ -133,6 +133,8 @@ const UNORDERED: &[&str] = &[
 fn is_comparable(command: &Command, line: &[String]) -> bool {
     // The stock server cannot negate the lowest rank, and then finds anything.
     let lowest_rank = command.name == "lpos" && line.contains(&i64::MIN.to_string());
+    // An option of 7.2.
+    let newer = line.iter().any(|arg| arg == "WITHSCORE");
     // It would wait; we answer as in a transaction.
     let blocks = command.is(BLOCKING);
     // The time of the clock.
@@ -141,9 +143,11 @@ fn is_comparable(command: &Command, line: &[String]) -> bool {
     let by = line.iter().any(|arg| arg.eq_ignore_ascii_case("by"));
     let unordered = command.name.starts_with("sort") && by && !line[1].starts_with("list");
     matches!(command.run, Run::Data { .. })
+        && command.is_of_redis_7_0()
         && !unordered
         && !INCOMPARABLE.contains(&command.name)
         && !blocks
+        && !newer
         && !timed
         && !lowest_rank
 }

@@ -22,6 +22,10 @@ pub const DIFFERS: &[(&str, &str)] = &[
         "counts what replicas confirmed, never what they were only sent.",
     ),
     (
+        "waitaof",
+        "there is no append-only file here, and none of a replica is counted: who waits for one waits in vain.",
+    ),
+    (
         "shutdown",
         "no write is acknowledged that the last snapshot would miss.",
     ),

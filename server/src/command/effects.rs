@@ -18,6 +18,8 @@ pub struct Effects {
     pub misses: u32,
     /// Keys that this command found expired and removed.
     pub expired: u32,
+    /// Fields of hashes that it found expired and removed.
+    pub expired_fields: u32,
 }
 
 /// A command to propagate.
@@ -33,7 +35,8 @@ impl Effects {
         self.ends.clear();
         self.ends.shrink_to(KEPT);
         (self.dirty, self.rewritten) = (false, false);
-        (self.hits, self.misses, self.expired) = (0, 0, 0);
+        (self.hits, self.misses) = (0, 0);
+        (self.expired, self.expired_fields) = (0, 0);
     }
 
     /// True when the command changed the dataset.

@@ -1,6 +1,7 @@
 //! Who hears of what commands do to keys, beside those who watch a key or wait for it: subscribers to keyspace events,
 //! and clients that cache what they have read.
 
+use super::access::Expired;
 use super::{Attempt, Command, Cx, Env, Keys};
 use crate::command::table::flag;
 
@@ -151,7 +152,9 @@ pub(super) fn tell(audience: &dyn Audience, keys: &mut Keys<'_>, changes: bool) 
         audience.event(db, name, &key);
     }
     if keys.tells_caches() {
-        keys.expired.iter().for_each(|key| audience.changed(key));
+        keys.expired
+            .iter()
+            .for_each(|gone| audience.changed(&gone.key));
         keys.each_changed(changes, |key| audience.changed(key));
     }
 }
@@ -199,8 +202,11 @@ impl<'a> Keys<'a> {
     #[cold]
     pub(super) fn found_stale(&self, key: &[u8]) {
         let mut stale = self.stale.borrow_mut();
-        if !stale.iter().any(|known| **known == *key) {
-            stale.push(key.into());
+        if !stale
+            .iter()
+            .any(|known| *known.key == *key && known.fields.is_none())
+        {
+            stale.push(Expired::key(key));
             self.notify(EXPIRED, "expired", key);
         }
     }

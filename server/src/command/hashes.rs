@@ -2,14 +2,15 @@
 
 use super::args::{integer, is};
 use super::collections::{Picks, scan};
+use super::scan::Scanned;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, events};
 use crate::store::longdouble::LongDouble;
 use crate::store::num::parse_i64;
-use crate::store::random::{distinct, random};
 
 #[cfg(test)]
 mod tests;
+mod times;
 
 const GROUP: &str = "hash";
 const KEY: KeySpec = KeySpec::FIRST;
@@ -122,7 +123,7 @@ pub const COMMANDS: &[Command] = &[
         GROUP,
         "2.8.0",
         "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
-        "key cursor:integer [MATCH pattern:pattern] [COUNT count:integer]",
+        "key cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [NOVALUES]",
         "Walks through fields and values step by step.",
     ),
     Command::keyed("hrandfield", -2, READONLY, KEY, hrandfield).acl(acl::HASH).doc(
@@ -131,6 +132,69 @@ pub const COMMANDS: &[Command] = &[
         "O(N) where N is the number of fields returned",
         "key [count:integer [WITHVALUES]]",
         "Returns fields picked at random.",
+    ),
+    Command::keyed("hexpire", -6, WRITE | FAST, KEY, times::hexpire).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key seconds [NX|XX|GT|LT] (FIELDS numfields field [field ...])",
+        "Gives fields a time to live in seconds.",
+    ),
+    Command::keyed("hpexpire", -6, WRITE | FAST, KEY, times::hpexpire).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key milliseconds [NX|XX|GT|LT] (FIELDS numfields field [field ...])",
+        "Gives fields a time to live in milliseconds.",
+    ),
+    Command::keyed("hexpireat", -6, WRITE | FAST, KEY, times::hexpireat).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key unix-time-seconds [NX|XX|GT|LT] (FIELDS numfields field [field ...])",
+        "Has fields expire at a time in seconds since 1970.",
+    ),
+    Command::keyed("hpexpireat", -6, WRITE | FAST, KEY, times::hpexpireat).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key unix-time-milliseconds [NX|XX|GT|LT] (FIELDS numfields field [field ...])",
+        "Has fields expire at a time in milliseconds since 1970.",
+    ),
+    Command::keyed("httl", -5, READ, KEY, times::httl).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key (FIELDS numfields field [field ...])",
+        "Returns the time to live of fields in seconds.",
+    ),
+    Command::keyed("hpttl", -5, READ, KEY, times::hpttl).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key (FIELDS numfields field [field ...])",
+        "Returns the time to live of fields in milliseconds.",
+    ),
+    Command::keyed("hexpiretime", -5, READ, KEY, times::hexpiretime).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key (FIELDS numfields field [field ...])",
+        "Returns when fields expire, in seconds since 1970.",
+    ),
+    Command::keyed("hpexpiretime", -5, READ, KEY, times::hpexpiretime).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key (FIELDS numfields field [field ...])",
+        "Returns when fields expire, in milliseconds since 1970.",
+    ),
+    Command::keyed("hpersist", -5, WRITE | FAST, KEY, times::hpersist).acl(acl::HASH).doc(
+        GROUP,
+        "7.4.0",
+        "O(N) where N is the number of fields that are named.",
+        "key (FIELDS numfields field [field ...])",
+        "Takes the times of fields away.",
     ),
 ];
 
@@ -145,6 +209,7 @@ fn set_pairs(cx: &mut Cx<'_>, args: &[&[u8]], name: &'static str) -> Result<i64,
     for &[field, value] in pairs {
         new += i64::from(hash.insert(field, value, cx.limits));
     }
+    cx.db.field_times_changed(args[1]);
     cx.dirty();
     cx.notify(events::HASH, "hset", args[1]);
     Ok(new)
@@ -163,6 +228,7 @@ fn hmset(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn hsetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    cx.db.renew_field(args[1], args[2]);
     let there = cx.db.hash(args[1])?.is_some_and(|h| h.contains(args[2]));
     if !there {
         cx.db
@@ -176,22 +242,23 @@ fn hsetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn hget(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let value = cx.db.hash(args[1])?.and_then(|h| h.get(args[2]));
+    let value = cx.db.field(args[1], args[2])?;
     cx.out.bulk_or_null(value);
     Ok(())
 }
 
 fn hmget(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let hash = cx.db.hash(args[1])?;
+    let hash = cx.db.fields(args[1])?;
     cx.out.array(args.len() - 2);
     for field in &args[2..] {
-        cx.out.bulk_or_null(hash.and_then(|h| h.get(field)));
+        let value = hash.and_then(|h| cx.db.read_field(args[1], h, field));
+        cx.out.bulk_or_null(value);
     }
     Ok(())
 }
 
 fn hgetall(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let hash = cx.db.hash(args[1])?;
+    let hash = cx.db.fields(args[1])?;
     cx.out.map(hash.map_or(0, |h| h.len()));
     for (field, value) in hash.into_iter().flat_map(|h| h.iter()) {
         cx.out.bulk(field);
@@ -201,7 +268,7 @@ fn hgetall(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn hkeys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let hash = cx.db.hash(args[1])?;
+    let hash = cx.db.fields(args[1])?;
     cx.out.array(hash.map_or(0, |h| h.len()));
     for (field, _) in hash.into_iter().flat_map(|h| h.iter()) {
         cx.out.bulk(field);
@@ -210,7 +277,7 @@ fn hkeys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn hvals(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let hash = cx.db.hash(args[1])?;
+    let hash = cx.db.fields(args[1])?;
     cx.out.array(hash.map_or(0, |h| h.len()));
     for (_, value) in hash.into_iter().flat_map(|h| h.iter()) {
         cx.out.bulk(value);
@@ -228,6 +295,7 @@ fn hdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         for field in &args[2..] {
             gone += i64::from(hash.remove(field));
         }
+        cx.db.field_times_changed(args[1]);
         cx.notify(events::HASH, "hdel", args[1]);
         cx.db.remove_if_empty(args[1]);
         cx.dirty();
@@ -237,11 +305,12 @@ fn hdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn hexists(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let there = cx.db.hash(args[1])?.is_some_and(|h| h.contains(args[2]));
+    let there = cx.db.field(args[1], args[2])?.is_some();
     cx.out.int(there.into());
     Ok(())
 }
 
+/// As in Redis, fields count whose time has come until they are removed.
 fn hlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let len = cx.db.hash(args[1])?.map_or(0, |h| h.len());
     cx.out.int(len as i64);
@@ -249,13 +318,14 @@ fn hlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn hstrlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let value = cx.db.hash(args[1])?.and_then(|h| h.get(args[2]));
+    let value = cx.db.field(args[1], args[2])?;
     cx.out.int(value.map_or(0, <[u8]>::len) as i64);
     Ok(())
 }
 
 fn hincrby(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let by = integer(args[3])?;
+    cx.db.renew_field(args[1], args[2]);
     let old = match cx.db.hash(args[1])?.and_then(|h| h.get(args[2])) {
         Some(text) => parse_i64(text).ok_or(CmdError::text("ERR hash value is not an integer"))?,
         None => 0,
@@ -265,7 +335,7 @@ fn hincrby(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         .ok_or(CmdError::text("ERR increment or decrement would overflow"))?;
     let mut digits = itoa::Buffer::new();
     let hash = cx.db.hash_or_new(args[1])?;
-    hash.insert(args[2], digits.format(new).as_bytes(), cx.limits);
+    hash.update(args[2], digits.format(new).as_bytes(), cx.limits);
     cx.dirty();
     cx.notify(events::HASH, "hincrby", args[1]);
     cx.out.int(new);
@@ -277,6 +347,7 @@ fn hincrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if by.to_text().is_none() {
         return Err(CmdError::text("ERR value is NaN or Infinity"));
     }
+    cx.db.renew_field(args[1], args[2]);
     let old = match cx.db.hash(args[1])?.and_then(|h| h.get(args[2])) {
         Some(text) => {
             LongDouble::parse(text).ok_or(CmdError::text("ERR hash value is not a float"))?
@@ -287,29 +358,37 @@ fn hincrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         "ERR increment would produce NaN or Infinity",
     ))?;
     let hash = cx.db.hash_or_new(args[1])?;
-    hash.insert(args[2], new.as_bytes(), cx.limits);
+    hash.update(args[2], new.as_bytes(), cx.limits);
+    let time = hash.time_of(args[2]);
     // Replicas need not agree on arithmetic.
     cx.rewrite(&[b"HSET", args[1], args[2], new.as_bytes()]);
+    if let Some(at) = time {
+        times::tell(cx, args[1], at, &args[2..3]);
+    }
     cx.notify(events::HASH, "hincrbyfloat", args[1]);
     cx.out.bulk(new.as_bytes());
     Ok(())
 }
 
 fn hscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    let until = cx.db.fields_until();
     scan(
         cx,
         args,
+        Scanned::Hash,
         |db, key| db.hash(key),
         |hash, cursor, found| {
-            let count = found.count();
-            hash.scan(cursor, count, |field, value| found.add(field, Some(value)))
+            let (count, values) = (found.count(), found.values());
+            hash.at(until).scan(cursor, count, &mut |field, value| {
+                found.add(field, values.then_some(value));
+            })
         },
     )
 }
 
 fn hrandfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let Some(count) = args.get(2) else {
-        let field = cx.db.hash(args[1])?.and_then(|h| h.random(random()));
+        let field = cx.db.fields(args[1])?.and_then(|h| h.random());
         cx.out.bulk_or_null(field.map(|(field, _)| field));
         return Ok(());
     };
@@ -322,7 +401,7 @@ fn hrandfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         }
         _ => return Err(CmdError::Syntax),
     };
-    let Some(hash) = cx.db.hash(args[1])? else {
+    let Some(hash) = cx.db.fields(args[1])?.filter(|h| !h.is_empty()) else {
         cx.out.array(0);
         return Ok(());
     };
@@ -343,8 +422,8 @@ fn hrandfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         }
     };
     match picks {
-        Picks::Distinct(_) => hash.pick(&distinct(number, hash.len()), each),
-        Picks::Repeated(_) => hash.random_many(number, random, each),
+        Picks::Distinct(_) => hash.random_distinct(number, each),
+        Picks::Repeated(_) => hash.random_many(number, each),
     }
     Ok(())
 }

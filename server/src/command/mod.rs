@@ -13,6 +13,7 @@ pub mod differs;
 pub mod effects;
 pub mod error;
 pub mod events;
+mod fields;
 pub mod inspect;
 pub mod introspect;
 mod partial_sort;
@@ -356,7 +357,12 @@ pub fn attempt(
     keys.remove_stale();
     effects.hits = keys.hits.get();
     effects.misses = keys.misses.get();
-    effects.expired = keys.expired.len() as u32;
+    for gone in &keys.expired {
+        match &gone.fields {
+            None => effects.expired += 1,
+            Some(fields) => effects.expired_fields += fields.len() as u32,
+        }
+    }
     let changes = effects.is_dirty() || signals;
     let audience = env.audience.filter(|_| asks != 0);
     if let Some(audience) = audience {
@@ -400,11 +406,11 @@ pub fn attempt(
     outcome
 }
 
-/// Tells the journal of keys that were removed since they had expired.
+/// Tells the journal of keys and fields that were removed since they had expired.
 #[cold]
 fn journal_deletions(journal: &dyn Journal, keys: &Keys<'_>) {
-    for key in &keys.expired {
-        journal.append(keys.number(), &[&[b"DEL", key]]);
+    for gone in &keys.expired {
+        journal.append(keys.number(), &[&gone.deletion()]);
     }
 }
 
@@ -417,8 +423,7 @@ fn propagate(
     args: &[&[u8]],
     effects: &Effects,
 ) {
-    let deletions: SmallVec<[[&[u8]; 2]; 1]> =
-        keys.expired.iter().map(|key| [&b"DEL"[..], key]).collect();
+    let deletions: SmallVec<[_; 1]> = keys.expired.iter().map(|gone| gone.deletion()).collect();
     let rewrites = effects.rewrites();
     let mut commands: SmallVec<[&[&[u8]]; 4]> = deletions.iter().map(|del| &del[..]).collect();
     if effects.is_dirty() {

@@ -5,6 +5,17 @@ use super::{CmdError, Cx, Expiry};
 use crate::store::glob;
 use crate::store::table::{PLACE_MASK, Place, SHARDS, shard_of};
 
+/// What is walked through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scanned {
+    /// The keys of a database.
+    Keys,
+    /// A hash.
+    Hash,
+    /// A set or a sorted set.
+    Members,
+}
+
 /// The options of SCAN, HSCAN, SSCAN and ZSCAN.
 pub struct ScanOptions<'a> {
     /// `MATCH`; `None` if everything matches.
@@ -13,18 +24,26 @@ pub struct ScanOptions<'a> {
     pub count: usize,
     /// `TYPE`: of SCAN only.
     pub kind: Option<&'a [u8]>,
+    /// `NOVALUES`, of HSCAN only, is absent.
+    pub values: bool,
 }
 
 impl<'a> ScanOptions<'a> {
     /// Reads the options behind the cursor.
-    pub fn parse(args: &[&'a [u8]], with_type: bool) -> Result<ScanOptions<'a>, CmdError> {
+    pub fn parse(args: &[&'a [u8]], of: Scanned) -> Result<ScanOptions<'a>, CmdError> {
         let mut options = ScanOptions {
             pattern: None,
             count: 10,
             kind: None,
+            values: true,
         };
-        let (pairs, rest) = args.as_chunks::<2>();
-        for &[name, value] in pairs {
+        let mut rest = args.iter();
+        while let Some(name) = rest.next() {
+            if of == Scanned::Hash && is(name, "novalues") {
+                options.values = false;
+                continue;
+            }
+            let value = *rest.next().ok_or(CmdError::Syntax)?;
             if is(name, "count") {
                 let count = integer(value)?;
                 if count < 1 {
@@ -33,16 +52,13 @@ impl<'a> ScanOptions<'a> {
                 options.count = count as usize;
             } else if is(name, "match") {
                 options.pattern = (value != b"*").then_some(value);
-            } else if with_type && is(name, "type") {
+            } else if of == Scanned::Keys && is(name, "type") {
                 options.kind = Some(value);
             } else {
                 return Err(CmdError::Syntax);
             }
         }
-        match rest {
-            [] => Ok(options),
-            _ => Err(CmdError::Syntax),
-        }
+        Ok(options)
     }
 
     /// True when the pattern, if any, matches `name`.
@@ -82,7 +98,7 @@ const SEGMENTS_PER_KEY: usize = 10;
 /// what follows a key's place is not 0.
 pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let mut from: Place = cursor(args[1])?;
-    let options = ScanOptions::parse(&args[2..], true)?;
+    let options = ScanOptions::parse(&args[2..], Scanned::Keys)?;
     let db = cx.selected();
     let mut keys: Vec<Box<[u8]>> = Vec::new();
     let mut left = options.count;
@@ -99,7 +115,7 @@ pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
             let hidden = cx.expiry != Expiry::Ignore && entry.is_expired(cx.now_ms);
             let wanted = options
                 .kind
-                .is_none_or(|kind| kind == entry.value().type_name().as_bytes());
+                .is_none_or(|kind| is(kind, entry.value().type_name()));
             if !hidden && wanted && options.matches(entry.key()) {
                 keys.push(entry.key().into());
             }

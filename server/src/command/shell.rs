@@ -63,6 +63,7 @@ pub enum ShellCommand {
     Unsubscribe,
     Unwatch,
     Wait,
+    WaitAof,
     Watch,
 }
 
@@ -333,6 +334,15 @@ pub const COMMANDS: &[Command] = &[
             "O(1)",
             "numreplicas timeout",
             "Waits until so many replicas have what was written.",
+        ),
+    Command::shell("waitaof", 4, NOSCRIPT, S::WaitAof)
+        .acl(acl::CONNECTION)
+        .doc(
+            "generic",
+            "7.2.0",
+            "O(1)",
+            "numlocal numreplicas timeout",
+            "Waits for append-only files, which are not here.",
         ),
     Command::shell("watch", -2, SESSION | NO_MULTI | ALLOW_BUSY, S::Watch)
         .keys(KeySpec::ALL)

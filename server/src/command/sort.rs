@@ -178,9 +178,12 @@ impl<'a> Pattern<'a> {
             Pattern::Nothing => return None,
             Pattern::Key { field, .. } => field,
         };
-        match (cx.db.lookup(&self.key(element)?)?, field) {
+        let key = self.key(element)?;
+        match (cx.db.lookup(&key)?, field) {
             (ValueRef::Str(value), None) => Some(value),
-            (ValueRef::Hash(hash), Some(field)) => hash.get(field),
+            (ValueRef::Hash(hash), Some(field)) => {
+                cx.db.read_field(&key, hash.at(cx.db.fields_until()), field)
+            }
             _ => None,
         }
     }

@@ -123,8 +123,13 @@ impl Dice {
         }
         let times = 1 + if argument.multiple { self.below(3) } else { 0 };
         match argument.kind {
-            "integer" if argument.name == "numkeys" => self.numkeys = Some(args.len()),
-            "key" if argument.multiple && self.below(10) > 0 => {
+            "integer" if ["numkeys", "numfields"].contains(&&*argument.name) => {
+                self.numkeys = Some(args.len());
+            }
+            _ if argument.multiple
+                && ["key", "field"].contains(&&*argument.name)
+                && self.below(10) > 0 =>
+            {
                 if let Some(at) = self.numkeys.take() {
                     args[at] = times.to_string();
                 }
@@ -233,7 +238,8 @@ fn stream_text(stream: &Stream) -> String {
     format!("{log:?} {groups:?}")
 }
 
-type Dump = BTreeMap<(usize, Vec<u8>), (String, Option<i64>)>;
+/// By database and key, and by field if the fields of a hash have times: the value, the time, and when it is hidden.
+type Dump = BTreeMap<(usize, Vec<u8>, Option<Vec<u8>>), (String, Option<i64>, Option<i64>)>;
 
 fn shown(items: impl Iterator<Item: Debug>, sorted: bool) -> String {
     let mut items: Vec<String> = items.map(|item| format!("{item:?}")).collect();
@@ -247,7 +253,7 @@ fn dump(dataset: &Dataset) -> Dump {
     let mut dump = Dump::new();
     for (number, db) in dataset.dbs().iter().enumerate() {
         db.for_each(|entry| {
-            let value = match entry.value() {
+            let mut value = match entry.value() {
                 ValueRef::Str(s) => format!("string {s:?}"),
                 ValueRef::List(list) => format!("list {}", shown(list.iter(), false)),
                 ValueRef::Hash(hash) => format!("hash {}", shown(hash.iter(), true)),
@@ -260,7 +266,25 @@ fn dump(dataset: &Dataset) -> Dump {
                 || matches!(entry.value(), ValueRef::Set(s) if s.is_empty())
                 || matches!(entry.value(), ValueRef::Zset(z) if z.is_empty());
             assert!(!empty, "an empty collection stayed: {entry:?}");
-            dump.insert((number, entry.key().to_vec()), (value, entry.expire()));
+            let (key, expire) = (entry.key().to_vec(), entry.expire());
+            let mut hidden = expire;
+            if let ValueRef::Hash(hash) = entry.value()
+                && hash.timed_fields() > 0
+            {
+                let first = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
+                for (field, value) in hash.iter() {
+                    let time = hash.time_of(field);
+                    let text = format!("field {value:?}");
+                    let name = (number, key.clone(), Some(field.to_vec()));
+                    dump.insert(name, (text, time, first(time, expire)));
+                }
+                value = "hash".into();
+                // A hash goes with its last field.
+                if hash.timed_fields() == hash.len() {
+                    hidden = first(hash.times().last().map(|(_, at)| at), expire);
+                }
+            }
+            dump.insert((number, key, None), (value, expire, hidden));
         });
     }
     dump
@@ -269,7 +293,7 @@ fn dump(dataset: &Dataset) -> Dump {
 /// Those of `dump` whose time has not come.
 fn visible(dump: &Dump, now_ms: i64) -> Dump {
     let mut visible = dump.clone();
-    visible.retain(|_, (_, expire)| expire.is_none_or(|at| at > now_ms));
+    visible.retain(|_, (_, _, hidden)| hidden.is_none_or(|at| at > now_ms));
     visible
 }
 
@@ -326,8 +350,8 @@ fn storm(seed: u64, commands: usize) {
         }
         if dice.below(50) == 0 {
             let journal = &master.told;
-            cycle.run(&master.dataset, master.now_ms, 10_000, &mut |db, key| {
-                super::Journal::append(journal, db, &[&[b"DEL", key]]);
+            cycle.run(&master.dataset, master.now_ms, 10_000, &mut |db, gone| {
+                super::Journal::append(journal, db, &[&gone.deletion()]);
             });
         }
         replay(&master, &mut replica);

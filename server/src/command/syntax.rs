@@ -156,8 +156,9 @@ fn kind_of(name: &str) -> &'static str {
         "pattern" => "pattern",
         "score" | "min" | "max" | "increment" | "weight" => "double",
         _ if name.starts_with("unix-time") => "unix-time",
-        "seconds" | "milliseconds" | "count" | "numkeys" | "index" | "start" | "stop" | "end"
-        | "offset" | "port" | "timeout" | "cursor" | "decrement" | "rank" | "limit" => "integer",
+        "seconds" | "milliseconds" | "count" | "numkeys" | "numfields" | "index" | "start"
+        | "stop" | "end" | "offset" | "port" | "timeout" | "cursor" | "decrement" | "rank"
+        | "limit" => "integer",
         _ => "string",
     }
 }

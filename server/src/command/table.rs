@@ -504,6 +504,12 @@ impl Command {
         self
     }
 
+    /// True if Redis 7.0 has it: it is neither younger nor one of our own.
+    pub fn is_of_redis_7_0(&self) -> bool {
+        const OWN_OR_LATER: [&str; 4] = ["0.", "7.2", "7.4", "8."];
+        !OWN_OR_LATER.iter().any(|v| self.since.starts_with(v))
+    }
+
     /// Adds what the documentation says: group, first version, complexity, arguments, summary.
     pub const fn doc(
         mut self,

@@ -36,7 +36,11 @@ pub fn dump(value: ValueRef<'_>) -> Vec<u8> {
         checksum: false,
     });
     writer.bare(value);
-    sealed(writer.take())
+    let version = match value {
+        ValueRef::Hash(hash) if hash.first_time().is_some() => format::WRITTEN_WITH_FIELD_TIMES,
+        _ => format::WRITTEN,
+    };
+    sealed(writer.take(), version)
 }
 
 /// Bytes that `value` takes in a snapshot, without its type; `compress` as in [`Options`].
@@ -50,8 +54,8 @@ pub fn serialized_len(value: ValueRef<'_>, compress: bool) -> usize {
 }
 
 /// `bytes` with version and checksum.
-pub(super) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.extend_from_slice(&(format::WRITTEN as u16).to_le_bytes());
+pub(super) fn sealed(mut bytes: Vec<u8>, version: u32) -> Vec<u8> {
+    bytes.extend_from_slice(&(version as u16).to_le_bytes());
     let mut crc = Crc64::new();
     crc.update(&bytes);
     bytes.extend_from_slice(&crc.value().to_le_bytes());

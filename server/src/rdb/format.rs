@@ -8,6 +8,9 @@ pub const NEWEST_READ: u32 = 12;
 /// The version that is written: what Redis 7.0 reads and writes.
 pub const WRITTEN: u32 = 10;
 
+/// The version that is written where fields of hashes have times, which Redis before 7.4 does not know (ADR 0010).
+pub const WRITTEN_WITH_FIELD_TIMES: u32 = 12;
+
 /// From this version on a checksum follows the end of the file.
 pub const FIRST_WITH_CHECKSUM: u32 = 5;
 

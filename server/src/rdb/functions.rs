@@ -1,7 +1,7 @@
 //! Libraries of functions as a string: what FUNCTION DUMP gives and FUNCTION RESTORE takes.
 
 use super::dump::{open, sealed};
-use super::format::op;
+use super::format::{WRITTEN, op};
 use super::source::Source;
 use super::write::{Options, Writer};
 use crate::store::libraries::Libraries;
@@ -15,7 +15,7 @@ pub fn dump(libraries: &Libraries) -> Vec<u8> {
     for library in libraries.iter() {
         writer.library(&library.code);
     }
-    sealed(writer.take())
+    sealed(writer.take(), WRITTEN)
 }
 
 /// The sources in `bytes`.

@@ -1,4 +1,4 @@
-//! The snapshot format of Redis (RDB): reading versions 1 to 12, writing version 10.
+//! The snapshot format of Redis (RDB): reading versions 1 to 12, writing version 10 (12 where fields of hashes have times).
 //!
 //! Pure code over [`std::io::Read`] and byte vectors: it knows neither sockets nor the runtime. What is
 //! read is hostile until proven otherwise: every announced length is checked, memory grows only with bytes

@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod damage;
+mod field_times;
 mod loading;
 mod round_trip;
 mod streams;
@@ -19,6 +20,8 @@ pub(super) enum Plain {
     List(Vec<Vec<u8>>),
     Set(BTreeSet<Vec<u8>>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    /// With the times of its fields, of which there are some.
+    TimedHash(BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>),
     Zset(Vec<(Vec<u8>, f64)>),
     /// In words.
     Stream(String),
@@ -30,6 +33,12 @@ impl From<ValueRef<'_>> for Plain {
             ValueRef::Str(text) => Plain::Str(text.to_vec()),
             ValueRef::List(list) => Plain::List(list.iter().map(<[u8]>::to_vec).collect()),
             ValueRef::Set(set) => Plain::Set(set.iter().map(|member| member.to_vec()).collect()),
+            ValueRef::Hash(hash) if hash.timed_fields() > 0 => {
+                let timed = |(field, value): (&[u8], &[u8])| {
+                    (field.to_vec(), (value.to_vec(), hash.time_of(field)))
+                };
+                Plain::TimedHash(hash.iter().map(timed).collect())
+            }
             ValueRef::Hash(hash) => Plain::Hash(
                 hash.iter()
                     .map(|(field, value)| (field.to_vec(), value.to_vec()))

@@ -9,7 +9,7 @@ use super::item::Item;
 use super::read::{Refusal, Sink, tick};
 use super::source::{Source, Stop};
 use super::{listpack, ziplist, zipmap};
-use crate::store::hash::Hash;
+use crate::store::hash::{FIELD_TIME_MAX, Hash};
 use crate::store::list::{End, List};
 use crate::store::num::parse_f64;
 use crate::store::set::Set;
@@ -22,6 +22,7 @@ pub(super) const SCRATCH_KEPT: usize = 1024 * 1024;
 const FIELD_TWICE: Fault = Fault("a hash has the same field twice");
 const MEMBER_TWICE: Fault = Fault("a set has the same member twice");
 const SCORED_TWICE: Fault = Fault("a sorted set has the same member twice");
+const NO_TIME: Fault = Fault("a field's time is none that there can be");
 const NO_PARTNER: Fault = Fault("a compact hash or sorted set has an odd number of elements");
 const NO_SCORE: Fault = Fault("a score is not a number");
 
@@ -78,11 +79,18 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
             Kind::Stream | Kind::Stream2 | Kind::Stream3 => {
                 Some(Object::Stream(Box::new(self.stream(kind)?)))
             }
-            Kind::HashMetadataPreGa
-            | Kind::HashListpackExPreGa
-            | Kind::HashMetadata
-            | Kind::HashListpackEx => {
-                return Err(Refusal::NotServed(format!("the type \"{kind}\"")).into());
+            Kind::HashMetadataPreGa => self.timed_hash(None)?,
+            Kind::HashMetadata => {
+                let first = u64::from_le_bytes(self.source.array()?);
+                self.timed_hash(Some(first))?
+            }
+            Kind::HashListpackExPreGa => {
+                hash_object(triplets(listpack::items(self.blob()?)?, limits)?)
+            }
+            Kind::HashListpackEx => {
+                // The first time is in the listpack, too.
+                let _: [u8; 8] = self.source.array()?;
+                hash_object(triplets(listpack::items(self.blob()?)?, limits)?)
             }
         };
         Ok(object)
@@ -158,6 +166,27 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
         Ok(hash_object(hash))
     }
 
+    /// Fields, each with its time before it: counted from the first of all, which is 1, or without that from 1970; 0 is
+    /// none.
+    fn timed_hash(&mut self, first: Option<u64>) -> Result<Option<Object>, Stop> {
+        let limits = self.limits;
+        let mut hash = Hash::new();
+        let mut field = Vec::new();
+        for _ in 0..self.source.count()? {
+            self.breathe()?;
+            let time = match (self.source.count()?, first) {
+                (0, _) => None,
+                (time, None) => Some(time),
+                (time, Some(first)) => Some(first.checked_add(time - 1).ok_or(NO_TIME)?),
+            };
+            field.clear();
+            field.extend_from_slice(self.blob()?);
+            insert_field(&mut hash, &field, self.blob()?, limits)?;
+            set_time(&mut hash, &field, time)?;
+        }
+        Ok(hash_object(hash))
+    }
+
     fn zset(&mut self, kind: Kind) -> Result<Option<Object>, Stop> {
         let limits = self.limits;
         let mut zset = Zset::new();
@@ -228,6 +257,35 @@ fn fields<'a>(
         insert_field(&mut hash, field, value.bytes(&mut more_digits), limits)?;
     }
     Ok(hash)
+}
+
+/// Fields with values and times; 0 is none.
+fn triplets<'a>(
+    mut items: impl Iterator<Item = Result<Item<'a>, Fault>>,
+    limits: &Limits,
+) -> Result<Hash, Fault> {
+    let mut hash = Hash::new();
+    let (mut digits, mut more_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+    while let Some(field) = items.next().transpose()? {
+        let value = items.next().ok_or(NO_PARTNER)??;
+        let time = match items.next().ok_or(NO_PARTNER)?? {
+            Item::Int(0) => None,
+            Item::Int(at) => Some(u64::try_from(at).map_err(|_| NO_TIME)?),
+            Item::Bytes(_) => return Err(NO_TIME),
+        };
+        let field = field.bytes(&mut digits);
+        insert_field(&mut hash, field, value.bytes(&mut more_digits), limits)?;
+        set_time(&mut hash, field, time)?;
+    }
+    Ok(hash)
+}
+
+fn set_time(hash: &mut Hash, field: &[u8], time: Option<u64>) -> Result<(), Fault> {
+    if let Some(time) = time {
+        let at = i64::try_from(time).ok().filter(|at| *at <= FIELD_TIME_MAX);
+        hash.set_time(field, Some(at.ok_or(NO_TIME)?));
+    }
+    Ok(())
 }
 
 fn scored<'a>(

@@ -1,4 +1,4 @@
-//! Writing a snapshot, version 10 of the format: what Redis 7.0 reads.
+//! Writing a snapshot, version 10 of the format: what Redis 7.0 reads; version 12 if fields of hashes have times.
 //!
 //! The writer only appends to a buffer of its own, so that it can be called with a shard locked; whoever
 //! owns it takes the bytes away between keys and sends or stores them.
@@ -38,6 +38,8 @@ pub struct Facts<'a> {
     pub used_memory: u64,
     /// Where in which replication history it was taken.
     pub replication: Option<Replication<'a>>,
+    /// Fields of its hashes have times.
+    pub field_times: bool,
 }
 
 /// The moment of a replication history that a snapshot is the dataset of.
@@ -103,8 +105,12 @@ impl Writer {
 
     /// The start: magic, version, facts.
     pub fn header(&mut self, facts: &Facts<'_>) {
+        let version = match facts.field_times {
+            true => format::WRITTEN_WITH_FIELD_TIMES,
+            false => format::WRITTEN,
+        };
         self.out
-            .extend_from_slice(format!("REDIS{:04}", format::WRITTEN).as_bytes());
+            .extend_from_slice(format!("REDIS{version:04}").as_bytes());
         self.aux("redis-ver", REDIS_VERSION);
         self.aux_int("redis-bits", usize::BITS.into());
         self.aux_int("ctime", facts.ctime);
@@ -312,7 +318,10 @@ impl Writer {
     }
 
     fn hash(&mut self, hash: &Hash) -> Kind {
-        if hash.encoding() == "listpack" {
+        if let Some(first) = hash.first_time() {
+            return self.timed_hash(hash, first);
+        }
+        if hash.is_compact() {
             self.blob(|out| {
                 let mut pack = listpack::Builder::new(out);
                 for (field, value) in hash.iter() {
@@ -329,6 +338,37 @@ impl Writer {
             self.string(value);
         }
         Kind::Hash
+    }
+
+    /// A hash whose fields have times, `first` before all others.
+    fn timed_hash(&mut self, hash: &Hash, first: i64) -> Kind {
+        self.out.extend_from_slice(&first.to_le_bytes());
+        if hash.is_compact() {
+            self.blob(|out| {
+                let mut pack = listpack::Builder::new(out);
+                // Redis looks for what has expired from the start on, as far as times reach.
+                let lasting = hash
+                    .iter()
+                    .filter(|(field, _)| hash.time_of(field).is_none());
+                let lasting = lasting.map(|(field, _)| (field, 0));
+                for (field, at) in hash.times().chain(lasting) {
+                    pack.push(field);
+                    pack.push(hash.get(field).unwrap_or_default());
+                    pack.push_int(at);
+                }
+                pack.finish();
+            });
+            return Kind::HashListpackEx;
+        }
+        put_length(hash.len() as u64, &mut self.out);
+        for (field, value) in hash.iter() {
+            // Counted from the first time, which is 1: 0 is none.
+            let time = hash.time_of(field).map_or(0, |at| at.abs_diff(first) + 1);
+            put_length(time, &mut self.out);
+            self.string(field);
+            self.string(value);
+        }
+        Kind::HashMetadata
     }
 
     fn set(&mut self, set: &Set) -> Kind {

@@ -357,6 +357,7 @@ pub(super) fn count(stats: &Stats, effects: &Effects) {
     stats.hits.add(u64::from(effects.hits));
     stats.misses.add(u64::from(effects.misses));
     stats.expired.add(u64::from(effects.expired));
+    stats.expired_fields.add(u64::from(effects.expired_fields));
     stats.changes.add(u64::from(effects.is_dirty()));
 }
 

@@ -258,6 +258,11 @@ impl Client {
         }
     }
 
+    /// For how long it has been connected.
+    pub fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
     /// For how long nothing has come from the client.
     pub fn idle(&self) -> Duration {
         let last = Duration::from_millis(self.last.load(Relaxed));
@@ -489,8 +494,9 @@ impl Clients {
         self.all.lock().get(&id).cloned()
     }
 
-    /// All of them, in the order they came.
+    /// All of them, in the order they came, but for those that were killed and have not left yet.
     pub fn all(&self) -> Vec<Arc<Client>> {
-        self.all.lock().values().cloned().collect()
+        let all = self.all.lock();
+        all.values().filter(|c| !c.is_killed()).cloned().collect()
     }
 }

@@ -80,6 +80,7 @@ pub(super) fn run(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
         S::PSync | S::Sync => roles::psync(call, args),
         S::Role => roles::role(call),
         S::Wait => roles::wait(call, args),
+        S::WaitAof => roles::wait_aof(call, args),
 
         S::Eval { by_sha, read_only } => scripts::run::eval(call, args, by_sha, read_only),
         S::FCall { read_only } => scripts::run::fcall(call, args, read_only),

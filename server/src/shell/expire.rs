@@ -1,4 +1,4 @@
-//! Keys whose time has come are removed even if nobody asks for them.
+//! Keys and fields whose time has come are removed even if nobody asks for them.
 
 mod local;
 
@@ -10,7 +10,7 @@ use super::evict;
 use super::server::{Server, now_ms};
 use crate::command::events;
 use crate::gate::Gates;
-use crate::store::expiry::ExpiryCycle;
+use crate::store::expiry::{ExpiryCycle, Gone};
 use crate::sys::time::Instant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -84,12 +84,21 @@ fn chunk(server: &Arc<Server>, cycle: &mut ExpiryCycle) -> bool {
     server.local_times.clear();
     let log = &server.log;
     let tell = log.active();
-    let mut removed = |db: usize, key: &[u8]| {
+    let mut removed = |db: usize, gone: Gone<'_>| {
         if tell {
-            log.append(db as u32, &[b"DEL", key]);
+            log.append(db as u32, &gone.deletion());
         }
-        if let Some(telling) = Telling::of(server, None, None) {
-            telling.gone(db, events::EXPIRED, "expired", key);
+        let Some(telling) = Telling::of(server, None, None) else {
+            return;
+        };
+        match gone {
+            Gone::Key(key) => telling.gone(db, events::EXPIRED, "expired", key),
+            Gone::Fields { key, last, .. } => {
+                telling.gone(db, events::HASH, "hexpired", key);
+                if last {
+                    telling.gone(db, events::GENERIC, "del", key);
+                }
+            }
         }
     };
     let progress = cycle.run(&gate.dataset, now_ms(), CHUNK, &mut removed);
@@ -98,12 +107,13 @@ fn chunk(server: &Arc<Server>, cycle: &mut ExpiryCycle) -> bool {
     }
     Gates::leave(gate);
     server.tracking.broadcast(server);
-    if progress.removed > 0 {
+    let (keys, fields) = (progress.removed as u64, progress.fields as u64);
+    if keys + fields > 0 {
         server.log.kick();
-        let removed = progress.removed as u64;
         let stats = &server.stats[server.aside()];
-        stats.expired.add(removed);
-        stats.changes.add(removed);
+        stats.expired.add(keys);
+        stats.expired_fields.add(fields);
+        stats.changes.add(keys + fields);
     }
     !progress.round_done
 }
@@ -112,7 +122,8 @@ fn chunk(server: &Arc<Server>, cycle: &mut ExpiryCycle) -> bool {
 mod tests {
     use super::super::testing;
     use super::*;
-    use crate::store::Object;
+    use crate::store::hash::Hash;
+    use crate::store::{Limits, Object, ValueRef};
 
     #[test]
     fn only_keys_whose_time_has_come_are_removed_and_replicas_hear_of_it() {
@@ -135,6 +146,47 @@ mod tests {
         assert_eq!(server.totals().expired, 1000);
         let expected = 1000 * b"*2\r\n$3\r\nDEL\r\n$5\r\nk:100\r\n".len() as u64;
         assert!(server.log.offset().abs_diff(expected) < 2500);
+    }
+
+    #[test]
+    fn fields_go_a_portion_at_a_time_and_the_hash_with_the_last() {
+        let server = testing::server();
+        server.log.activate();
+        let gate = server.gates.enter(0);
+        let db = gate.dataset.db(3).unwrap();
+        let timed = |lasting: usize| {
+            let mut hash = Hash::new();
+            for i in 0..2000 + lasting {
+                let field = format!("f:{i}");
+                hash.insert(field.as_bytes(), b"v", &Limits::default());
+                hash.set_time(field.as_bytes(), (i < 2000).then_some(1));
+            }
+            Object::Hash(hash)
+        };
+        db.insert_loaded(b"all", timed(0), None);
+        db.insert_loaded(b"most", timed(1), None);
+        drop(gate);
+        let (mut cycle, mut chunks) = (ExpiryCycle::new(), 1);
+        while chunk(&server, &mut cycle) {
+            chunks += 1;
+        }
+        assert!(chunks > 4000 / CHUNK, "in {chunks} portions");
+        let gate = server.gates.enter(0);
+        let db = gate.dataset.db(3).unwrap();
+        assert!(!db.contains(b"all"));
+        let (shard, hash) = db.lock_key(b"most");
+        match shard.get(hash, b"most").map(|entry| entry.value()) {
+            Some(ValueRef::Hash(hash)) => assert_eq!((hash.len(), hash.timed_fields()), (1, 0)),
+            other => panic!("{other:?}"),
+        }
+        drop(shard);
+        assert_eq!(db.hashes_with_times(), 0);
+        assert_eq!(
+            (server.totals().expired, server.totals().expired_fields),
+            (0, 4000)
+        );
+        // A field of six bytes takes twelve in a command.
+        assert!(server.log.offset().abs_diff(4000 * 12) < 4000);
     }
 
     #[test]

@@ -346,6 +346,7 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("sync_dropped_datasets", datasets);
     lines.add("sync_dropped_keys", keys);
     lines.add("expired_keys", totals.expired);
+    lines.add("expired_subkeys", totals.expired_fields);
     lines.add("evicted_keys", totals.evicted);
     lines.add("evicted_clients", 0);
     lines.add("keyspace_hits", totals.hits);
@@ -408,7 +409,12 @@ fn keyspace(view: &View, lines: &mut Lines<'_>) {
     for (number, db) in view.dataset.dbs().iter().enumerate() {
         let keys = db.len();
         if keys > 0 {
-            let value = format!("keys={keys},expires={},avg_ttl=0", db.expires());
+            let mut value = format!("keys={keys},expires={},avg_ttl=0", db.expires());
+            // Of Redis 7.4: clients of 7.0 see it only if they use what it counts.
+            let timed = db.hashes_with_times();
+            if timed > 0 {
+                value += &format!(",subexpiry={timed}");
+            }
             lines.add(&format!("db{number}"), value);
         }
     }

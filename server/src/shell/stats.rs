@@ -58,6 +58,8 @@ counters! {
     misses,
     /// Keys removed since their time had come.
     expired,
+    /// Fields of hashes removed since their time had come.
+    expired_fields,
     /// Keys removed since memory was short.
     evicted,
     /// Replies that were errors.

@@ -105,6 +105,12 @@ impl Db {
         self.shards().map(|i| self.lock(i).expires()).sum()
     }
 
+    /// Number of hashes that have fields with times.
+    pub fn hashes_with_times(&self) -> usize {
+        let shards = self.shards().map(|i| self.lock(i).hashes_with_times());
+        shards.sum()
+    }
+
     /// A key chosen by the random number `r`, each equally likely, expired or not; `None` if there are none.
     pub fn random_key(&self, r: u64) -> Option<Box<[u8]>> {
         let len = self.len() as u64;

@@ -53,7 +53,11 @@ impl Digest {
             }
             ValueRef::Hash(hash) => {
                 for (field, value) in hash.iter() {
-                    self.add(&Digest::pair(field, value).0);
+                    let mut pair = Digest::pair(field, value);
+                    if hash.time_of(field).is_some() {
+                        pair.add(b"!!hexpire!!");
+                    }
+                    self.add(&pair.0);
                 }
             }
             ValueRef::Stream(stream) => {

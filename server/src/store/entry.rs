@@ -279,6 +279,14 @@ impl Entry {
             .then(|| unsafe { self.at(HEADER).cast::<i64>().read_unaligned() })
     }
 
+    /// When the first field of a hash expires: Unix time in milliseconds.
+    pub fn first_field_time(&self) -> Option<i64> {
+        match self.value() {
+            ValueRef::Hash(hash) => hash.first_time(),
+            _ => None,
+        }
+    }
+
     /// True when the key's time has come by `now_ms`.
     #[inline]
     pub fn is_expired(&self, now_ms: i64) -> bool {

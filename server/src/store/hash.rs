@@ -7,8 +7,16 @@ use super::elem::Elem;
 use super::limits::Limits;
 use super::pack::{self, Pack, Pos};
 use super::small::SmallBytes;
+use timed::Timed;
 
-/// A hash: a [`Pack`] of field, value, field, value... while small, a table after.
+mod timed;
+mod view;
+
+pub use timed::FIELD_TIME_MAX;
+pub use view::View;
+
+/// A hash: a [`Pack`] of field, value, field, value... while small, a table after. Times of fields stand beside that,
+/// so that a hash without them pays nothing for them.
 #[derive(Clone)]
 pub struct Hash(Repr);
 
@@ -16,6 +24,8 @@ pub struct Hash(Repr);
 enum Repr {
     Pack(Pack),
     Table(Box<Dense<Pair>>),
+    /// Fields have had times.
+    Timed(Box<Timed>),
 }
 
 #[derive(Clone)]
@@ -59,6 +69,7 @@ impl Hash {
         match &self.0 {
             Repr::Pack(pack) => pack.len() / 2,
             Repr::Table(table) => table.len(),
+            Repr::Timed(timed) => timed.fields.len(),
         }
     }
 
@@ -68,10 +79,21 @@ impl Hash {
     }
 
     /// The encoding's name, as `OBJECT ENCODING` tells it.
-    pub const fn encoding(&self) -> &'static str {
+    pub fn encoding(&self) -> &'static str {
         match &self.0 {
             Repr::Pack(_) => "listpack",
             Repr::Table(_) => "hashtable",
+            Repr::Timed(timed) if timed.fields.is_compact() => "listpackex",
+            Repr::Timed(_) => "hashtable",
+        }
+    }
+
+    /// True while it is small.
+    pub fn is_compact(&self) -> bool {
+        match &self.0 {
+            Repr::Pack(_) => true,
+            Repr::Table(_) => false,
+            Repr::Timed(timed) => timed.fields.is_compact(),
         }
     }
 
@@ -80,6 +102,7 @@ impl Hash {
         match &self.0 {
             Repr::Table(table) => Some(table.slots()),
             Repr::Pack(_) => None,
+            Repr::Timed(timed) => timed.fields.slots(),
         }
     }
 
@@ -94,6 +117,7 @@ impl Hash {
                 let at = table.find(field).ok()?;
                 Some(table.get(at).value.as_slice())
             }
+            Repr::Timed(timed) => timed.fields.get(field),
         }
     }
 
@@ -102,8 +126,11 @@ impl Hash {
         self.get(field).is_some()
     }
 
-    /// Sets a field; true if it is new.
+    /// Sets a field, which has no time from now on; true if it is new.
     pub fn insert(&mut self, field: &[u8], value: &[u8], limits: &Limits) -> bool {
+        if let Repr::Timed(timed) = &mut self.0 {
+            return timed.insert(field, value, limits);
+        }
         if let Repr::Pack(pack) = &mut self.0 {
             let most = limits.hash_max_listpack_value;
             if field.len() <= most && value.len() <= most {
@@ -152,6 +179,7 @@ impl Hash {
                 }
                 Err(_) => false,
             },
+            Repr::Timed(timed) => timed.remove(field),
         }
     }
 
@@ -160,6 +188,7 @@ impl Hash {
         match &self.0 {
             Repr::Pack(pack) => Iter(Walk::Pack(pack.iter())),
             Repr::Table(table) => Iter(Walk::Table(table.iter())),
+            Repr::Timed(timed) => timed.fields.iter(),
         }
     }
 
@@ -178,9 +207,9 @@ impl Hash {
         mut each: impl FnMut(&[u8], &[u8]),
     ) {
         // A place in a pack is found by walking there: once for all of them.
-        let all: Vec<_> = match &self.0 {
-            Repr::Pack(_) => self.iter().collect(),
-            Repr::Table(_) => Vec::new(),
+        let all: Vec<_> = match self.is_compact() {
+            true => self.iter().collect(),
+            false => Vec::new(),
         };
         for _ in 0..count {
             let r = random();
@@ -195,21 +224,18 @@ impl Hash {
     }
 
     /// The fields at these places in iteration order, which ascend, with their values.
-    pub fn pick(&self, places: &[usize], mut each: impl FnMut(&[u8], &[u8])) {
-        match &self.0 {
-            Repr::Pack(_) => {
-                let mut all = self.iter().enumerate();
-                for &place in places {
-                    if let Some((_, (field, value))) = all.find(|(at, _)| *at == place) {
-                        each(field, value);
-                    }
-                }
-            }
-            Repr::Table(_) => {
-                for (field, value) in places.iter().filter_map(|&at| self.nth(at)) {
+    pub fn pick<'a>(&'a self, places: &[usize], mut each: impl FnMut(&'a [u8], &'a [u8])) {
+        if self.is_compact() {
+            let mut all = self.iter().enumerate();
+            for &place in places {
+                if let Some((_, (field, value))) = all.find(|(at, _)| *at == place) {
                     each(field, value);
                 }
             }
+            return;
+        }
+        for (field, value) in places.iter().filter_map(|&at| self.nth(at)) {
+            each(field, value);
         }
     }
 
@@ -225,13 +251,14 @@ impl Hash {
                 let pair = (at < table.len()).then(|| table.get(at))?;
                 Some((pair.field.as_slice(), pair.value.as_slice()))
             }
+            Repr::Timed(timed) => timed.fields.nth(at),
         }
     }
 
     /// One step of `HSCAN`: hands some fields to `each` and returns the next cursor, 0 at the end.
     ///
     /// A compact hash is handed over whole. What is there during a whole scan is seen at least once.
-    pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(&[u8], &[u8])) -> u64 {
+    pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(&[u8], &[u8])) -> u64 {
         match &self.0 {
             Repr::Pack(_) => {
                 self.iter().for_each(|(f, v)| each(f, v));
@@ -240,6 +267,7 @@ impl Hash {
             Repr::Table(table) => table.scan(cursor, count, |pair| {
                 each(pair.field.as_slice(), pair.value.as_slice());
             }),
+            Repr::Timed(timed) => timed.fields.scan(cursor, count, each),
         }
     }
 
@@ -249,6 +277,7 @@ impl Hash {
             + match &self.0 {
                 Repr::Pack(pack) => pack.capacity(),
                 Repr::Table(table) => size_of::<Dense<Pair>>() + table.memory_usage(),
+                Repr::Timed(timed) => timed.memory_usage(),
             }
     }
 
@@ -266,7 +295,9 @@ impl Hash {
         }
         match &mut self.0 {
             Repr::Table(table) => table,
-            Repr::Pack(_) => unreachable!("just converted"),
+            Repr::Pack(_) | Repr::Timed(_) => {
+                unreachable!("just converted, and times stand outside")
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod shard;
 pub mod snapshot;
 pub mod table;
 
+pub mod deadlines;
 mod dense;
 pub mod elem;
 pub mod hash;

@@ -1,9 +1,12 @@
 //! A shard: the entries behind one lock, and who wants to know when they change.
 
 use super::clock::Clock;
+use super::deadlines::Deadlines;
 use super::entry::Entry;
+use super::expiry::Gone;
 use super::hooks::{Hooks, KeyListener, Listeners, Sink};
 use super::lazyfree;
+use super::object::{Object, ValueRef};
 use super::table::{KeyHasher, PLACE_MASK, Place, Table};
 use std::sync::Arc;
 
@@ -47,6 +50,8 @@ pub struct Shard {
     next_due: i64,
     /// Segments that round has seen.
     swept: usize,
+    /// The hashes that have fields with times, each with the first of them; `None` when there are none.
+    field_times: Option<Box<Deadlines<Box<[u8]>>>>,
     /// Snapshots and listeners; `None`, which costs one comparison, when there are none.
     hooks: Option<Box<Hooks>>,
 }
@@ -59,6 +64,7 @@ impl Shard {
             due: NEVER,
             next_due: NEVER,
             swept: 0,
+            field_times: None,
             hooks: None,
         }
     }
@@ -124,10 +130,12 @@ impl Shard {
                 lazyfree::free_entry(entry);
             }
         }
+        let (timed, mut had_times) = (self.field_times.is_some(), false);
         let had = match self.get_mut(hash, key) {
             Some(entry) => {
                 was_there = true;
                 let had = entry.expires();
+                had_times = timed && entry.first_field_time().is_some();
                 if entry.is_costly_to_free() {
                     let new = Entry::string(key, value, expire);
                     new.set_clock(entry.clock());
@@ -146,12 +154,20 @@ impl Shard {
             }
         };
         self.count_expiry(had, expire);
+        if had_times {
+            self.note_field_time(key, None);
+        }
         !was_there
     }
 
     /// Puts `entry` under its key, in place of what was there, and returns that.
     pub fn put(&mut self, hash: u64, entry: Entry) -> Option<Entry> {
         let expire = entry.expire();
+        if let Some(first) = entry.first_field_time() {
+            self.note_field_time(entry.key(), Some(first));
+        } else if self.field_times.is_some() {
+            self.note_field_time(entry.key(), None);
+        }
         let old = match self.get_mut(hash, entry.key()) {
             Some(slot) => Some(std::mem::replace(slot, entry)),
             None => {
@@ -169,7 +185,7 @@ impl Shard {
             hooks.before_change(&self.table, hash, key);
         }
         let entry = self.table.remove(hash, key)?;
-        self.count_expiry(entry.expires(), None);
+        self.forget(&entry);
         Some(entry)
     }
 
@@ -178,7 +194,7 @@ impl Shard {
         let Some(entry) = self.table.remove(hash, key) else {
             return Removed::Nothing;
         };
-        self.count_expiry(entry.expires(), None);
+        self.forget(&entry);
         match &mut self.hooks {
             None => Removed::Entry(entry),
             Some(hooks) => match hooks.discarded(self.table.hasher(), hash, entry) {
@@ -296,6 +312,93 @@ impl Shard {
             removed(&key);
         }
         step
+    }
+
+    /// Number of hashes that have fields with times.
+    pub fn hashes_with_times(&self) -> usize {
+        self.field_times.as_ref().map_or(0, |times| times.len())
+    }
+
+    /// After the times of fields of the hash at `key` were changed: when the first of them comes is noted.
+    pub fn field_times_changed(&mut self, hash: u64, key: &[u8]) {
+        let first = self.get(hash, key).and_then(Entry::first_field_time);
+        self.note_field_time(key, first);
+    }
+
+    /// An entry was taken out.
+    #[inline]
+    fn forget(&mut self, entry: &Entry) {
+        self.count_expiry(entry.expires(), None);
+        if self.field_times.is_some() && entry.first_field_time().is_some() {
+            self.note_field_time(entry.key(), None);
+        }
+    }
+
+    fn note_field_time(&mut self, key: &[u8], first: Option<i64>) {
+        match (first, &mut self.field_times) {
+            (None, None) => {}
+            (Some(at), times) => times.get_or_insert_default().set(key.into(), at),
+            (None, Some(times)) => {
+                times.remove(key);
+                if times.is_empty() {
+                    self.field_times = None;
+                }
+            }
+        }
+    }
+
+    /// A step of the expiry cycle: removes fields whose time has come from their hashes, at most `most` of them, and
+    /// tells `removed` of them. Returns how many there were.
+    pub(super) fn expire_fields(
+        &mut self,
+        now_ms: i64,
+        most: usize,
+        removed: &mut dyn FnMut(Gone<'_>),
+    ) -> usize {
+        let mut count = 0;
+        while count < most
+            && let Some(times) = &self.field_times
+            && let Some((at, key)) = times.first()
+            && *at <= now_ms
+        {
+            let key = key.clone();
+            let hash = self.table.hasher().hash(&key);
+            let fields: Vec<Box<[u8]>> = match self.get(hash, &key).map(Entry::value) {
+                Some(ValueRef::Hash(h)) => {
+                    h.past(now_ms).take(most - count).map(Box::from).collect()
+                }
+                _ => Vec::new(),
+            };
+            let last = self.remove_fields(hash, &key, &fields);
+            self.settle(&key);
+            removed(Gone::Fields {
+                key: &key,
+                fields: &fields,
+                last,
+            });
+            count += fields.len();
+        }
+        count
+    }
+
+    /// Removes fields of a hash, and the hash if none is left, which is told.
+    fn remove_fields(&mut self, hash: u64, key: &[u8], fields: &[Box<[u8]>]) -> bool {
+        let Some(Object::Hash(value)) = self.get_mut(hash, key).and_then(Entry::object_mut) else {
+            self.note_field_time(key, None);
+            return false;
+        };
+        for field in fields {
+            value.remove(field);
+        }
+        let empty = value.is_empty();
+        self.field_times_changed(hash, key);
+        if !empty {
+            return false;
+        }
+        if let Removed::Entry(entry) = self.discard(hash, key) {
+            lazyfree::free_entry(entry);
+        }
+        true
     }
 
     #[inline]

@@ -1,5 +1,8 @@
 //! Short byte strings held in place.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+
 /// How many bytes fit without an allocation.
 const INLINE: usize = 22;
 
@@ -43,6 +46,32 @@ impl SmallBytes {
             Repr::Inline { .. } => 0,
             Repr::Heap(bytes) => bytes.len(),
         }
+    }
+}
+
+impl Borrow<[u8]> for SmallBytes {
+    fn borrow(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl PartialEq for SmallBytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for SmallBytes {}
+
+impl PartialOrd for SmallBytes {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SmallBytes {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
     }
 }
 

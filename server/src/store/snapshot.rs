@@ -21,6 +21,8 @@ pub struct Snapshot {
     dbs: Vec<(usize, Arc<Db>)>,
     /// The libraries of functions then.
     libraries: Arc<Libraries>,
+    /// There are hashes that have fields with times.
+    has_field_times: bool,
     /// What is walked next: index into `dbs`, shard.
     next: (usize, usize),
 }
@@ -33,15 +35,22 @@ impl Snapshot {
         &self.libraries
     }
 
+    /// Whether there are hashes that have fields with times.
+    pub fn has_field_times(&self) -> bool {
+        self.has_field_times
+    }
+
     /// The snapshot of `dataset` as it is now. The caller sees to it that no command runs meanwhile, by holding all gates.
     pub fn begin(dataset: &Dataset) -> Snapshot {
         let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut dbs = Vec::new();
+        let (mut dbs, mut has_field_times) = (Vec::new(), false);
         for (number, db) in dataset.dbs().iter().enumerate() {
             let mut has_keys = false;
             // A database that has no shards yet has no keys either; those it will have are younger than we are.
             for shard in db.shards() {
-                has_keys |= db.lock(shard).begin_snapshot(id, shard);
+                let (index, mut shard) = (shard, db.lock(shard));
+                has_keys |= shard.begin_snapshot(id, index);
+                has_field_times |= shard.hashes_with_times() > 0;
             }
             if has_keys {
                 dbs.push((number, Arc::clone(db)));
@@ -51,6 +60,7 @@ impl Snapshot {
             id,
             dbs,
             libraries: dataset.libraries(),
+            has_field_times,
             next: (0, 0),
         }
     }

@@ -11,6 +11,7 @@ mod commands;
 mod common;
 mod failover;
 mod failover_rounds;
+mod field_times;
 mod full_sync;
 mod harness;
 mod links;

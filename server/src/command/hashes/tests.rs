@@ -1,4 +1,5 @@
 use crate::command::testing::Bench;
+use crate::command::{Expiry, Origin};
 
 #[test]
 fn what_replicas_are_told() {
@@ -82,5 +83,238 @@ fn a_request_cannot_ask_for_endless_replies() {
             refused
         );
         assert_eq!(bench.run(&format!("{command} -16777217")), refused);
+    }
+}
+
+/// What redis-server 8.0.2 answers, which says of field times what 7.4 says.
+#[test]
+fn fields_have_times() {
+    let mut bench = Bench::new();
+    let mismatch = "-ERR The `numfields` parameter must match the number of arguments";
+    let no_fields = "-ERR Mandatory argument FIELDS is missing or not at the right position";
+    let too_few = "-ERR Parameter `numFields` should be greater than 0";
+    let too_few_read = "-ERR Number of fields must be a positive integer";
+    let not_integer = "-ERR value is not an integer or out of range";
+    let wrong_type = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    bench.check(&[
+        ("HEXPIRE nokey 10 FIELDS 1 a", "*1 :-2"),
+        ("HTTL nokey FIELDS 2 a b", "*2 :-2 :-2"),
+        ("HPERSIST nokey FIELDS 1 a", "*1 :-2"),
+        ("HSET h a 1 b 2 c 3", ":3"),
+        ("HEXPIRE h 10 FIELDS 2 a x", "*2 :1 :-2"),
+        ("OBJECT ENCODING h", "$10 listpackex"),
+        ("HEXPIRE h 10 NX FIELDS 1 a", "*1 :0"),
+        ("HEXPIRE h 10 XX FIELDS 2 a b", "*2 :1 :0"),
+        ("HEXPIRE h 5 GT FIELDS 2 a b", "*2 :0 :0"),
+        ("HEXPIRE h 5 LT FIELDS 2 a b", "*2 :1 :1"),
+        ("HEXPIRE h 5 FOO FIELDS 2 a b", no_fields),
+        ("HEXPIRE h 5 NX XX FIELDS 2 a b", no_fields),
+        ("HEXPIRE h 10 NX FIELDS 1", mismatch),
+        ("HEXPIRE nokey 10 FOO 2 a", no_fields),
+        ("HEXPIRE h 5 FIELDS 2 a", mismatch),
+        ("HEXPIRE nokey 5 FIELDS 2 a", mismatch),
+        ("HEXPIRE h 5 FIELDS 2 a b c", mismatch),
+        ("HEXPIRE h 5 FIELDS 0 a", too_few),
+        ("HEXPIRE h 5 FIELDS x a", too_few),
+        ("HEXPIRE h 5 FIELDS 99999999999 a", mismatch),
+        ("HEXPIRE h 5 fields 1 a NX", mismatch),
+        ("HEXPIRE h x FOO 1 a", not_integer),
+        (
+            "HEXPIRE h -1 FIELDS 1 a",
+            "-ERR invalid expire time, must be >= 0",
+        ),
+        (
+            "HEXPIRE h 9223372036854775807 FIELDS 0 a",
+            "-ERR invalid expire time in 'hexpire' command",
+        ),
+        (
+            "HPEXPIREAT h 70368744177664 FIELDS 1 a",
+            "-ERR invalid expire time in 'hpexpireat' command",
+        ),
+        ("HPEXPIREAT h 70368744177663 FIELDS 1 a", "*1 :1"),
+        ("HEXPIRETIME h FIELDS 3 a b x", "*3 :70368744178 :1005 :-2"),
+        (
+            "HPEXPIRETIME h FIELDS 3 a b c",
+            "*3 :70368744177663 :1005000 :-1",
+        ),
+        ("HPTTL h FIELDS 1 b", "*1 :5000"),
+        ("HPEXPIRE h 4001 FIELDS 1 b", "*1 :1"),
+        ("HTTL h FIELDS 1 b", "*1 :5"),
+        ("HTTL h FIELDS 2 a", mismatch),
+        ("HTTL h FIELDS 0 a", too_few_read),
+        ("HTTL h FOO 1 a", no_fields),
+        ("HPERSIST h FIELDS 0 a", too_few_read),
+        ("HPERSIST h FIELDS 4 a b c x", "*4 :1 :1 :-1 :-2"),
+        ("OBJECT ENCODING h", "$10 listpackex"),
+        ("SET s 1", "+OK"),
+        ("HEXPIRE s x FIELDS 0 a", wrong_type),
+        ("HTTL s FIELDS 0 a", wrong_type),
+        ("HPERSIST s FIELDS 0 a", wrong_type),
+        ("HSCAN h 0 NOVALUES", "*2 $1 0 *3 $1 a $1 b $1 c"),
+        ("SCAN 0 NOVALUES", "-ERR syntax error"),
+    ]);
+}
+
+/// Replicas are told the moment, for the fields it was set for; and of those that go, that they go.
+#[test]
+fn what_replicas_are_told_of_times() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("HSET h a 1 b 2 c 3 d 4", ":4"),
+        ("HEXPIRE h 10 FIELDS 2 a x", "*2 :1 :-2"),
+        ("HEXPIRE h 10 NX FIELDS 2 a b", "*2 :0 :1"),
+        ("HEXPIRE h 10 NX FIELDS 1 a", "*1 :0"),
+        ("HPERSIST h FIELDS 3 a c x", "*3 :1 :-1 :-2"),
+        ("HINCRBY h b 1", ":3"),
+        ("HINCRBYFLOAT h b 0.5", "$3 3.5"),
+        ("HTTL h FIELDS 1 b", "*1 :10"),
+        ("HSET h b 1", ":0"),
+        ("HTTL h FIELDS 1 b", "*1 :-1"),
+        ("HPEXPIREAT h 1 FIELDS 3 a a x", "*3 :2 :-2 :-2"),
+        ("HEXPIRE h 0 FIELDS 3 b c d", "*3 :2 :2 :2"),
+        ("EXISTS h", ":0"),
+    ]);
+    let told = [
+        "0: HSET h a 1 b 2 c 3 d 4",
+        "0: HPEXPIREAT h 1010000 FIELDS 1 a",
+        "0: HPEXPIREAT h 1010000 FIELDS 1 b",
+        "0: HPERSIST h FIELDS 1 a",
+        "0: HINCRBY h b 1",
+        "0: MULTI",
+        "0: HSET h b 3.5",
+        "0: HPEXPIREAT h 1010000 FIELDS 1 b",
+        "0: EXEC",
+        "0: HSET h b 1",
+        "0: HDEL h a",
+        "0: HDEL h b c d",
+    ];
+    assert_eq!(bench.told(), told);
+}
+
+fn three_expired(bench: &mut Bench) {
+    bench.run("DEL h");
+    bench.run("HSET h a 1 b 2 c 3 d 4");
+    bench.run("HPEXPIRE h 20 FIELDS 3 a b c");
+    bench.now_ms += 20;
+    bench.told();
+}
+
+/// As redis-server 8.0.2 does it while its active expiry is off.
+#[test]
+fn who_asks_for_a_field_whose_time_has_come_finds_none() {
+    let mut bench = Bench::new();
+    three_expired(&mut bench);
+    bench.check(&[
+        ("HGETALL h", "*2 $1 d $1 4"),
+        ("HKEYS h", "*1 $1 d"),
+        ("HVALS h", "*1 $1 4"),
+        ("HSCAN h 0", "*2 $1 0 *2 $1 d $1 4"),
+        ("HRANDFIELD h", "$1 d"),
+        ("HRANDFIELD h 10", "*1 $1 d"),
+        ("HRANDFIELD h -3", "*3 $1 d $1 d $1 d"),
+        ("HTTL h FIELDS 2 a d", "*2 :-2 :-1"),
+        ("HPERSIST h FIELDS 1 a", "*1 :-2"),
+        ("HEXPIRE h 9 FIELDS 1 a", "*1 :-2"),
+        ("HLEN h", ":4"),
+    ]);
+    assert!(bench.told().is_empty(), "nobody asked for one by its name");
+    bench.check(&[
+        ("HMGET h a d b", "*3 $-1 $1 4 $-1"),
+        ("HLEN h", ":2"),
+        ("HEXISTS h c", ":0"),
+        ("HLEN h", ":1"),
+        ("HSTRLEN h c", ":0"),
+    ]);
+    assert_eq!(bench.told(), ["0: HDEL h a b", "0: HDEL h c"]);
+
+    bench.run("HPEXPIRE h 5 FIELDS 1 d");
+    bench.now_ms += 5;
+    bench.told();
+    bench.check(&[("HGET h d", "$-1"), ("EXISTS h", ":0")]);
+    assert_eq!(bench.told(), ["0: HDEL h d"]);
+}
+
+#[test]
+fn what_is_written_to_a_field_whose_time_has_come() {
+    let mut bench = Bench::new();
+    three_expired(&mut bench);
+    bench.check(&[
+        ("HSETNX h a 7", ":1"),
+        ("HINCRBY h b 5", ":5"),
+        ("HINCRBYFLOAT h c 1.5", "$3 1.5"),
+        ("HTTL h FIELDS 3 a b c", "*3 :-1 :-1 :-1"),
+    ]);
+    let told = [
+        "0: MULTI",
+        "0: HDEL h a",
+        "0: HSETNX h a 7",
+        "0: EXEC",
+        "0: MULTI",
+        "0: HDEL h b",
+        "0: HINCRBY h b 5",
+        "0: EXEC",
+        "0: MULTI",
+        "0: HDEL h c",
+        "0: HSET h c 1.5",
+        "0: EXEC",
+    ];
+    assert_eq!(bench.told(), told);
+    three_expired(&mut bench);
+    bench.check(&[("HSET h a 7", ":0"), ("HDEL h b c", ":2"), ("HLEN h", ":2")]);
+    assert_eq!(bench.told(), ["0: HSET h a 7", "0: HDEL h b c"]);
+    three_expired(&mut bench);
+    bench.check(&[
+        ("COPY h copy", ":1"),
+        ("HLEN copy", ":4"),
+        ("HGETALL copy", "*2 $1 d $1 4"),
+        ("RPUSH list h", ":1"),
+        ("SORT list BY *->a GET *->b GET *->d", "*2 $-1 $1 4"),
+        ("HLEN h", ":2"),
+    ]);
+}
+
+/// A replica hides them and waits for its master, whose commands mean the fields that are there.
+#[test]
+fn a_replica_leaves_fields_to_its_master() {
+    let mut bench = Bench::new();
+    three_expired(&mut bench);
+    bench.expiry = Expiry::Hide;
+    bench.check(&[("HMGET h a b", "*2 $-1 $-1"), ("HLEN h", ":4")]);
+    bench.expiry = Expiry::Ignore;
+    bench.origin = Origin::Master;
+    bench.check(&[
+        ("HGET h a", "$1 1"),
+        ("HINCRBY h a 1", ":2"),
+        ("HPEXPIREAT h 5 FIELDS 1 d", "*1 :1"),
+        ("HLEN h", ":4"),
+    ]);
+}
+
+#[test]
+fn every_visible_field_is_as_likely() {
+    let mut bench = Bench::new();
+    for (limit, fields) in [(128, 20), (4, 20)] {
+        bench.limits.hash_max_listpack_entries = limit;
+        bench.run("DEL h");
+        for field in 0..fields {
+            bench.run(&format!("HSET h f{field} v"));
+            if field % 4 > 0 {
+                bench.run(&format!("HPEXPIRE h 10 FIELDS 1 f{field}"));
+            }
+        }
+        bench.now_ms += 10;
+        let mut seen = std::collections::BTreeMap::new();
+        for _ in 0..400 {
+            for command in ["HRANDFIELD h 2", "HRANDFIELD h -2", "HRANDFIELD h"] {
+                let reply = bench.run(command);
+                for word in reply.split(' ').filter(|word| word.starts_with('f')) {
+                    *seen.entry(word.to_owned()).or_insert(0) += 1;
+                }
+            }
+        }
+        let fields: Vec<&str> = seen.keys().map(String::as_str).collect();
+        assert_eq!(fields, ["f0", "f12", "f16", "f4", "f8"]);
+        // 400 each; six deviations and more.
+        assert!(seen.values().all(|n| (270..530).contains(n)), "{seen:?}");
     }
 }

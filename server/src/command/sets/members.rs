@@ -1,6 +1,7 @@
 //! Commands of the members of one set, and the move of one to another.
 
 use crate::command::collections::{Picks, positive, scan};
+use crate::command::scan::Scanned;
 use crate::command::{CmdError, Cx, events};
 use crate::store::random::{distinct, random};
 use crate::store::set::Set;
@@ -192,6 +193,7 @@ pub(super) fn sscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     scan(
         cx,
         args,
+        Scanned::Members,
         |db, key| db.set(key),
         |set, cursor, found| {
             let count = found.count();

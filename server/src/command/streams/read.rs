@@ -144,6 +144,15 @@ fn after(cx: &Cx<'_>, request: &Request<'_>, i: usize) -> Result<After, CmdError
             "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
         )),
         b"$" => Ok(After::Id(stream.map_or(Id::MIN, |s| s.marks().last))),
+        b"+" if request.group.is_some() => Err(CmdError::text(
+            "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+        )),
+        // The last entry, or what comes if there is none (7.4).
+        b"+" => Ok(After::Id(stream.map_or(Id::MIN, |s| {
+            s.last_entry()
+                .and_then(Id::previous)
+                .unwrap_or(s.marks().last)
+        }))),
         b">" if request.group.is_none() => Err(CmdError::text(
             "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
         )),
@@ -185,7 +194,7 @@ fn first(cx: &mut Cx<'_>, request: &Request<'_>, args: &[&[u8]]) -> Done {
     }
     let waits = match request.block {
         None => false,
-        Some(deadline) => match request.ids.contains(&&b"$"[..]) {
+        Some(deadline) => match request.ids.iter().any(|id| [&b"$"[..], b"+"].contains(id)) {
             true => cx.block_as(deadline, rephrased(args, &afters)),
             false => cx.block(deadline),
         },
@@ -196,7 +205,7 @@ fn first(cx: &mut Cx<'_>, request: &Request<'_>, args: &[&[u8]]) -> Done {
     Ok(())
 }
 
-/// `args` with the IDs that `$` stands for now.
+/// `args` with the IDs that `$` and `+` stand for now.
 fn rephrased(args: &[&[u8]], afters: &[After]) -> Vec<Box<[u8]>> {
     let mut args: Vec<Box<[u8]>> = args.iter().map(|arg| (*arg).into()).collect();
     let from = args.len() - afters.len();

@@ -2,6 +2,7 @@
 
 use crate::command::args::is;
 use crate::command::collections::{Picks, scan};
+use crate::command::scan::Scanned;
 use crate::command::{CmdError, Cx, events};
 use crate::resp::Reply;
 use crate::resp::reply::double_text;
@@ -182,24 +183,36 @@ pub(super) fn zcard(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     Ok(())
 }
 
-fn reply_rank(cx: &mut Cx<'_>, args: &[&[u8]], from_end: bool) -> Done {
-    let rank = cx.db.zset(args[1])?.and_then(|z| {
-        let rank = z.rank(args[2])?;
-        Some(if from_end { z.len() - 1 - rank } else { rank })
+fn reply_rank(cx: &mut Cx<'_>, args: &[&[u8]], from_end: bool, name: &'static str) -> Done {
+    let with_score = match args[3..] {
+        [] => false,
+        [word] if is(word, "withscore") => true,
+        // As in Redis 7.0, where nothing may follow; 7.2 calls it a syntax error.
+        _ => return Err(CmdError::Arity(name)),
+    };
+    let found = cx.db.zset(args[1])?.and_then(|z| {
+        let (rank, score) = (z.rank(args[2])?, z.score(args[2])?);
+        Some((if from_end { z.len() - 1 - rank } else { rank }, score))
     });
-    match rank {
-        Some(rank) => cx.out.int(rank as i64),
+    match found {
+        Some((rank, score)) if with_score => {
+            cx.out.array(2);
+            cx.out.int(rank as i64);
+            cx.out.double(score);
+        }
+        Some((rank, _)) => cx.out.int(rank as i64),
+        None if with_score => cx.out.null_array(),
         None => cx.out.null(),
     }
     Ok(())
 }
 
 pub(super) fn zrank(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    reply_rank(cx, args, false)
+    reply_rank(cx, args, false, "zrank")
 }
 
 pub(super) fn zrevrank(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    reply_rank(cx, args, true)
+    reply_rank(cx, args, true, "zrevrank")
 }
 
 /// A score as an integer, if it is one of at most half the range.
@@ -212,6 +225,7 @@ pub(super) fn zscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     scan(
         cx,
         args,
+        Scanned::Members,
         |db, key| db.zset(key),
         |zset, cursor, found| {
             let count = found.count();

@@ -30,6 +30,7 @@ fn sample(options: Options) -> Vec<u8> {
             offset: 77,
             stream_db: 3,
         }),
+        field_times: false,
     });
     writer.select_db(0);
     writer.resize_db(2, 1);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Gather, Plain};
 use crate::rdb::read::{self, Reader};
 use crate::rdb::write::{self, Facts, Replication, Writer};
-use crate::store::hash::Hash;
+use crate::store::hash::{FIELD_TIME_MAX, Hash};
 use crate::store::list::{End, List};
 use crate::store::set::Set;
 use crate::store::stream::{Group, Id, NewId, Pending, Stream};
@@ -30,6 +30,15 @@ fn score() -> impl Strategy<Value = f64> {
         Just(f64::INFINITY),
         Just(f64::NEG_INFINITY),
         Just(-0.0),
+    ]
+}
+
+/// Of most fields: none.
+fn field_time() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![
+        9 => Just(None),
+        1 => (0..=FIELD_TIME_MAX).prop_map(Some),
+        1 => Just(Some(FIELD_TIME_MAX)),
     ]
 }
 
@@ -63,10 +72,11 @@ fn object() -> impl Strategy<Value = Object> {
             }
             Object::Set(set)
         }),
-        prop::collection::vec((text(), text()), 1..20).prop_map(move |fields| {
+        prop::collection::vec((text(), text(), field_time()), 1..20).prop_map(move |fields| {
             let mut hash = Hash::new();
-            for (field, value) in &fields {
+            for (field, value, time) in &fields {
                 hash.insert(field, value, &l3);
+                hash.set_time(field, *time);
             }
             Object::Hash(hash)
         }),
@@ -163,10 +173,13 @@ proptest! {
         let mut writer = Writer::new(write::Options { compress, checksum });
         let mut bytes = Vec::new();
         let id = "0123456789abcdef0123456789abcdef01234567";
+        let timed = |object: &Object| matches!(object, Object::Hash(hash) if hash.timed_fields() > 0);
+        let field_times = keys.values().any(|(object, _)| timed(object));
         writer.header(&Facts {
             ctime: 1_700_000_000,
             used_memory: 12_345,
             replication: Some(Replication { id, offset: 77, stream_db: 3 }),
+            field_times,
         });
         for ((db, key), (object, expire_ms)) in &keys {
             writer.select_db(*db);
@@ -194,7 +207,7 @@ proptest! {
         prop_assert_eq!(summary.keys, want.len() as u64);
         prop_assert_eq!(summary.bytes, whole as u64);
         prop_assert_eq!(summary.verified, checksum);
-        prop_assert_eq!(summary.version, 10);
+        prop_assert_eq!(summary.version, if field_times { 12 } else { 10 });
         prop_assert_eq!(gather.sizes.len(), want.len());
         prop_assert_eq!(gather.aux.get(&b"repl-id"[..]).map(Vec::as_slice), Some(id.as_bytes()));
         prop_assert_eq!(gather.aux.get(&b"repl-offset"[..]).map(Vec::as_slice), Some(&b"77"[..]));

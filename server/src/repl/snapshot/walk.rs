@@ -149,6 +149,7 @@ fn make(
             offset,
             stream_db: stands.stream_db,
         }),
+        field_times: snapshot.has_field_times(),
     };
     let options = Options {
         compress: config.rdb_compression,

@@ -211,6 +211,8 @@ struct Filter {
     addr: Option<String>,
     laddr: Option<String>,
     user: Option<Arc<Account>>,
+    /// It has been connected for so long (7.4).
+    max_age: Option<Duration>,
     skip_me: bool,
 }
 
@@ -240,6 +242,13 @@ impl Filter {
                         return Err(format!("ERR No such user '{user}'"));
                     }
                 },
+                b"maxage" => match integer(value) {
+                    Ok(age) if age > 0 => filter.max_age = Some(Duration::from_secs(age as u64)),
+                    Ok(_) => return Err("ERR maxage should be greater than 0".to_owned()),
+                    Err(_) => {
+                        return Err("ERR maxage is not an integer or out of range".to_owned());
+                    }
+                },
                 b"skipme" if is(value, "yes") => filter.skip_me = true,
                 b"skipme" if is(value, "no") => filter.skip_me = false,
                 _ => return Err("ERR syntax error".to_owned()),
@@ -254,6 +263,7 @@ impl Filter {
         };
         self.id.is_none_or(|id| id == client.id)
             && self.class.is_none_or(|class| class.has(client))
+            && self.max_age.is_none_or(|age| client.age() >= age)
             && self.user.as_ref().is_none_or(|user| client.is_user(user))
             && named(&self.addr, client.addr)
             && named(&self.laddr, client.laddr)

@@ -137,6 +137,8 @@ pub(super) fn role(call: &mut Call<'_>) -> Flow {
     Flow::Next
 }
 
+const NEGATIVE_TIMEOUT: &str = "ERR timeout is negative";
+
 pub(super) fn wait(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     if call.world.view().fence.replica {
         return error(
@@ -151,32 +153,90 @@ pub(super) fn wait(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         (Err(text), _) => return error(call, text),
         (_, Err(_)) => return error(call, "ERR timeout is not an integer or out of range"),
     };
-    let Ok(millis) = u64::try_from(millis) else {
-        return error(call, "ERR timeout is negative");
+    let Some(limit) = wait_limit(millis) else {
+        return error(call, NEGATIVE_TIMEOUT);
     };
+    let wanted = usize::try_from(count).unwrap_or(0);
+    wait_for(call, wanted, limit, |reply, acked| reply.int(acked as i64))
+}
+
+/// As long as that if it is not 0; `None` if it is negative.
+fn wait_limit(millis: i64) -> Option<Option<Duration>> {
+    let millis = u64::try_from(millis).ok()?;
+    Some((millis > 0).then(|| Duration::from_millis(millis)))
+}
+
+/// Waits until `wanted` replicas have confirmed what the client has written, or until the limit, and answers by `show`
+/// how many have.
+fn wait_for(
+    call: &mut Call<'_>,
+    wanted: usize,
+    limit: Option<Duration>,
+    show: impl Fn(&mut Reply, usize) + Send + 'static,
+) -> Flow {
     let Some(replication) = call.server.replication() else {
-        call.out.int(0);
+        show(call.out, 0);
         return Flow::Next;
     };
     // A history that was swapped in meanwhile may be a shorter one.
     let offset = call.session.written.min(call.server.log.offset());
     let now = replication.acked_by(offset);
-    let wanted = usize::try_from(count).unwrap_or(0);
     if now >= wanted || call.transaction.is_some() {
-        call.out.int(now as i64);
+        show(call.out, now);
         return Flow::Next;
     }
-    let limit = (millis > 0).then(|| Duration::from_millis(millis));
     let acks = replication.wait_for_acks(wanted, offset);
     let waited = Waits::enlist(call.server, call.client).wait(acks, limit);
     let replication = Arc::clone(replication);
     Flow::Park(Parked::Later(Box::pin(async move {
         let mut reply = Reply::default();
         match waited.await {
-            Ended::Acked(acked) => reply.int(acked as i64),
-            Ended::TimedOut => reply.int(replication.acked_by(offset) as i64),
+            Ended::Acked(acked) => show(&mut reply, acked),
+            Ended::TimedOut => show(&mut reply, replication.acked_by(offset)),
             Ended::Unblocked => reply.error(UNBLOCKED),
         }
         reply.take()
     })))
+}
+
+/// There is no append-only file, and what replicas say of theirs is not counted: nobody who waits for one is told that
+/// it has anything.
+pub(super) fn wait_aof(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
+    let (local, replicas) = match (integer(args[1]), integer(args[2])) {
+        (Err(text), _) => return error(call, text),
+        (Ok(local), _) if !(0..=1).contains(&local) => {
+            return error(
+                call,
+                "ERR value is out of range, value must between 0 and 1",
+            );
+        }
+        (Ok(local), Ok(replicas)) if replicas >= 0 => (local, replicas),
+        _ => return error(call, "ERR value is out of range, must be positive"),
+    };
+    let Ok(millis) = integer(args[3]) else {
+        return error(call, "ERR timeout is not an integer or out of range");
+    };
+    let Some(limit) = wait_limit(millis) else {
+        return error(call, NEGATIVE_TIMEOUT);
+    };
+    if call.world.view().fence.replica {
+        return error(
+            call,
+            "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just \
+             local and are not propagated.",
+        );
+    }
+    if local > 0 {
+        return error(
+            call,
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        );
+    }
+    let nothing = |reply: &mut Reply, _| {
+        reply.array(2);
+        reply.int(0);
+        reply.int(0);
+    };
+    let wanted = if replicas > 0 { usize::MAX } else { 0 };
+    wait_for(call, wanted, limit, nothing)
 }

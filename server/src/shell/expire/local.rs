@@ -5,22 +5,16 @@ use super::super::evict::{self, Cause};
 use super::super::server::Server;
 use crate::command::Command;
 use crate::gate::View;
+use crate::store::deadlines::Deadlines;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use std::collections::{BTreeSet, HashMap};
 
 /// A key, and its database.
 type Name = (usize, Box<[u8]>);
 
 /// The keys, each with its time, in milliseconds since 1970.
 #[derive(Default)]
-pub(in super::super) struct LocalTimes(Mutex<Inner>);
-
-#[derive(Default)]
-struct Inner {
-    times: HashMap<Name, i64>,
-    in_order: BTreeSet<(i64, Name)>,
-}
+pub(in super::super) struct LocalTimes(Mutex<Deadlines<Name>>);
 
 /// The times of the keys of a command, before it ran.
 pub(in super::super) struct Before(SmallVec<[(usize, Option<i64>); 1]>);
@@ -38,14 +32,23 @@ impl LocalTimes {
         for (i, before) in before.0 {
             let now = time(view, db, args[i]);
             if now != before {
-                self.0.lock().set((db, args[i].into()), now);
+                let (mut times, name) = (self.0.lock(), (db, args[i].into()));
+                match now {
+                    Some(at) => times.set(name, at),
+                    None => drop(times.remove(&name)),
+                }
             }
         }
     }
 
     /// Removes the keys whose time has come, at most `most` of them. How many there were.
     pub fn remove_due(&self, server: &Server, view: &View, now_ms: i64, most: usize) -> u64 {
-        let due = self.0.lock().take_due(now_ms, most);
+        let due: Vec<_> = {
+            let mut times = self.0.lock();
+            std::iter::from_fn(|| times.pop_due(now_ms))
+                .take(most)
+                .collect()
+        };
         let gone = due.into_iter().filter(|(at, (db, key))| {
             let cause = Cause::Expired;
             evict::remove(server, view, *db, key, cause, |entry| {
@@ -57,35 +60,7 @@ impl LocalTimes {
 
     /// Forgets them: a master looks after all keys.
     pub fn clear(&self) {
-        *self.0.lock() = Inner::default();
-    }
-}
-
-impl Inner {
-    fn set(&mut self, name: Name, at: Option<i64>) {
-        let old = match at {
-            Some(at) => self.times.insert(name.clone(), at),
-            None => self.times.remove(&name),
-        };
-        if let Some(old) = old {
-            self.in_order.remove(&(old, name.clone()));
-        }
-        if let Some(at) = at {
-            self.in_order.insert((at, name));
-        }
-    }
-
-    fn take_due(&mut self, now_ms: i64, most: usize) -> Vec<(i64, Name)> {
-        let mut due = Vec::new();
-        while due.len() < most
-            && let Some(first) = self.in_order.first()
-            && first.0 <= now_ms
-            && let Some(first) = self.in_order.pop_first()
-        {
-            self.times.remove(&first.1);
-            due.push(first);
-        }
-        due
+        *self.0.lock() = Deadlines::default();
     }
 }
 

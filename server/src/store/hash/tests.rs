@@ -89,14 +89,14 @@ fn scans_compact_at_once_and_big_in_steps() {
     hash.insert(b"a", b"1", &limits());
     let mut seen = Vec::new();
     assert_eq!(
-        hash.scan(0, 1, |f, v| seen.push((f.to_vec(), v.to_vec()))),
+        hash.scan(0, 1, &mut |f, v| seen.push((f.to_vec(), v.to_vec()))),
         0
     );
     assert_eq!(seen, [(b"a".to_vec(), b"1".to_vec())]);
     (0..100u8).for_each(|i| {
         hash.insert(&[i], b"v", &limits());
     });
-    assert_ne!(hash.scan(0, 10, |_, _| {}), 0);
+    assert_ne!(hash.scan(0, 10, &mut |_, _| {}), 0);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::command::testing::Bench;
-use crate::store::expiry::{ExpiryCycle, Progress};
+use crate::store::expiry::{ExpiryCycle, Gone, Progress};
 use crate::store::hooks::KeyListener;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ fn the_expiry_cycle_removes_what_is_due_and_tells_so() {
     let mut round = |bench: &Bench, now: i64| {
         let (mut total, mut told) = (0, 0);
         loop {
-            let mut hear = |db: usize, _: &[u8]| told += usize::from(db < 16);
+            let mut hear = |db: usize, _: Gone<'_>| told += usize::from(db < 16);
             let progress = cycle.run(&bench.dataset, now, 500, &mut hear);
             total += progress.removed;
             if progress.round_done {
@@ -141,7 +141,8 @@ fn the_expiry_cycle_stays_within_its_budget() {
             progress,
             Progress {
                 removed: 500..2_000,
-                round_done: false
+                round_done: false,
+                ..
             }
         ),
         "{progress:?}"

@@ -44,7 +44,8 @@ fn id(rng: &mut Rng, slot: u8, step: usize) -> String {
             "0",
             "0-0",
             "-",
-            "+",
+            // Not `+` alone, which XREAD takes since 7.4.
+            "++",
             "x",
             "",
             "(5",
