@@ -237,7 +237,12 @@ impl Session {
             bytes,
             stream,
             unread,
-        } = loaded.map_err(|error| End::Lost(error.to_string()))?;
+        } = loaded.map_err(|error| {
+            tracing::warn!(
+                "Failed trying to load the MASTER synchronization DB: Internal error in RDB: {error}"
+            );
+            End::Lost(error.to_string())
+        })?;
         let stream = TcpStream::from_std(stream).map_err(|e| End::Lost(e.to_string()))?;
         if !self.driver.loaded(self.generation, staged) {
             return Err(End::Stopped);

@@ -5,10 +5,13 @@ use super::server::Server;
 use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use tokio::sync::Notify;
+
+/// Why it does not end after `SHUTDOWN ABORT`, whoever waited.
+const CALLED_OFF: &str = "it was called off";
 
 /// How often replicas that lag are asked how far they are.
 const TICK: Duration = Duration::from_millis(100);
@@ -34,7 +37,8 @@ pub struct Shutdown {
     turn: tokio::sync::Mutex<()>,
     /// Until when replicas are being waited for, which may be called off, or cut short.
     waiting: Mutex<Option<Instant>>,
-    called_off: AtomicBool,
+    /// How often it was called off.
+    called_off: AtomicU64,
     hurry: AtomicBool,
     look: Notify,
 }
@@ -76,7 +80,7 @@ impl Shutdown {
     pub fn call_off(&self) -> bool {
         let waits = self.waiting.lock().is_some();
         if waits {
-            self.called_off.store(true, SeqCst);
+            self.called_off.fetch_add(1, SeqCst);
             self.look.notify_waiters();
         }
         waits
@@ -96,9 +100,14 @@ impl Server {
             shutdown.hurry.store(true, SeqCst);
             shutdown.look.notify_waiters();
         }
+        let called_off = shutdown.called_off.load(SeqCst);
         let _turn = shutdown.turn.lock().await;
         if shutdown.begun() {
             return Ok(());
+        }
+        if shutdown.called_off.load(SeqCst) != called_off {
+            shutdown.hurry.store(false, SeqCst);
+            return Err(CALLED_OFF.into());
         }
         self.in_all_gates(|| self.pause.end_server(true)).await;
         let prepared = self.prepare_end(order).await;
@@ -138,15 +147,15 @@ impl Server {
         let shutdown = &self.shutdown;
         let until = Instant::now() + self.config.settings().shutdown_timeout;
         let offset = self.log.offset();
-        shutdown.called_off.store(false, SeqCst);
+        let called_off = shutdown.called_off.load(SeqCst);
         *shutdown.waiting.lock() = Some(until);
         let mut said = false;
         let ended = loop {
             let look = shutdown.look.notified();
             let lag = lagging(replication.as_ref(), offset);
-            if shutdown.called_off.load(SeqCst) {
+            if shutdown.called_off.load(SeqCst) != called_off {
                 tracing::warn!("Shutdown manually aborted.");
-                break Err("it was called off".to_owned());
+                break Err(CALLED_OFF.to_owned());
             }
             if lag.is_empty() || shutdown.hurry.load(SeqCst) || Instant::now() >= until {
                 for replica in &lag {

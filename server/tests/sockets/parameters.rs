@@ -343,7 +343,21 @@ fn snapshots_and_loads_take_as_long_as_tests_want_and_end_when_nobody_waits() {
         .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
         .ok();
     eventually("the snapshot is under way", || {
-        check(making() == 1, || "it is not".into())
+        let state = master.info("replication").get("slave0");
+        check(state.contains("send_bulk"), || state.clone())
+    });
+    assert_eq!(making(), 1);
+    // A replica that falls too far behind meanwhile need not wait for the next piece to be let go.
+    let mut client = master.client();
+    let limit = "replica 100kb 0 0";
+    client.run("CONFIG SET repl-backlog-size 16384").ok();
+    client
+        .cmd(&["CONFIG", "SET", "client-output-buffer-limit", limit])
+        .ok();
+    client.cmd(&["SET", "a", &"x".repeat(1 << 20)]).ok();
+    eventually("it is let go", || {
+        let log = master.log();
+        check(log.contains("dropped for overcoming"), || log.clone())
     });
     replica.run("REPLICAOF NO ONE").ok();
     eventually("it is given up", || {

@@ -63,12 +63,20 @@ fn it_can_be_called_off() {
         other.run("SHUTDOWN ABORT").error(),
         "ERR No shutdown in progress."
     );
+    let mut second = master.client();
     asker.send_line("SHUTDOWN").expect("send");
     await_log(&master, "Waiting for replicas before shutting down");
+    second.send_line("SHUTDOWN").expect("send");
     writer.send_line("SET late 1").expect("send");
+    eventually("they wait", || {
+        let waiting = master.info("clients").num("blocked_clients");
+        check(waiting == 3, || format!("{waiting} do"))
+    });
     other.run("SHUTDOWN ABORT").ok();
-    let said = asker.read().expect("an answer");
-    assert_eq!(said.error(), "ERR Errors trying to SHUTDOWN. Check logs.");
+    for asker in [&mut asker, &mut second] {
+        let said = asker.read().expect("an answer");
+        assert_eq!(said.error(), "ERR Errors trying to SHUTDOWN. Check logs.");
+    }
     writer.read().expect("an answer").ok();
     replica.freeze(false);
     await_caught_up(&master, &replica);

@@ -69,7 +69,7 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
             None => Form::File,
         };
         let mut parts = self.master.snapshots.ask(form);
-        let Begin { at, mut cursor } = match self.wait_for(&mut parts).await? {
+        let Begin { at, mut cursor } = match self.wait_for(&mut parts, None).await? {
             Part::Begin(begin) => begin,
             _ => return Err(End::SnapshotFailed),
         };
@@ -82,7 +82,7 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
             Form::Pieces | Form::Filtered { .. } => {
                 self.send_pieces(&mut cursor, &mut parts).await?
             }
-            Form::File => match self.wait_for(&mut parts).await? {
+            Form::File => match self.wait_for(&mut parts, Some(&mut cursor)).await? {
                 Part::File(file, len) => self.send_file(&mut cursor, file, len).await?,
                 _ => return Err(End::SnapshotFailed),
             },
@@ -112,10 +112,15 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
     }
 
     /// The next part of a snapshot, with newlines for patience.
-    async fn wait_for(&mut self, parts: &mut mpsc::Receiver<Part>) -> Result<Part, End> {
+    async fn wait_for(
+        &mut self,
+        parts: &mut mpsc::Receiver<Part>,
+        mut cursor: Option<&mut Cursor>,
+    ) -> Result<Part, End> {
         loop {
-            match tokio::time::timeout(KEEP_ALIVE, parts.recv()).await {
-                Ok(part) => return part.ok_or(End::SnapshotFailed),
+            let part = next(parts, cursor.as_deref_mut());
+            match tokio::time::timeout(KEEP_ALIVE, part).await {
+                Ok(part) => return part,
                 Err(_) => {
                     self.writer.write_all(b"\n").await?;
                     self.master.snapshots.poke();
@@ -135,9 +140,9 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
         self.send(cursor, vec![format!("$EOF:{mark}\r\n").into()])
             .await?;
         loop {
-            match parts.recv().await {
-                Some(Part::Piece(piece)) => self.send(cursor, vec![piece]).await?,
-                Some(Part::End) => break,
+            match next(parts, Some(cursor)).await? {
+                Part::Piece(piece) => self.send(cursor, vec![piece]).await?,
+                Part::End => break,
                 _ => return Err(End::SnapshotFailed),
             }
         }
@@ -196,6 +201,21 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
             written = write_all(&mut self.writer, pieces, self.replica) => written,
             dropped = lost(cursor) => Err(dropped),
         }
+    }
+}
+
+/// The next part of a snapshot, unless the log lets go of `cursor` first.
+async fn next(parts: &mut mpsc::Receiver<Part>, cursor: Option<&mut Cursor>) -> Result<Part, End> {
+    let lost = async {
+        match cursor {
+            Some(cursor) => lost(cursor).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        part = parts.recv() => part.ok_or(End::SnapshotFailed),
+        dropped = lost => Err(dropped),
     }
 }
 
