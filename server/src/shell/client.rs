@@ -258,11 +258,6 @@ impl Client {
         }
     }
 
-    /// For how long it has been connected.
-    pub fn age(&self) -> Duration {
-        self.since.elapsed()
-    }
-
     /// For how long nothing has come from the client.
     pub fn idle(&self) -> Duration {
         let last = Duration::from_millis(self.last.load(Relaxed));

@@ -158,3 +158,50 @@ fn a_replica_has_nothing_to_wait_for() {
         assert_eq!(replies[0], replies[1], "{line}");
     }
 }
+
+/// What redis-server 8.0.2 answers without an append-only file.
+#[test]
+fn append_only_files_are_waited_for_in_vain() {
+    let master = Server::damselfly(&[]);
+    for (line, answer) in [
+        (
+            "WAITAOF 2 0 0",
+            "value is out of range, value must between 0 and 1",
+        ),
+        ("WAITAOF x 0 0", "value is not an integer or out of range"),
+        ("WAITAOF 0 -1 0", "value is out of range, must be positive"),
+        ("WAITAOF 0 0 x", "timeout is not an integer or out of range"),
+        ("WAITAOF 0 0 -1", "timeout is negative"),
+        (
+            "WAITAOF 1 0 0",
+            "WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ),
+    ] {
+        assert_eq!(master.run(line).error(), format!("ERR {answer}"), "{line}");
+    }
+    let none = Value::Array(vec![Value::Int(0), Value::Int(0)]);
+    assert_eq!(master.run("WAITAOF 0 0 0"), none);
+    assert_eq!(master.run("WAITAOF 0 1 10"), none);
+}
+
+#[test]
+fn who_is_killed_by_age_is_old_enough_and_not_listed_any_more() {
+    let server = Server::damselfly(&[]);
+    let (mut client, mut other) = (server.client(), server.client());
+    other.run("PING");
+    for (age, error) in [
+        ("0", "maxage should be greater than 0"),
+        ("x", "maxage is not an integer or out of range"),
+    ] {
+        let line = format!("CLIENT KILL MAXAGE {age}");
+        assert_eq!(client.run(&line).error(), format!("ERR {error}"));
+    }
+    assert_eq!(client.run("CLIENT KILL MAXAGE 100000"), Value::Int(0));
+    let id = other.run("CLIENT ID").int();
+    eventually("it is old enough", || {
+        let killed = client.run(&format!("CLIENT KILL MAXAGE 1 ID {id}"));
+        check(killed == Value::Int(1), || format!("{killed:?}"))
+    });
+    let listed = client.run(&format!("CLIENT LIST ID {id}")).text();
+    assert_eq!(listed, "", "it is gone once that is answered");
+}

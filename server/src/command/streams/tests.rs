@@ -150,3 +150,33 @@ fn keys_of_readers_stand_behind_the_word() {
     assert_eq!(keys("XREAD x STREAMS a 1"), []);
     assert_eq!(keys("XREAD BLOCK"), []);
 }
+
+/// Of Redis 7.4, as redis-server 8.0.2 answers it.
+#[test]
+fn the_last_entry_can_be_asked_for() {
+    let (mut bench, waiter) = waiting();
+    bench.run("XADD s 1-1 a 1");
+    bench.run("XADD s 2-0 b 2");
+    let last = "*1 *2 $1 s *1 *2 $3 2-0 *2 $1 b $1 2";
+    bench.check(&[
+        ("XREAD STREAMS s +", last),
+        ("XREAD COUNT 5 STREAMS s nokey + +", last),
+        ("XREAD STREAMS nokey +", "*-1"),
+    ]);
+    bench.run("XDEL s 2-0");
+    assert_eq!(
+        bench.run("XREAD STREAMS s +"),
+        "*1 *2 $1 s *1 *2 $3 1-1 *2 $1 a $1 1"
+    );
+    let refused = bench.run("XREADGROUP GROUP g c STREAMS s +");
+    assert!(refused.starts_with("-NOGROUP "), "{refused}");
+    bench.run("XGROUP CREATE s g 0");
+    let refused = bench.run("XREADGROUP GROUP g c STREAMS s +");
+    assert!(refused.contains("The + ID is meaningless"), "{refused}");
+    // Without one it waits for what comes.
+    bench.run("XDEL s 1-1");
+    assert_eq!(bench.run("XREAD BLOCK 0 STREAMS s nokey + +"), "");
+    let line = waiter.0.lock().take().expect("what it is run with again");
+    let words: Vec<_> = line.iter().map(|w| String::from_utf8_lossy(w)).collect();
+    assert_eq!(words.join(" "), "XREAD BLOCK 0 STREAMS s nokey 2-0 0-0");
+}

@@ -84,3 +84,22 @@ fn a_large_sorted_set_answers_ranges_by_rank() {
         ("ZRANGE z 9 10", "*2 $5 m0009 $5 m1990"),
     ]);
 }
+
+/// Of Redis 7.2: redis-server 8.0.2 answers the same, but for what may not follow, where 7.0 has another error.
+#[test]
+fn a_rank_comes_with_its_score() {
+    let mut bench = Bench::new();
+    bench.run("ZADD z 1 a 2.5 b 3 c");
+    bench.check(&[
+        ("ZRANK z a WITHSCORE", "*2 :0 $1 1"),
+        ("ZREVRANK z b withscore", "*2 :1 $3 2.5"),
+        ("ZRANK z x WITHSCORE", "*-1"),
+        ("ZREVRANK nokey x WITHSCORE", "*-1"),
+        ("ZRANK z a", ":0"),
+        ("ZRANK z x", "$-1"),
+        (
+            "ZRANK z a FOO",
+            "-ERR wrong number of arguments for 'zrank' command",
+        ),
+    ]);
+}

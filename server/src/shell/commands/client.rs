@@ -172,7 +172,10 @@ fn list(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             let mut found = Vec::new();
             for id in ids {
                 match integer(id) {
-                    Ok(id) => found.extend(call.server.clients.get(id as u64)),
+                    Ok(id) => {
+                        let client = call.server.clients.get(id as u64);
+                        found.extend(client.filter(|c| !c.is_killed()));
+                    }
                     Err(_) => return error(call, "ERR Invalid client ID"),
                 }
             }
@@ -263,7 +266,7 @@ impl Filter {
         };
         self.id.is_none_or(|id| id == client.id)
             && self.class.is_none_or(|class| class.has(client))
-            && self.max_age.is_none_or(|age| client.age() >= age)
+            && self.max_age.is_none_or(|age| client.since.elapsed() >= age)
             && self.user.as_ref().is_none_or(|user| client.is_user(user))
             && named(&self.addr, client.addr)
             && named(&self.laddr, client.laddr)
