@@ -9,6 +9,7 @@ use damselfly_server::store::Dataset;
 use damselfly_server::sys::simulated::{HostId, Outage, World};
 use damselfly_server::sys::{task, thread};
 use parking_lot::Mutex;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where every node listens.
@@ -20,6 +21,8 @@ const THREADS: usize = 2;
 pub struct Cluster {
     pub world: Arc<World>,
     nodes: Vec<Mutex<Node>>,
+    /// Where every start of a node leaves its trace, if it does.
+    traces: Option<PathBuf>,
 }
 
 struct Node {
@@ -44,12 +47,13 @@ pub type Epoch = (u32, u64);
 
 impl Cluster {
     /// As many nodes as the dice say, none of which runs.
-    pub fn new(world: &Arc<World>) -> Arc<Cluster> {
+    pub fn new(world: &Arc<World>, traces: Option<PathBuf>) -> Arc<Cluster> {
         let count = 3 + world.below(3);
         let nodes = (1..=count).map(|host| Mutex::new(Node::new(world, host as u8)));
         Arc::new(Cluster {
             nodes: nodes.collect(),
             world: Arc::clone(world),
+            traces,
         })
     }
 
@@ -80,7 +84,16 @@ impl Cluster {
         let context = self.world.start(host);
         let _here = context.enter();
         let mut node = self.node(host).lock();
-        let config = match invocation(&node.config) {
+        node.starts += 1;
+        let mut words = node.config.clone();
+        if let Some(dir) = &self.traces {
+            let file = dir.join(format!("n{host}-{}", node.starts));
+            words.extend([
+                b"--trace".to_vec(),
+                file.into_os_string().into_encoded_bytes(),
+            ]);
+        }
+        let config = match invocation(&words) {
             Ok(Invocation::Run(config, _)) => *config,
             _ => panic!("the configuration of a node is good"),
         };
@@ -102,7 +115,6 @@ impl Cluster {
             true => thread::spawn("restore", restore).expect("the host runs"),
             false => restore(),
         }
-        node.starts += 1;
         node.made = Some(made);
     }
 

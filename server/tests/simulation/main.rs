@@ -5,17 +5,22 @@
 //! ```
 //!
 //! `SEEDS` says how many (100 if nothing is said), `FIRST` which is the first (1). A seed that fails prints its story, and
-//! the command that tells it again.
+//! the command that tells it again. Of the first seed and of one in [`REPLAYED`] the nodes keep traces, which the model
+//! replays.
 
 mod cluster;
 mod oracle;
 mod people;
 mod story;
+#[path = "../sockets/common/trace.rs"]
+mod trace;
 mod value;
 mod weather;
 
 use damselfly_server::sys::simulated::fault::Fault;
+use std::fs;
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
@@ -25,6 +30,9 @@ use story::{Tally, Told};
 /// A seed takes some tenths of a second. One that takes this long hangs.
 const HANGS: Duration = Duration::from_secs(240);
 
+/// Of so many seeds, one is replayed.
+const REPLAYED: u64 = 20;
+
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().expect("a number"),
@@ -33,10 +41,10 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// The world of `seed`, on a thread of its own: what a thread remembers of another world would change this one.
-fn told(seed: u64, fault: Option<Fault>) -> Told {
+fn told(seed: u64, fault: Option<Fault>, traces: Option<PathBuf>) -> Told {
     let (sender, told) = mpsc::channel();
     let thread = std::thread::Builder::new().name(format!("seed {seed}"));
-    let thread = thread.spawn(move || sender.send(story::tell(seed, fault)));
+    let thread = thread.spawn(move || sender.send(story::tell(seed, fault, traces)));
     let thread = thread.expect("a thread");
     match told.recv_timeout(HANGS) {
         Ok(told) => {
@@ -48,6 +56,28 @@ fn told(seed: u64, fault: Option<Fault>) -> Told {
             panic!("seed {seed} ended with a panic: {}", command(seed))
         }
     }
+}
+
+/// The same, in which every start of a node leaves a trace: each is replayed by the model.
+fn replayed(seed: u64) -> Told {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seed-{seed}"));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).expect("a directory for traces");
+    let mut told = told(seed, None, Some(dir.clone()));
+    for entry in fs::read_dir(&dir).expect("the traces") {
+        let file = entry.expect("a trace").path();
+        match trace::replay(&file) {
+            Ok(inputs) => {
+                told.tally.replayed += inputs as u64;
+                trace::count(inputs);
+            }
+            Err(why) => told.wrongs.push(format!("{}: {why}", file.display())),
+        }
+    }
+    if told.wrongs.is_empty() {
+        let _ = fs::remove_dir_all(&dir);
+    }
+    told
 }
 
 fn command(seed: u64) -> String {
@@ -72,7 +102,12 @@ fn first_wrong(seeds: std::ops::Range<u64>, fault: Option<Fault>) -> (Option<(u6
                     if seed >= seeds.end {
                         return;
                     }
-                    let told = told(seed, fault);
+                    let told = match fault {
+                        None if seed == seeds.start || seed.is_multiple_of(REPLAYED) => {
+                            replayed(seed)
+                        }
+                        _ => told(seed, fault, None),
+                    };
                     let mut found = found.lock().expect("no panic");
                     found.1.add(told.tally);
                     if !told.wrongs.is_empty() {
@@ -97,6 +132,7 @@ impl Tally {
         self.hand_overs += other.hand_overs;
         self.full_syncs += other.full_syncs;
         self.partial_syncs += other.partial_syncs;
+        self.replayed += other.replayed;
     }
 }
 
@@ -121,10 +157,12 @@ fn seeds() {
         hand_overs,
         full_syncs,
         partial_syncs,
+        replayed,
     } = tally;
     println!(
         "{count} seeds from {first} in {:.1?}: {seconds} simulated seconds, {writes} writes, {waits} waits, {reads} reads, \
-         {full_syncs} full and {partial_syncs} partial syncs, {hand_overs} hand-overs; nothing wrong",
+         {full_syncs} full and {partial_syncs} partial syncs, {hand_overs} hand-overs, {replayed} inputs replayed; nothing \
+         wrong",
         began.elapsed()
     );
     if count >= 100 {
@@ -132,15 +170,17 @@ fn seeds() {
         assert!(writes > 0 && reads > 0 && waits > 0);
         assert!(full_syncs > 0 && partial_syncs > 0 && hand_overs > 0);
     }
+    assert!(replayed > 0);
     if std::env::var_os("STORY").is_some() {
-        println!("{}", told(first, None).story);
+        println!("{}", told(first, None, None).story);
     }
 }
 
 #[test]
 fn the_same_seed_is_the_same_story() {
     for seed in 1..=3 {
-        let (one, other) = (told(seed, None).story, told(seed, None).story);
+        // That a trace is kept makes no difference.
+        let (one, other) = (told(seed, None, None).story, replayed(seed).story);
         if one != other {
             let same = one.lines().zip(other.lines()).take_while(|(a, b)| a == b);
             let from = same.count().saturating_sub(3);
@@ -163,7 +203,7 @@ fn the_same_seed_is_the_same_story() {
             "nothing happened in seed {seed}:\n{one}"
         );
     }
-    assert_ne!(told(1, None).story, told(2, None).story);
+    assert_ne!(told(1, None, None).story, told(2, None, None).story);
 }
 
 /// Each fault is found in one of so many seeds.

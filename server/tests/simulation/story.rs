@@ -11,6 +11,7 @@ use damselfly_server::sys::simulated::{HostId, Outage, World};
 use damselfly_server::sys::task;
 use parking_lot::Mutex;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct Tally {
     pub hand_overs: u64,
     pub full_syncs: u64,
     pub partial_syncs: u64,
+    /// Inputs of nodes that the model has replayed.
+    pub replayed: u64,
 }
 
 /// Log lines of the servers go into the story; none of them logs an error unless something is wrong.
@@ -60,8 +63,9 @@ impl io::Write for Log {
     }
 }
 
-/// Runs the world of `seed`, on this thread, which must never have run another one.
-pub fn tell(seed: u64, fault: Option<Fault>) -> Told {
+/// Runs the world of `seed`, on this thread, which must never have run another one. In `traces`, if that is a directory,
+/// every start of a node leaves its trace.
+pub fn tell(seed: u64, fault: Option<Fault>, traces: Option<PathBuf>) -> Told {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
@@ -77,7 +81,7 @@ pub fn tell(seed: u64, fault: Option<Fault>) -> Told {
             .finish();
         let _log = tracing::subscriber::set_default(log);
         let _here = world.outside().enter();
-        let tally = live(&world).await;
+        let tally = live(&world, traces).await;
         Told {
             story: world.story(),
             wrongs: world.wrongs(),
@@ -88,8 +92,8 @@ pub fn tell(seed: u64, fault: Option<Fault>) -> Told {
     told
 }
 
-async fn live(world: &Arc<World>) -> Tally {
-    let cluster = Cluster::new(world);
+async fn live(world: &Arc<World>, traces: Option<PathBuf>) -> Tally {
+    let cluster = Cluster::new(world, traces);
     cluster.hosts().for_each(|host| cluster.start(host));
     let oracle = Arc::new(Mutex::new(Oracle::default()));
     let looking = {
