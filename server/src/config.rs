@@ -31,6 +31,8 @@ pub struct Config {
     file: Option<PathBuf>,
     /// The users that it defines.
     users: Vec<Declared>,
+    /// Commands and what they are called instead.
+    renames: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Why CONFIG SET changed nothing.
@@ -83,16 +85,22 @@ fn read(param: &Param, words: &[&[u8]], old: &[u8]) -> Result<Vec<u8>, String> {
 impl Config {
     /// Every parameter at its default.
     pub fn new() -> Config {
-        Config::with(defaults(), None, Vec::new())
+        Config::with(defaults(), None, Vec::new(), Vec::new())
     }
 
-    fn with(values: Vec<Vec<u8>>, file: Option<PathBuf>, users: Vec<Declared>) -> Config {
+    fn with(
+        values: Vec<Vec<u8>>,
+        file: Option<PathBuf>,
+        users: Vec<Declared>,
+        renames: Vec<(Vec<u8>, Vec<u8>)>,
+    ) -> Config {
         Config {
             settings: ArcSwap::from_pointee(Settings::new(&values)),
             values: Mutex::new(values),
             writing: Mutex::new(()),
             file,
             users,
+            renames,
         }
     }
 
@@ -104,6 +112,11 @@ impl Config {
     /// The users that lines of the configuration file define, in their order.
     pub fn users(&self) -> &[Declared] {
         &self.users
+    }
+
+    /// Commands and what they are called instead (`rename-command`), nothing for those that are not to be called.
+    pub fn renames(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.renames
     }
 
     /// The configuration file the server was started with, if it was.

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use damselfly_server::config::Config;
 use damselfly_server::config::startup::{self, Invocation};
 #[cfg(not(feature = "simulation"))]
-use damselfly_server::shell::{run, start};
+use damselfly_server::shell::{background, run, start};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -57,6 +57,9 @@ fn run(_: Config, _: &[String]) -> Result<()> {
 #[cfg(not(feature = "simulation"))]
 fn run(config: Config, warnings: &[String]) -> Result<()> {
     let settings = std::sync::Arc::clone(&config.settings());
+    if background::is_wanted(&settings) {
+        return background::start().context("cannot go into the background");
+    }
     start::log_to(&settings)
         .with_context(|| format!("cannot open the log file {}", settings.logfile.display()))?;
     for warning in warnings {

@@ -8,6 +8,7 @@
 pub mod accounts;
 mod admit;
 mod audience;
+pub mod background;
 pub mod blocking;
 mod call;
 pub mod client;
@@ -23,6 +24,7 @@ pub mod latency;
 mod listeners;
 pub mod logging;
 pub mod master;
+pub mod migrations;
 pub mod monitor;
 mod multi;
 pub mod net;

@@ -2,7 +2,7 @@
 //!
 //! `DAMSELFLY_BLESS=1 cargo test -p damselfly-server --test reference` writes them anew.
 
-use damselfly_server::command::differs::{ABSENT, DIFFERS};
+use damselfly_server::command::differs::DIFFERS;
 use damselfly_server::command::table::{Command, FAMILIES};
 use damselfly_server::config::table::{Change, PARAMS, Param};
 use damselfly_server::config::value::Kind;
@@ -99,14 +99,6 @@ fn the_page_of_commands_is_current() {
     page.push_str("\n## What differs\n\n");
     for (name, what) in DIFFERS {
         let _ = writeln!(page, "- `{}`: {what}", name.to_uppercase());
-    }
-    page.push_str("\nNot here:\n\n");
-    for (names, why) in ABSENT {
-        let names: Vec<_> = names
-            .iter()
-            .map(|n| format!("`{}`", n.to_uppercase()))
-            .collect();
-        let _ = writeln!(page, "- {}: {why}", names.join(", "));
     }
     is_current("COMMANDS.md", &page);
 }

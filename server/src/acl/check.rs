@@ -193,7 +193,7 @@ impl Call<'_> {
     fn keys(&self) -> (Positions, Uses) {
         let general = commands::numbered(self.command)
             .and_then(|n| n.uses)
-            .unwrap_or_else(|| uses::in_general(self.command));
+            .unwrap_or(self.command.uses);
         let uses = uses::of(self.command, general, self.args);
         match uses {
             // Shard channels are found as keys are.

@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::command::table::{self, acl};
-use crate::command::uses::{self, Uses};
+use crate::command::uses::Uses;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -28,7 +28,7 @@ impl Numbered {
     fn of(command: &'static Command) -> Numbered {
         Numbered {
             of_redis: command.is_of_redis_7_0(),
-            uses: Some(uses::in_general(command)),
+            uses: Some(command.uses),
             ..Numbered::new(command.name, command.all_categories())
         }
     }

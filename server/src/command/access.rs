@@ -195,14 +195,22 @@ impl<'a> Keys<'a> {
     /// [`Keys::entry`] that does not count as an access, but as a hit or a miss.
     #[inline]
     pub fn look(&self, key: &[u8]) -> Option<&Entry> {
-        let entry = self.peek(key);
-        match entry {
-            Some(_) => self.hits.set(self.hits.get() + 1),
-            None => {
-                self.misses.set(self.misses.get() + 1);
-                self.notify(events::MISS, "keymiss", key);
-            }
+        let entry = self.glance(key);
+        if entry.is_none() {
+            self.notify(events::MISS, "keymiss", key);
         }
+        entry
+    }
+
+    /// [`Keys::look`] that is no event.
+    #[inline]
+    pub fn glance(&self, key: &[u8]) -> Option<&Entry> {
+        let entry = self.peek(key);
+        let count = match entry {
+            Some(_) => &self.hits,
+            None => &self.misses,
+        };
+        count.set(count.get() + 1);
         entry
     }
 

@@ -3,6 +3,7 @@
 use super::args::{Unit, integer, is};
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, Origin, events};
+use crate::command::uses::{OVERWRITE, both};
 use crate::rdb::dump::{self, DumpError};
 
 const GROUP: &str = "generic";
@@ -18,7 +19,7 @@ pub const COMMANDS: &[Command] = &[
             "key",
             "Returns a value as a string that RESTORE takes.",
         ),
-    Command::keyed("restore", -4, WRITE | DENYOOM, KeySpec::FIRST, restore)
+    Command::keyed("restore", -4, WRITE | DENYOOM, KeySpec::FIRST, restore).uses(both(OVERWRITE, OVERWRITE))
         .acl(acl::KEYSPACE | acl::DANGEROUS)
         .doc(
             GROUP,
@@ -26,6 +27,15 @@ pub const COMMANDS: &[Command] = &[
             "O(1) to create the new key and additional O(N*M) to reconstruct the value, where N is the number of elements composing the value and M their average size.",
             "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
             "Makes a key of a string that DUMP returned.",
+        ),
+    Command::keyed("restore-asking", -4, WRITE | DENYOOM | ASKING, KeySpec::FIRST, restore).uses(both(OVERWRITE, OVERWRITE))
+        .acl(acl::KEYSPACE | acl::DANGEROUS)
+        .doc(
+            "server",
+            "3.0.0",
+            "O(1) to create the new key and additional O(N*M) to reconstruct the value, where N is the number of elements composing the value and M their average size.",
+            "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+            "Does what RESTORE does, for a cluster that moves keys.",
         ),
 ];
 

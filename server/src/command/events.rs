@@ -3,7 +3,6 @@
 
 use super::access::Expired;
 use super::{Attempt, Command, Cx, Env, Keys};
-use crate::command::table::flag;
 
 /// A message about a key is published on the key's channel.
 pub const KEYSPACE: u32 = 1 << 0;
@@ -108,40 +107,10 @@ pub(super) struct Event {
     pub key: Box<[u8]>,
 }
 
-/// Commands that write, and for which a key that is missing is missed as it is for those that only read: what they look at
-/// is not what they change, or they reply with it.
-const READ_TOO: &[&str] = &[
-    "bitop",
-    "copy",
-    "georadius",
-    "georadiusbymember",
-    "geosearchstore",
-    "getdel",
-    "getex",
-    "getset",
-    "pfcount",
-    "pfmerge",
-    "sdiffstore",
-    "set",
-    "sinterstore",
-    "sort",
-    "sunionstore",
-    "xack",
-    "xautoclaim",
-    "xclaim",
-    "xreadgroup",
-    "zdiffstore",
-    "zinterstore",
-    "zrangestore",
-    "zunionstore",
-];
-
 /// What is asked about the keys of this run of `command`.
 pub(super) fn asked(command: &Command, env: &Env<'_>, attempt: Attempt<'_>) -> u32 {
     let asks = env.audience.map_or(0, Audience::asks);
-    let misses = asks & MISS != 0
-        && attempt == Attempt::First
-        && (!command.is(flag::WRITE) || READ_TOO.contains(&command.name));
+    let misses = asks & MISS != 0 && attempt == Attempt::First && command.reads();
     if misses { asks } else { asks & !MISS }
 }
 

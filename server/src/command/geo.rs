@@ -8,6 +8,7 @@ mod tests;
 use super::CmdError;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::zsets::members::float;
+use crate::command::uses::{OVERWRITE, SEE, UPDATE, both};
 use crate::store::geohash::Place;
 
 const GROUP: &str = "geo";
@@ -19,7 +20,7 @@ const IN_SHAPE: &str = "O(N+log(M)) where N is the number of elements in the gri
 
 /// The commands' entries.
 pub const COMMANDS: &[Command] = &[
-    Command::keyed("geoadd", -5, EDIT, KEY, members::geoadd)
+    Command::keyed("geoadd", -5, EDIT, KEY, members::geoadd).uses(both(UPDATE, UPDATE))
         .acl(acl::GEO)
         .doc(
             GROUP,
@@ -55,7 +56,7 @@ pub const COMMANDS: &[Command] = &[
             "key member [member ...]",
             "Returns longitude and latitude of members of a geospatial index.",
         ),
-    Command::keyed("georadius", -6, EDIT, search::RADIUS_KEYS, search::georadius)
+    Command::keyed("georadius", -6, EDIT | READS, search::RADIUS_KEYS, search::georadius).uses(both(SEE, OVERWRITE))
         .acl(acl::GEO)
         .doc(
             GROUP,
@@ -73,7 +74,7 @@ pub const COMMANDS: &[Command] = &[
             "key longitude:double latitude:double radius:double M|KM|FT|MI [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]",
             "Finds members of a geospatial index around a place without storing them.",
         ),
-    Command::keyed("georadiusbymember", -5, EDIT, search::RADIUS_KEYS, search::georadiusbymember)
+    Command::keyed("georadiusbymember", -5, EDIT | READS, search::RADIUS_KEYS, search::georadiusbymember).uses(both(SEE, OVERWRITE))
         .acl(acl::GEO)
         .doc(
             GROUP,
@@ -100,7 +101,7 @@ pub const COMMANDS: &[Command] = &[
             "key (FROMMEMBER member|FROMLONLAT longitude:double latitude:double) (BYRADIUS radius:double M|KM|FT|MI|BYBOX width:double height:double M|KM|FT|MI) [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
             "Finds members of a geospatial index in a circle or a box.",
         ),
-    Command::keyed("geosearchstore", -8, EDIT, KeySpec::TWO, search::geosearchstore)
+    Command::keyed("geosearchstore", -8, EDIT | READS, KeySpec::TWO, search::geosearchstore).uses(both(OVERWRITE, SEE))
         .acl(acl::GEO)
         .doc(
             GROUP,

@@ -5,6 +5,7 @@ use super::collections::{Picks, scan};
 use super::scan::Scanned;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, events};
+use crate::command::uses::{CUT, INSERT, LOOK, UPDATE, both};
 use crate::store::longdouble::LongDouble;
 use crate::store::num::parse_i64;
 
@@ -21,21 +22,21 @@ type Done = Result<(), CmdError>;
 
 /// The commands' entries.
 pub const COMMANDS: &[Command] = &[
-    Command::keyed("hset", -4, EDIT, KEY, hset).acl(acl::HASH).doc(
+    Command::keyed("hset", -4, EDIT, KEY, hset).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
         GROUP,
         "2.0.0",
         "O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.",
         "key field value [field value ...]",
         "Sets fields of a hash.",
     ),
-    Command::keyed("hmset", -4, EDIT, KEY, hmset).acl(acl::HASH).doc(
+    Command::keyed("hmset", -4, EDIT, KEY, hmset).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
         GROUP,
         "2.0.0",
         "O(N) where N is the number of fields being set.",
         "key field value [field value ...]",
         "Sets fields of a hash and answers OK.",
     ),
-    Command::keyed("hsetnx", 4, EDIT, KEY, hsetnx).acl(acl::HASH).doc(
+    Command::keyed("hsetnx", 4, EDIT, KEY, hsetnx).uses(both(INSERT, INSERT)).acl(acl::HASH).doc(
         GROUP,
         "2.0.0",
         "O(1)",
@@ -63,21 +64,21 @@ pub const COMMANDS: &[Command] = &[
         "key",
         "Returns all fields with their values.",
     ),
-    Command::keyed("hdel", -3, WRITE | FAST, KEY, hdel).acl(acl::HASH).doc(
+    Command::keyed("hdel", -3, WRITE | FAST, KEY, hdel).uses(both(CUT, CUT)).acl(acl::HASH).doc(
         GROUP,
         "2.0.0",
         "O(N) where N is the number of fields to be removed.",
         "key field [field ...]",
         "Removes fields, and the hash when none is left.",
     ),
-    Command::keyed("hexists", 3, READ, KEY, hexists).acl(acl::HASH).doc(
+    Command::keyed("hexists", 3, READ, KEY, hexists).uses(both(LOOK, LOOK)).acl(acl::HASH).doc(
         GROUP,
         "2.0.0",
         "O(1)",
         "key field",
         "Tells whether a hash has a field.",
     ),
-    Command::keyed("hlen", 2, READ, KEY, hlen).acl(acl::HASH).doc(
+    Command::keyed("hlen", 2, READ, KEY, hlen).uses(both(LOOK, LOOK)).acl(acl::HASH).doc(
         GROUP,
         "2.0.0",
         "O(1)",
@@ -112,7 +113,7 @@ pub const COMMANDS: &[Command] = &[
         "key field increment:double",
         "Adds to a floating-point number in a field.",
     ),
-    Command::keyed("hstrlen", 3, READ, KEY, hstrlen).acl(acl::HASH).doc(
+    Command::keyed("hstrlen", 3, READ, KEY, hstrlen).uses(both(LOOK, LOOK)).acl(acl::HASH).doc(
         GROUP,
         "3.2.0",
         "O(1)",
@@ -133,28 +134,28 @@ pub const COMMANDS: &[Command] = &[
         "key [count:integer [WITHVALUES]]",
         "Returns fields picked at random.",
     ),
-    Command::keyed("hexpire", -6, WRITE | FAST, KEY, times::hexpire).acl(acl::HASH).doc(
+    Command::keyed("hexpire", -6, WRITE | FAST, KEY, times::hexpire).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
         GROUP,
         "7.4.0",
         "O(N) where N is the number of fields that are named.",
         "key seconds [NX|XX|GT|LT] (FIELDS numfields field [field ...])",
         "Gives fields a time to live in seconds.",
     ),
-    Command::keyed("hpexpire", -6, WRITE | FAST, KEY, times::hpexpire).acl(acl::HASH).doc(
+    Command::keyed("hpexpire", -6, WRITE | FAST, KEY, times::hpexpire).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
         GROUP,
         "7.4.0",
         "O(N) where N is the number of fields that are named.",
         "key milliseconds [NX|XX|GT|LT] (FIELDS numfields field [field ...])",
         "Gives fields a time to live in milliseconds.",
     ),
-    Command::keyed("hexpireat", -6, WRITE | FAST, KEY, times::hexpireat).acl(acl::HASH).doc(
+    Command::keyed("hexpireat", -6, WRITE | FAST, KEY, times::hexpireat).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
         GROUP,
         "7.4.0",
         "O(N) where N is the number of fields that are named.",
         "key unix-time-seconds [NX|XX|GT|LT] (FIELDS numfields field [field ...])",
         "Has fields expire at a time in seconds since 1970.",
     ),
-    Command::keyed("hpexpireat", -6, WRITE | FAST, KEY, times::hpexpireat).acl(acl::HASH).doc(
+    Command::keyed("hpexpireat", -6, WRITE | FAST, KEY, times::hpexpireat).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
         GROUP,
         "7.4.0",
         "O(N) where N is the number of fields that are named.",
@@ -189,7 +190,7 @@ pub const COMMANDS: &[Command] = &[
         "key (FIELDS numfields field [field ...])",
         "Returns when fields expire, in milliseconds since 1970.",
     ),
-    Command::keyed("hpersist", -5, WRITE | FAST, KEY, times::hpersist).acl(acl::HASH).doc(
+    Command::keyed("hpersist", -5, WRITE | FAST, KEY, times::hpersist).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
         GROUP,
         "7.4.0",
         "O(N) where N is the number of fields that are named.",

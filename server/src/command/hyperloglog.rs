@@ -3,6 +3,7 @@
 use super::args::is;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, Expiry, events};
+use crate::command::uses::{ADD, FILL, INSERT, SEE, both};
 use crate::store::hll::{self, Corrupt, Encoding, REGISTERS};
 
 const GROUP: &str = "hyperloglog";
@@ -14,7 +15,7 @@ const SECOND: KeySpec = KeySpec::Range {
 
 /// The commands' entries.
 pub const COMMANDS: &[Command] = &[
-    Command::keyed("pfadd", -2, WRITE | DENYOOM | FAST, KeySpec::FIRST, pfadd)
+    Command::keyed("pfadd", -2, WRITE | DENYOOM | FAST, KeySpec::FIRST, pfadd).uses(both(INSERT, INSERT))
         .acl(acl::HYPERLOGLOG)
         .doc(
             GROUP,
@@ -23,7 +24,7 @@ pub const COMMANDS: &[Command] = &[
             "key [element ...]",
             "Adds elements to a HyperLogLog.",
         ),
-    Command::keyed("pfcount", -2, READONLY | MAY_REPLICATE, KeySpec::ALL, pfcount)
+    Command::keyed("pfcount", -2, READONLY | MAY_REPLICATE | READS, KeySpec::ALL, pfcount).uses(both(FILL, FILL))
         .acl(acl::HYPERLOGLOG)
         .doc(
             GROUP,
@@ -32,7 +33,7 @@ pub const COMMANDS: &[Command] = &[
             "key [key ...]",
             "Estimates how many different elements were added to HyperLogLogs.",
         ),
-    Command::keyed("pfmerge", -2, WRITE | DENYOOM, KeySpec::ALL, pfmerge)
+    Command::keyed("pfmerge", -2, WRITE | DENYOOM | READS, KeySpec::ALL, pfmerge).uses(both(ADD, SEE))
         .acl(acl::HYPERLOGLOG)
         .doc(
             GROUP,
@@ -41,7 +42,7 @@ pub const COMMANDS: &[Command] = &[
             "destkey [sourcekey:key ...]",
             "Adds to a HyperLogLog what was added to others.",
         ),
-    Command::keyed("pfdebug", 3, WRITE | DENYOOM | ADMIN, SECOND, pfdebug)
+    Command::keyed("pfdebug", 3, WRITE | DENYOOM | ADMIN, SECOND, pfdebug).uses(both(FILL, FILL))
         .acl(acl::HYPERLOGLOG)
         .doc(
             GROUP,

@@ -1,8 +1,10 @@
 //! COMMAND: what the table says.
 
 use super::args::is;
+use super::docs::{self, Begin, Doc, Find, Spec};
 use super::syntax::{self, Argument};
 use super::table::{self, Command, KeySpec, acl, all, find, flag, flag::*};
+use super::uses::Uses;
 use super::{CmdError, Cx, uses};
 use crate::resp::Reply;
 use crate::store::glob;
@@ -34,7 +36,7 @@ const SUBCOMMANDS: &[Command] = &[
             "",
             "Returns the number of commands.",
         ),
-    Command::free("command|docs", -2, META, docs)
+    Command::free("command|docs", -2, META, documentation)
         .acl(acl::CONNECTION)
         .doc(
             GROUP,
@@ -153,7 +155,7 @@ fn getkeys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 fn getkeysandflags(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let (command, keys) = keys_of(&args[2..])?;
-    let uses = uses::of(command, uses::in_general(command), &args[2..]);
+    let uses = uses::of(command, command.uses, &args[2..]);
     cx.out.array(keys.len());
     for (nth, key) in keys.into_iter().enumerate() {
         cx.out.array(2);
@@ -174,7 +176,7 @@ fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), C
         }
         Err(_) => return Err(CmdError::text("ERR Invalid command specified")),
     };
-    if matches!(command.keys, KeySpec::None) {
+    if matches!(command.keys, KeySpec::None) || command.uses == Uses::NOT_KEYS {
         return Err(NO_KEYS);
     }
     match command.keys.right_positions(args) {
@@ -187,38 +189,42 @@ fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), C
     }
 }
 
-/// The names of the bits set in `bits`, each with `prefix` in front.
+/// The names of the bits set in `bits`, each with `prefix` in front. What has no name is our own.
 fn bit_names(bits: u32, names: &[&str], prefix: &str, out: &mut Reply) {
-    // Some flags are our own and have no name.
-    let bits = bits & ((1 << names.len()) - 1);
-    out.set(bits.count_ones() as usize);
-    for (bit, name) in names.iter().enumerate() {
-        if bits & 1 << bit != 0 {
-            out.simple(&format!("{prefix}{name}"));
-        }
+    let set = |(bit, name): &(usize, &&str)| bits & 1 << bit != 0 && !name.is_empty();
+    let shown: Vec<_> = names.iter().enumerate().filter(set).collect();
+    out.set(shown.len());
+    for (_, name) in shown {
+        out.simple(&format!("{prefix}{name}"));
     }
 }
 
 /// A command as COMMAND and COMMAND INFO show it.
 fn describe(command: &Command, out: &mut Reply) {
+    let doc = docs::of(command.name);
+    let specs = specs(command, doc);
     let (first, last, step) = match command.keys {
         KeySpec::Range { first, last, step } => (first as i64, i64::from(last), step as i64),
-        KeySpec::Counted { also, .. } if also > 0 => (also as i64, also as i64, 1),
-        KeySpec::FirstAnd(_) => (1, 1, 1),
-        KeySpec::None | KeySpec::Counted { .. } | KeySpec::Found(_) => (0, 0, 0),
+        _ => match specs.first().map(|spec| (spec.begin, spec.find)) {
+            Some((Begin::Index(at), Find::Range(last, step, _))) => (at, at + last, step),
+            _ => (0, 0, 0),
+        },
     };
     let movable = !matches!(command.keys, KeySpec::None | KeySpec::Range { .. });
     out.array(10);
     out.bulk(command.name.as_bytes());
     out.int(i64::from(command.arity));
-    let flags = command.flags & flag::SHOWN | if movable { flag::MOVABLEKEYS } else { 0 };
+    let flags = command.flags | if movable { MOVABLEKEYS } else { 0 };
     bit_names(flags, flag::NAMES, "", out);
     out.int(first);
     out.int(last);
     out.int(step);
     bit_names(command.all_categories(), acl::NAMES, "@", out);
-    out.set(0);
-    key_specs(command, out);
+    let hints = doc.map_or(&[][..], |doc| &doc.hints);
+    out.set(hints.len());
+    hints.iter().for_each(|hint| out.bulk(hint.as_bytes()));
+    out.set(specs.len());
+    specs.iter().for_each(|spec| key_spec(spec, out));
     out.set(command.subcommands.len());
     command.subcommands.iter().for_each(|c| describe(c, out));
 }
@@ -229,83 +235,98 @@ fn flag_names(flags: &[&str], out: &mut Reply) {
     flags.iter().for_each(|flag| out.simple(flag));
 }
 
-/// The numbers of a single key.
-const ONE: &[(&str, i64)] = &[("lastkey", 0), ("keystep", 1), ("limit", 0)];
-
-fn key_specs(command: &Command, out: &mut Reply) {
-    let index = |at: usize| (at > 0).then_some(at);
-    let uses = uses::in_general(command);
-    let several = matches!(
-        command.keys,
-        KeySpec::Counted { also: 1.., .. } | KeySpec::FirstAnd(_)
-    );
-    let last = usize::from(several);
-    let (begins, kind, numbers): (_, _, &[(&str, i64)]) = match command.keys {
-        KeySpec::None => return out.set(0),
-        KeySpec::Range { first, last, step } => {
-            let last = if last < 0 {
-                i64::from(last)
-            } else {
-                i64::from(last) - first as i64
-            };
-            let numbers = [("lastkey", last), ("keystep", step as i64), ("limit", 0)];
-            out.set(1);
-            return key_spec(uses.flags(0), index(first), "range", &numbers, out);
-        }
-        KeySpec::FirstAnd(_) => {
-            out.set(2);
-            key_spec(uses.flags(0), index(1), "range", ONE, out);
-            (None, "unknown", &[])
-        }
-        KeySpec::Counted { at, also } => {
-            out.set(1 + usize::from(also > 0));
-            if also > 0 {
-                key_spec(uses.flags(0), index(also), "range", ONE, out);
-            }
-            let counted = &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
-            (index(at), "keynum", counted)
-        }
-        KeySpec::Found(_) => {
-            out.set(1);
-            (None, "unknown", &[])
-        }
+/// Where the keys of a command are: what its documentation says, or else what follows from the table.
+fn specs(command: &Command, doc: Option<&Doc>) -> Vec<Spec> {
+    if let Some(doc) = doc.filter(|doc| !doc.specs.is_empty()) {
+        return doc.specs.clone();
+    }
+    let uses = command.uses;
+    let spec = |nth, begin, find| Spec {
+        flags: uses.flags(nth).to_vec(),
+        begin,
+        find,
+        notes: None,
     };
-    key_spec(uses.flags(last), begins, kind, numbers, out);
+    let one = Find::Range(0, 1, 0);
+    match command.keys {
+        KeySpec::None => Vec::new(),
+        KeySpec::Range { first, last, step } => {
+            let last = match last {
+                0.. => i64::from(last) - first as i64,
+                _ => i64::from(last),
+            };
+            let find = Find::Range(last, step as i64, 0);
+            vec![spec(0, Begin::Index(first as i64), find)]
+        }
+        KeySpec::FirstAnd(_) => vec![
+            spec(0, Begin::Index(1), one),
+            spec(1, Begin::Unknown, Find::Unknown),
+        ],
+        KeySpec::Counted { at, also } => {
+            let counted = (Begin::Index(at as i64), Find::Count(0, 1, 1));
+            match also {
+                0 => vec![spec(0, counted.0, counted.1)],
+                _ => vec![
+                    spec(0, Begin::Index(also as i64), one),
+                    spec(1, counted.0, counted.1),
+                ],
+            }
+        }
+        KeySpec::Found(_) => vec![spec(0, Begin::Unknown, Find::Unknown)],
+    }
 }
 
-/// One key specification; `begin`: at this index, or nobody knows where.
-fn key_spec(
-    flags: &[&str],
-    begin: Option<usize>,
-    kind: &str,
-    numbers: &[(&str, i64)],
-    out: &mut Reply,
-) {
-    out.map(3);
+fn key_spec(spec: &Spec, out: &mut Reply) {
+    out.map(3 + usize::from(spec.notes.is_some()));
+    if let Some(notes) = spec.notes {
+        out.bulk(b"notes");
+        out.bulk(notes.as_bytes());
+    }
     out.bulk(b"flags");
-    flag_names(flags, out);
+    flag_names(&spec.flags, out);
     out.bulk(b"begin_search");
-    match begin {
-        Some(at) => typed("index", &[("index", at as i64)], out),
-        None => typed("unknown", &[], out),
+    match spec.begin {
+        Begin::Index(at) => typed("index", &[("index", at)], out),
+        Begin::Keyword(word, from) => {
+            typed_head("keyword", 2, out);
+            out.bulk(b"keyword");
+            out.bulk(word.as_bytes());
+            out.bulk(b"startfrom");
+            out.int(from);
+        }
+        Begin::Unknown => typed("unknown", &[], out),
     }
     out.bulk(b"find_keys");
-    typed(kind, numbers, out);
+    match spec.find {
+        Find::Range(last, step, limit) => {
+            let numbers = [("lastkey", last), ("keystep", step), ("limit", limit)];
+            typed("range", &numbers, out);
+        }
+        Find::Count(at, first, step) => {
+            let numbers = [("keynumidx", at), ("firstkey", first), ("keystep", step)];
+            typed("keynum", &numbers, out);
+        }
+        Find::Unknown => typed("unknown", &[], out),
+    }
 }
 
-fn typed(kind: &str, numbers: &[(&str, i64)], out: &mut Reply) {
+fn typed_head(kind: &str, fields: usize, out: &mut Reply) {
     out.map(2);
     out.bulk(b"type");
     out.bulk(kind.as_bytes());
     out.bulk(b"spec");
-    out.map(numbers.len());
+    out.map(fields);
+}
+
+fn typed(kind: &str, numbers: &[(&str, i64)], out: &mut Reply) {
+    typed_head(kind, numbers.len(), out);
     for (name, number) in numbers {
         out.bulk(name.as_bytes());
         out.int(*number);
     }
 }
 
-fn docs(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+fn documentation(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let commands: Vec<&Command> = match args.len() {
         2 => all().collect(),
         _ => args[2..].iter().filter_map(|name| named(name)).collect(),
@@ -325,14 +346,44 @@ fn document(command: &Command, out: &mut Reply) {
         ("complexity", command.complexity),
     ];
     let texts = texts.iter().filter(|(_, text)| !text.is_empty());
-    let arguments = syntax::parse(command.syntax);
+    let said = docs::of(command.name);
+    let arguments = match said {
+        Some(doc) if !doc.arguments.is_empty() => doc.arguments.clone(),
+        _ => syntax::parse(command.syntax),
+    };
+    let doc = said.cloned().unwrap_or_default();
+    let deprecated = [doc.deprecated.map(|d| d.0), doc.deprecated.map(|d| d.1)];
+    let deprecated = ["deprecated_since", "replaced_by"]
+        .into_iter()
+        .zip(deprecated)
+        .filter_map(|(name, text)| Some((name, text.filter(|text| !text.is_empty())?)));
     let fields = texts.clone().count()
+        + deprecated.clone().count()
+        + usize::from(!doc.flags.is_empty())
+        + usize::from(!doc.history.is_empty())
         + usize::from(!arguments.is_empty())
         + usize::from(!command.subcommands.is_empty());
     out.map(fields);
     for (name, text) in texts {
         out.bulk(name.as_bytes());
         out.bulk(text.as_bytes());
+    }
+    if !doc.flags.is_empty() {
+        out.bulk(b"doc_flags");
+        flag_names(&doc.flags, out);
+    }
+    for (name, text) in deprecated {
+        out.bulk(name.as_bytes());
+        out.bulk(text.as_bytes());
+    }
+    if !doc.history.is_empty() {
+        out.bulk(b"history");
+        out.set(doc.history.len());
+        for (version, change) in &doc.history {
+            out.array(2);
+            out.bulk(version.as_bytes());
+            out.bulk(change.as_bytes());
+        }
     }
     if !arguments.is_empty() {
         out.bulk(b"arguments");
@@ -348,17 +399,25 @@ fn document(command: &Command, out: &mut Reply) {
 fn document_arguments(arguments: &[Argument], out: &mut Reply) {
     out.array(arguments.len());
     for argument in arguments {
-        let flags: Vec<&str> = [
+        let flags = [
             (argument.optional, "optional"),
             (argument.multiple, "multiple"),
-        ]
-        .iter()
-        .filter(|(set, _)| *set)
-        .map(|(_, name)| *name)
-        .collect();
+            (argument.multiple_token, "multiple_token"),
+        ];
+        let flags: Vec<&str> = flags.iter().filter(|f| f.0).map(|f| f.1).collect();
+        let texts = [
+            ("token", argument.token),
+            ("since", argument.since),
+            ("deprecated_since", argument.deprecated_since),
+        ];
+        let texts = texts
+            .iter()
+            .filter_map(|(name, text)| Some((name, (*text)?)));
+        // Patterns may stand for keys, too.
+        let finds_keys = argument.kind == "key" || argument.key_spec > 0;
         let fields = 2
-            + usize::from(argument.kind == "key")
-            + usize::from(argument.token.is_some())
+            + usize::from(finds_keys)
+            + texts.clone().count()
             + usize::from(!flags.is_empty())
             + usize::from(!argument.arguments.is_empty());
         out.map(fields);
@@ -366,18 +425,17 @@ fn document_arguments(arguments: &[Argument], out: &mut Reply) {
         out.bulk(argument.name.as_bytes());
         out.bulk(b"type");
         out.bulk(argument.kind.as_bytes());
-        if argument.kind == "key" {
+        if finds_keys {
             out.bulk(b"key_spec_index");
-            out.int(0);
+            out.int(argument.key_spec as i64);
         }
-        if let Some(token) = argument.token {
-            out.bulk(b"token");
-            out.bulk(token.as_bytes());
+        for (name, text) in texts {
+            out.bulk(name.as_bytes());
+            out.bulk(text.as_bytes());
         }
         if !flags.is_empty() {
             out.bulk(b"flags");
-            out.set(flags.len());
-            flags.iter().for_each(|flag| out.simple(flag));
+            flag_names(&flags, out);
         }
         if !argument.arguments.is_empty() {
             out.bulk(b"arguments");

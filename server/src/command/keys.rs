@@ -9,6 +9,7 @@ mod tests;
 
 use super::scan;
 use super::table::{Command, KeySpec, acl, flag::*};
+use crate::command::uses::{CREATE, LOOK, OVERWRITE, REMOVE, SEE, TAKE, UPDATE, both};
 
 const GROUP: &str = "generic";
 const KEY: KeySpec = KeySpec::FIRST;
@@ -17,7 +18,7 @@ const EDIT: u32 = WRITE | FAST;
 
 /// The commands' entries.
 pub const COMMANDS: &[Command] = &[
-    Command::keyed("del", -2, WRITE, KeySpec::ALL, names::del)
+    Command::keyed("del", -2, WRITE, KeySpec::ALL, names::del).uses(both(REMOVE, REMOVE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -26,7 +27,7 @@ pub const COMMANDS: &[Command] = &[
             "key [key ...]",
             "Removes keys.",
         ),
-    Command::keyed("unlink", -2, EDIT, KeySpec::ALL, names::del)
+    Command::keyed("unlink", -2, EDIT, KeySpec::ALL, names::del).uses(both(REMOVE, REMOVE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -35,7 +36,7 @@ pub const COMMANDS: &[Command] = &[
             "key [key ...]",
             "Removes keys; large values are freed in the background.",
         ),
-    Command::keyed("exists", -2, READ, KeySpec::ALL, names::exists)
+    Command::keyed("exists", -2, READ, KeySpec::ALL, names::exists).uses(both(LOOK, LOOK))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -44,7 +45,7 @@ pub const COMMANDS: &[Command] = &[
             "key [key ...]",
             "Counts how many of the keys are there.",
         ),
-    Command::keyed("touch", -2, READ, KeySpec::ALL, names::exists)
+    Command::keyed("touch", -2, READ, KeySpec::ALL, names::touch).uses(both(LOOK, LOOK))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -53,10 +54,10 @@ pub const COMMANDS: &[Command] = &[
             "key [key ...]",
             "Counts how many of the keys are there, and marks them as accessed now.",
         ),
-    Command::keyed("type", 2, READ, KEY, names::type_of)
+    Command::keyed("type", 2, READ, KEY, names::type_of).uses(both(LOOK, LOOK))
         .acl(acl::KEYSPACE)
         .doc(GROUP, "1.0.0", "O(1)", "key", "Returns the type of a value."),
-    Command::keyed("rename", 3, WRITE, KeySpec::TWO, names::rename)
+    Command::keyed("rename", 3, WRITE, KeySpec::TWO, names::rename).uses(both(TAKE, OVERWRITE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -65,7 +66,7 @@ pub const COMMANDS: &[Command] = &[
             "key newkey:key",
             "Gives a value another key, whatever was there.",
         ),
-    Command::keyed("renamenx", 3, EDIT, KeySpec::TWO, names::renamenx)
+    Command::keyed("renamenx", 3, EDIT, KeySpec::TWO, names::renamenx).uses(both(TAKE, CREATE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -74,7 +75,7 @@ pub const COMMANDS: &[Command] = &[
             "key newkey:key",
             "Gives a value another key, if nothing is there.",
         ),
-    Command::exclusive("copy", -3, WRITE | DENYOOM, KeySpec::TWO, names::copy)
+    Command::exclusive("copy", -3, WRITE | DENYOOM | READS, KeySpec::TWO, names::copy).uses(both(SEE, OVERWRITE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -92,7 +93,7 @@ pub const COMMANDS: &[Command] = &[
             "key db:integer",
             "Moves a key to another database.",
         ),
-    Command::keyed("expire", -3, EDIT, KEY, expiry::expire)
+    Command::keyed("expire", -3, EDIT, KEY, expiry::expire).uses(both(UPDATE, UPDATE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -101,7 +102,7 @@ pub const COMMANDS: &[Command] = &[
             "key seconds [NX|XX|GT|LT]",
             "Makes a key expire in some seconds.",
         ),
-    Command::keyed("pexpire", -3, EDIT, KEY, expiry::pexpire)
+    Command::keyed("pexpire", -3, EDIT, KEY, expiry::pexpire).uses(both(UPDATE, UPDATE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -110,7 +111,7 @@ pub const COMMANDS: &[Command] = &[
             "key milliseconds [NX|XX|GT|LT]",
             "Makes a key expire in some milliseconds.",
         ),
-    Command::keyed("expireat", -3, EDIT, KEY, expiry::expireat)
+    Command::keyed("expireat", -3, EDIT, KEY, expiry::expireat).uses(both(UPDATE, UPDATE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -119,7 +120,7 @@ pub const COMMANDS: &[Command] = &[
             "key unix-time-seconds [NX|XX|GT|LT]",
             "Makes a key expire at a Unix time.",
         ),
-    Command::keyed("pexpireat", -3, EDIT, KEY, expiry::pexpireat)
+    Command::keyed("pexpireat", -3, EDIT, KEY, expiry::pexpireat).uses(both(UPDATE, UPDATE))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -128,7 +129,7 @@ pub const COMMANDS: &[Command] = &[
             "key unix-time-milliseconds [NX|XX|GT|LT]",
             "Makes a key expire at a Unix time in milliseconds.",
         ),
-    Command::keyed("persist", 2, EDIT, KEY, expiry::persist)
+    Command::keyed("persist", 2, EDIT, KEY, expiry::persist).uses(both(UPDATE, UPDATE))
         .acl(acl::KEYSPACE)
         .doc(GROUP, "2.2.0", "O(1)", "key", "Makes a key stay for good."),
     Command::keyed("ttl", 2, READ, KEY, expiry::ttl)
@@ -241,6 +242,7 @@ const OBJECT_KEY: KeySpec = KeySpec::Range {
 
 const OBJECT: &[Command] = &[
     Command::keyed("object|encoding", 3, READONLY, OBJECT_KEY, object::encoding)
+        .uses(both(LOOK, LOOK))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -250,6 +252,7 @@ const OBJECT: &[Command] = &[
             "Returns how a value is encoded.",
         ),
     Command::keyed("object|freq", 3, READONLY, OBJECT_KEY, object::freq)
+        .uses(both(LOOK, LOOK))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -262,6 +265,7 @@ const OBJECT: &[Command] = &[
         .acl(acl::KEYSPACE)
         .doc(GROUP, "6.2.0", "O(1)", "", "Explains the subcommands."),
     Command::keyed("object|idletime", 3, READONLY, OBJECT_KEY, object::idletime)
+        .uses(both(LOOK, LOOK))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,
@@ -271,6 +275,7 @@ const OBJECT: &[Command] = &[
             "Returns the seconds since a value was accessed.",
         ),
     Command::keyed("object|refcount", 3, READONLY, OBJECT_KEY, object::refcount)
+        .uses(both(LOOK, LOOK))
         .acl(acl::KEYSPACE)
         .doc(
             GROUP,

@@ -26,6 +26,7 @@ pub mod table;
 pub(crate) mod testing;
 pub mod uses;
 
+pub mod docs;
 pub mod dump;
 pub mod functions;
 pub mod geo;
@@ -355,8 +356,10 @@ pub fn attempt(
         out.error(&error.message());
     }
     keys.remove_stale();
-    effects.hits = keys.hits.get();
-    effects.misses = keys.misses.get();
+    if command.reads() {
+        effects.hits = keys.hits.get();
+        effects.misses = keys.misses.get();
+    }
     for gone in &keys.expired {
         match &gone.fields {
             None => effects.expired += 1,

@@ -7,6 +7,7 @@ mod members;
 mod tests;
 
 use super::table::{Command, KeySpec, acl, flag::*};
+use crate::command::uses::{CUT, INSERT, LOOK, OVERWRITE, SEE, TAKE, UPDATE, both};
 
 const GROUP: &str = "set";
 const KEY: KeySpec = KeySpec::FIRST;
@@ -15,21 +16,21 @@ const STORE: u32 = WRITE | DENYOOM;
 
 /// The commands' entries.
 pub const COMMANDS: &[Command] = &[
-    Command::keyed("sadd", -3, WRITE | DENYOOM | FAST, KEY, members::sadd).acl(acl::SET).doc(
+    Command::keyed("sadd", -3, WRITE | DENYOOM | FAST, KEY, members::sadd).uses(both(INSERT, INSERT)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
         "key member [member ...]",
         "Adds members to a set.",
     ),
-    Command::keyed("srem", -3, WRITE | FAST, KEY, members::srem).acl(acl::SET).doc(
+    Command::keyed("srem", -3, WRITE | FAST, KEY, members::srem).uses(both(CUT, CUT)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         "O(N) where N is the number of members to be removed.",
         "key member [member ...]",
         "Removes members, and the set when none is left.",
     ),
-    Command::keyed("sismember", 3, READ, KEY, members::sismember).acl(acl::SET).doc(
+    Command::keyed("sismember", 3, READ, KEY, members::sismember).uses(both(LOOK, LOOK)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         "O(1)",
@@ -50,14 +51,14 @@ pub const COMMANDS: &[Command] = &[
         "key",
         "Returns all members.",
     ),
-    Command::keyed("scard", 2, READ, KEY, members::scard).acl(acl::SET).doc(
+    Command::keyed("scard", 2, READ, KEY, members::scard).uses(both(LOOK, LOOK)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         "O(1)",
         "key",
         "Returns the number of members.",
     ),
-    Command::keyed("spop", -2, WRITE | FAST, KEY, members::spop).acl(acl::SET).doc(
+    Command::keyed("spop", -2, WRITE | FAST, KEY, members::spop).uses(both(TAKE, TAKE)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         "Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
@@ -77,7 +78,7 @@ pub const COMMANDS: &[Command] = &[
         WRITE | FAST,
         KeySpec::Range { first: 1, last: 2, step: 1 },
         members::smove,
-    )
+    ).uses(both(TAKE, INSERT))
     .acl(acl::SET)
     .doc(
         GROUP,
@@ -115,7 +116,7 @@ pub const COMMANDS: &[Command] = &[
         "numkeys:integer key [key ...] [LIMIT limit:integer]",
         "Returns how many members all sets have.",
     ),
-    Command::keyed("sinterstore", -3, STORE, KeySpec::ALL, combine::sinterstore).acl(acl::SET).doc(
+    Command::keyed("sinterstore", -3, STORE | READS, KeySpec::ALL, combine::sinterstore).uses(both(UPDATE, SEE)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         INTER_COST,
@@ -129,7 +130,7 @@ pub const COMMANDS: &[Command] = &[
         "key [key ...]",
         "Returns the members that any of the sets has.",
     ),
-    Command::keyed("sunionstore", -3, STORE, KeySpec::ALL, combine::sunionstore).acl(acl::SET).doc(
+    Command::keyed("sunionstore", -3, STORE | READS, KeySpec::ALL, combine::sunionstore).uses(both(OVERWRITE, SEE)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         TOTAL_COST,
@@ -143,7 +144,7 @@ pub const COMMANDS: &[Command] = &[
         "key [key ...]",
         "Returns the members that only the first set has.",
     ),
-    Command::keyed("sdiffstore", -3, STORE, KeySpec::ALL, combine::sdiffstore).acl(acl::SET).doc(
+    Command::keyed("sdiffstore", -3, STORE | READS, KeySpec::ALL, combine::sdiffstore).uses(both(OVERWRITE, SEE)).acl(acl::SET).doc(
         GROUP,
         "1.0.0",
         TOTAL_COST,

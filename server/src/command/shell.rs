@@ -8,7 +8,8 @@ mod figures;
 pub mod scripts;
 mod users;
 
-use super::table::{Command, KeySpec, acl, flag::*};
+use super::table::{Command, KeySpec, Positions, acl, flag::*};
+use crate::command::uses::{LOOK, TAKE, Uses, both};
 
 /// Which handler of the connection layer runs a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub enum ShellCommand {
     Latency,
     Lolwut,
     Memory,
+    Migrate,
     Module,
     Monitor,
     Multi,
@@ -49,6 +51,7 @@ pub enum ShellCommand {
     Reset,
     Role,
     Save,
+    BgRewriteAof,
     BgSave,
     Script,
     Select,
@@ -161,7 +164,7 @@ pub const COMMANDS: &[Command] = &[
         "[VERSION version]",
         "Shows the version.",
     ),
-    Command::shell("multi", 1, SESSION | NO_MULTI | ALLOW_BUSY, S::Multi)
+    Command::shell("multi", 1, SESSION | ALLOW_BUSY, S::Multi)
         .acl(acl::TRANSACTION)
         .doc("transactions", "1.2.0", "O(1)", "", "Begins a transaction."),
     Command::shell("ping", -1, FAST, S::Ping)
@@ -180,7 +183,7 @@ pub const COMMANDS: &[Command] = &[
         "pattern [pattern ...]",
         "Listens to channels that match patterns.",
     ),
-    Command::shell("psync", -3, ADMIN | NOSCRIPT | NO_MULTI, S::PSync).doc(
+    Command::shell("psync", -3, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, S::PSync).doc(
         "server",
         "2.8.0",
         "",
@@ -211,7 +214,7 @@ pub const COMMANDS: &[Command] = &[
         "",
         "Exchanges facts between master and replica.",
     ),
-    Command::shell("replicaof", -3, OPERATOR, S::ReplicaOf).doc(
+    Command::shell("replicaof", -3, OPERATOR | NO_ASYNC_LOADING, S::ReplicaOf).doc(
         "server",
         "5.0.0",
         "O(1)",
@@ -237,14 +240,31 @@ pub const COMMANDS: &[Command] = &[
     Command::shell("role", 1, NOSCRIPT | LOADING | STALE | FAST, S::Role)
         .acl(acl::ADMIN | acl::DANGEROUS)
         .doc("server", "2.8.12", "O(1)", "", "Returns the role in replication."),
-    Command::shell("save", 1, ADMIN | NOSCRIPT | NO_MULTI, S::Save).doc(
+    Command::shell("save", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, S::Save).doc(
         "server",
         "1.0.0",
         "O(N) where N is the total number of keys in all databases",
         "",
         "Writes the dataset to disk and waits for it.",
     ),
-    Command::shell("bgsave", -1, ADMIN | NOSCRIPT, S::BgSave).doc(
+    Command::shell("bgrewriteaof", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, S::BgRewriteAof).doc(
+        "server",
+        "1.0.0",
+        "O(1)",
+        "",
+        "Says that there is no append-only file to be rewritten.",
+    ),
+    Command::shell("migrate", -6, WRITE, S::Migrate).uses(both(TAKE, TAKE))
+        .keys(KeySpec::Found(migrated))
+        .acl(acl::KEYSPACE | acl::DANGEROUS)
+        .doc(
+            "generic",
+            "2.6.0",
+            "This command actually executes a DUMP+DEL in the source instance, and a RESTORE in the target instance. See the pages of these commands for time complexity. Also an O(N) data transfer between the two instances is performed.",
+            "",
+            "Moves keys to another server.",
+        ),
+    Command::shell("bgsave", -1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING, S::BgSave).doc(
         "server",
         "1.0.0",
         "O(1)",
@@ -261,14 +281,14 @@ pub const COMMANDS: &[Command] = &[
         "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]",
         "Ends the server.",
     ),
-    Command::shell("slaveof", -3, OPERATOR, S::ReplicaOf).doc(
+    Command::shell("slaveof", -3, OPERATOR | NO_ASYNC_LOADING, S::ReplicaOf).doc(
         "server",
         "1.0.0",
         "O(1)",
         "host port",
         "Makes the server a replica of another one, or a master.",
     ),
-    Command::shell("spublish", 3, PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE, S::SPublish)
+    Command::shell("spublish", 3, PUBSUB | LOADING | STALE | FAST | MAY_REPLICATE, S::SPublish).uses(Uses::NOT_KEYS)
         .keys(KeySpec::FIRST)
         .doc(
             "pubsub",
@@ -277,7 +297,7 @@ pub const COMMANDS: &[Command] = &[
             "shardchannel message",
             "Sends a message to a shard channel.",
         ),
-    Command::shell("ssubscribe", -2, SUBSCRIPTION, S::SSubscribe)
+    Command::shell("ssubscribe", -2, SUBSCRIPTION, S::SSubscribe).uses(Uses::NOT_KEYS)
         .keys(KeySpec::ALL)
         .doc(
             "pubsub",
@@ -293,7 +313,7 @@ pub const COMMANDS: &[Command] = &[
         "channel [channel ...]",
         "Listens to channels.",
     ),
-    Command::shell("sunsubscribe", -1, SUBSCRIPTION, S::SUnsubscribe)
+    Command::shell("sunsubscribe", -1, SUBSCRIPTION, S::SUnsubscribe).uses(Uses::NOT_KEYS)
         .keys(KeySpec::ALL)
         .doc(
             "pubsub",
@@ -302,7 +322,7 @@ pub const COMMANDS: &[Command] = &[
             "[shardchannel [shardchannel ...]]",
             "Stops listening to shard channels.",
         ),
-    Command::shell("sync", 1, ADMIN | NOSCRIPT | NO_MULTI, S::Sync).doc(
+    Command::shell("sync", 1, ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, S::Sync).doc(
         "server",
         "1.0.0",
         "",
@@ -344,7 +364,7 @@ pub const COMMANDS: &[Command] = &[
             "numlocal numreplicas timeout",
             "Waits for append-only files, which are not here.",
         ),
-    Command::shell("watch", -2, SESSION | NO_MULTI | ALLOW_BUSY, S::Watch)
+    Command::shell("watch", -2, SESSION | ALLOW_BUSY, S::Watch).uses(both(LOOK, LOOK))
         .keys(KeySpec::ALL)
         .acl(acl::TRANSACTION)
         .doc(
@@ -355,3 +375,21 @@ pub const COMMANDS: &[Command] = &[
             "Lets the next transaction run only if the keys stay unchanged.",
         ),
 ];
+
+/// Where the keys of MIGRATE are: one before the options, or all behind KEYS.
+fn migrated(args: &[&[u8]]) -> Positions {
+    const FIRST_OPTION: usize = 6;
+    if args.get(3).is_some_and(|key| !key.is_empty()) {
+        return Positions::from_slice(&[3]);
+    }
+    let mut at = FIRST_OPTION;
+    while let Some(option) = args.get(at) {
+        at += match option.to_ascii_lowercase().as_slice() {
+            b"keys" => return (at + 1..args.len()).collect(),
+            b"auth" => 2,
+            b"auth2" => 3,
+            _ => 1,
+        };
+    }
+    Positions::new()
+}

@@ -4,6 +4,7 @@ use super::args::{integer, is};
 use super::partial_sort::partial_sort;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, events};
+use crate::command::uses::{OVERWRITE, SEE, both};
 use crate::store::list::{End, List};
 use crate::store::num::parse_f64;
 use crate::store::{Object, ValueRef};
@@ -16,7 +17,7 @@ const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the
 
 /// The commands' entries. What a pattern means is known only when the elements are, so that the world stands still.
 pub const COMMANDS: &[Command] = &[
-    Command::exclusive("sort", -2, WRITE | DENYOOM, KeySpec::FirstAnd(destination), sort)
+    Command::exclusive("sort", -2, WRITE | DENYOOM | READS, KeySpec::FirstAnd(destination), sort).uses(both(SEE, OVERWRITE))
         .acl(CATEGORIES)
         .doc(
             GROUP,

@@ -14,6 +14,7 @@ mod tests;
 use super::CmdError;
 use super::args::is;
 use super::table::{Command, KeySpec, Positions, acl, flag::*};
+use crate::command::uses::{CUT, INSERT, LOOK, SEE, UPDATE, both};
 use crate::resp::Reply;
 use crate::store::stream::{Id, Record};
 
@@ -31,14 +32,14 @@ const HELP: u32 = LOADING | STALE;
 
 /// The commands' entries.
 pub const COMMANDS: &[Command] = &[
-    Command::keyed("xadd", -5, EDIT | DENYOOM, KEY, add::xadd).acl(acl::STREAM).doc(
+    Command::keyed("xadd", -5, EDIT | DENYOOM, KEY, add::xadd).uses(both(UPDATE, UPDATE)).acl(acl::STREAM).doc(
         GROUP,
         "5.0.0",
         "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
         "key [NOMKSTREAM] [(MAXLEN|MINID) [=|~] threshold [LIMIT count]] *|id field value [field value ...]",
         "Adds an entry to a stream, and trims it.",
     ),
-    Command::keyed("xlen", 2, READ, KEY, range::xlen)
+    Command::keyed("xlen", 2, READ, KEY, range::xlen).uses(both(LOOK, LOOK))
         .acl(acl::STREAM)
         .doc(GROUP, "5.0.0", "O(1)", "key", "Returns the number of entries."),
     Command::keyed("xrange", -4, READONLY, KEY, range::xrange).acl(acl::STREAM).doc(
@@ -55,21 +56,21 @@ pub const COMMANDS: &[Command] = &[
         "key end:string start:string [COUNT count]",
         "Returns the entries between two IDs, the last one first.",
     ),
-    Command::keyed("xdel", -3, EDIT, KEY, add::xdel).acl(acl::STREAM).doc(
+    Command::keyed("xdel", -3, EDIT, KEY, add::xdel).uses(both(CUT, CUT)).acl(acl::STREAM).doc(
         GROUP,
         "5.0.0",
         "O(1) for each single item to delete in the stream, regardless of the stream size.",
         "key id [id ...]",
         "Removes entries.",
     ),
-    Command::keyed("xtrim", -4, WRITE, KEY, add::xtrim).acl(acl::STREAM).doc(
+    Command::keyed("xtrim", -4, WRITE, KEY, add::xtrim).uses(both(CUT, CUT)).acl(acl::STREAM).doc(
         GROUP,
         "5.0.0",
         "O(N), with N being the number of evicted entries. Constant times are very small however, since entries are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
         "key (MAXLEN|MINID) [=|~] threshold [LIMIT count]",
         "Removes a stream's oldest entries.",
     ),
-    Command::keyed("xsetid", -3, EDIT | DENYOOM, KEY, add::xsetid).acl(acl::STREAM).doc(
+    Command::keyed("xsetid", -3, EDIT | DENYOOM, KEY, add::xsetid).uses(both(UPDATE, UPDATE)).acl(acl::STREAM).doc(
         GROUP,
         "5.0.0",
         "O(1)",
@@ -83,7 +84,7 @@ pub const COMMANDS: &[Command] = &[
         "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
         "Returns entries after given IDs, or waits for some.",
     ),
-    Command::keyed("xreadgroup", -7, WRITE | BLOCKING, STREAMS, read::xreadgroup)
+    Command::keyed("xreadgroup", -7, WRITE | BLOCKING | READS, STREAMS, read::xreadgroup).uses(both(SEE, SEE))
         .acl(acl::STREAM)
         .doc(
             GROUP,
@@ -92,21 +93,21 @@ pub const COMMANDS: &[Command] = &[
             "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
             "Delivers new entries to a consumer of a group, or returns what it has not confirmed.",
         ),
-    Command::keyed("xack", -4, EDIT, KEY, group::xack).acl(acl::STREAM).doc(
+    Command::keyed("xack", -4, EDIT | READS, KEY, group::xack).uses(both(UPDATE, UPDATE)).acl(acl::STREAM).doc(
         GROUP,
         "5.0.0",
         "O(1) for each message ID processed.",
         "key group id [id ...]",
         "Confirms entries on behalf of a group.",
     ),
-    Command::keyed("xclaim", -6, EDIT, KEY, claim::xclaim).acl(acl::STREAM).doc(
+    Command::keyed("xclaim", -6, EDIT | READS, KEY, claim::xclaim).uses(both(UPDATE, UPDATE)).acl(acl::STREAM).doc(
         GROUP,
         "5.0.0",
         "O(log N) with N being the number of messages in the PEL of the consumer group.",
         "key group consumer min-idle-time:integer id [id ...] [IDLE ms:integer] [TIME unix-time-milliseconds] [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID last-id]",
         "Hands entries that are not confirmed to another consumer.",
     ),
-    Command::keyed("xautoclaim", -6, EDIT, KEY, claim::xautoclaim).acl(acl::STREAM).doc(
+    Command::keyed("xautoclaim", -6, EDIT | READS, KEY, claim::xautoclaim).uses(both(CUT, CUT)).acl(acl::STREAM).doc(
         GROUP,
         "6.2.0",
         "O(1) if COUNT is small.",
@@ -140,6 +141,7 @@ const RANGE_COST: &str = "O(N) with N being the number of elements being returne
 
 const OF_XGROUP: &[Command] = &[
     Command::keyed("xgroup|create", -5, WRITE | DENYOOM, SECOND, group::create)
+        .uses(both(INSERT, INSERT))
         .acl(acl::STREAM)
         .doc(
             GROUP,
@@ -155,6 +157,7 @@ const OF_XGROUP: &[Command] = &[
         SECOND,
         group::create_consumer,
     )
+    .uses(both(INSERT, INSERT))
     .acl(acl::STREAM)
     .doc(
         GROUP,
@@ -170,6 +173,7 @@ const OF_XGROUP: &[Command] = &[
         SECOND,
         group::delete_consumer,
     )
+    .uses(both(CUT, CUT))
     .acl(acl::STREAM)
     .doc(
         GROUP,
@@ -179,6 +183,7 @@ const OF_XGROUP: &[Command] = &[
         "Removes a consumer from its group, with what it has not confirmed.",
     ),
     Command::keyed("xgroup|destroy", 4, WRITE, SECOND, group::destroy)
+        .uses(both(CUT, CUT))
         .acl(acl::STREAM)
         .doc(
             GROUP,
@@ -191,6 +196,7 @@ const OF_XGROUP: &[Command] = &[
         .acl(acl::STREAM)
         .doc(GROUP, "5.0.0", "O(1)", "", "Explains the subcommands."),
     Command::keyed("xgroup|setid", -5, WRITE, SECOND, group::set_id)
+        .uses(both(UPDATE, UPDATE))
         .acl(acl::STREAM)
         .doc(
             GROUP,

@@ -10,6 +10,7 @@ mod tests;
 
 use super::CmdError;
 use super::table::{Command, KeySpec, acl, flag::*};
+use crate::command::uses::{CREATE, INSERT, LOOK, OVERWRITE, SEE, TAKE, UPDATE, both};
 
 /// The longest string a command may make, in bytes.
 const MAX_LEN: usize = 512 << 20;
@@ -29,7 +30,7 @@ pub const COMMANDS: &[Command] = &[
     Command::keyed("get", 2, READ, KEY, get_set::get)
         .acl(acl::STRING)
         .doc(GROUP, "1.0.0", "O(1)", "key", "Returns the string at a key."),
-    Command::keyed("set", -3, EDIT, KEY, get_set::set)
+    Command::keyed("set", -3, EDIT | READS, KEY, get_set::set)
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -38,7 +39,7 @@ pub const COMMANDS: &[Command] = &[
             "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
             "Makes a value the string at a key, whatever was there.",
         ),
-    Command::keyed("setnx", 3, EDIT | FAST, KEY, get_set::setnx)
+    Command::keyed("setnx", 3, EDIT | FAST, KEY, get_set::setnx).uses(both(CREATE, CREATE))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -47,7 +48,7 @@ pub const COMMANDS: &[Command] = &[
             "key value",
             "Sets a string only if the key is not there.",
         ),
-    Command::keyed("setex", 4, EDIT, KEY, get_set::setex)
+    Command::keyed("setex", 4, EDIT, KEY, get_set::setex).uses(both(OVERWRITE, OVERWRITE))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -56,7 +57,7 @@ pub const COMMANDS: &[Command] = &[
             "key seconds value",
             "Sets a string and the seconds it has to live.",
         ),
-    Command::keyed("psetex", 4, EDIT, KEY, get_set::psetex)
+    Command::keyed("psetex", 4, EDIT, KEY, get_set::psetex).uses(both(OVERWRITE, OVERWRITE))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -65,7 +66,7 @@ pub const COMMANDS: &[Command] = &[
             "key milliseconds value",
             "Sets a string and the milliseconds it has to live.",
         ),
-    Command::keyed("getset", 3, EDIT | FAST, KEY, get_set::getset)
+    Command::keyed("getset", 3, EDIT | FAST | READS, KEY, get_set::getset)
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -74,7 +75,7 @@ pub const COMMANDS: &[Command] = &[
             "key value",
             "Sets a string and returns the one that was there.",
         ),
-    Command::keyed("getdel", 2, WRITE | FAST, KEY, get_set::getdel)
+    Command::keyed("getdel", 2, WRITE | FAST | READS, KEY, get_set::getdel).uses(both(TAKE, TAKE))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -83,7 +84,7 @@ pub const COMMANDS: &[Command] = &[
             "key",
             "Returns the string at a key and removes it.",
         ),
-    Command::keyed("getex", -2, WRITE | FAST, KEY, get_set::getex)
+    Command::keyed("getex", -2, WRITE | FAST | READS, KEY, get_set::getex)
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -101,7 +102,7 @@ pub const COMMANDS: &[Command] = &[
             "key [key ...]",
             "Returns the strings at several keys.",
         ),
-    Command::keyed("mset", -3, EDIT, PAIRS, get_set::mset)
+    Command::keyed("mset", -3, EDIT, PAIRS, get_set::mset).uses(both(OVERWRITE, OVERWRITE))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -110,7 +111,7 @@ pub const COMMANDS: &[Command] = &[
             "key value [key value ...]",
             "Sets several strings in one step.",
         ),
-    Command::keyed("msetnx", -3, EDIT, PAIRS, get_set::msetnx)
+    Command::keyed("msetnx", -3, EDIT, PAIRS, get_set::msetnx).uses(both(CREATE, CREATE))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -119,10 +120,10 @@ pub const COMMANDS: &[Command] = &[
             "key value [key value ...]",
             "Sets several strings in one step if none of the keys is there.",
         ),
-    Command::keyed("strlen", 2, READ, KEY, edit::strlen)
+    Command::keyed("strlen", 2, READ, KEY, edit::strlen).uses(both(LOOK, LOOK))
         .acl(acl::STRING)
         .doc(GROUP, "2.2.0", "O(1)", "key", "Returns the length of a string."),
-    Command::keyed("append", 3, EDIT | FAST, KEY, edit::append)
+    Command::keyed("append", 3, EDIT | FAST, KEY, edit::append).uses(both(INSERT, INSERT))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -149,7 +150,7 @@ pub const COMMANDS: &[Command] = &[
             "key start end",
             "Returns part of a string.",
         ),
-    Command::keyed("setrange", 4, EDIT, KEY, edit::setrange)
+    Command::keyed("setrange", 4, EDIT, KEY, edit::setrange).uses(both(UPDATE, UPDATE))
         .acl(acl::STRING)
         .doc(
             GROUP,
@@ -215,7 +216,7 @@ pub const COMMANDS: &[Command] = &[
             "key bit:integer [start [end [BYTE|BIT]]]",
             "Finds the first bit of a string that is set, or clear.",
         ),
-    Command::keyed("bitop", -4, EDIT, BITOP_KEYS, bits::bitop)
+    Command::keyed("bitop", -4, EDIT | READS, BITOP_KEYS, bits::bitop).uses(both(OVERWRITE, SEE))
         .acl(acl::BITMAP)
         .doc(
             "bitmap",

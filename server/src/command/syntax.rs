@@ -17,6 +17,14 @@ pub struct Argument {
     pub optional: bool,
     /// It may be repeated.
     pub multiple: bool,
+    /// Each time with its token.
+    pub multiple_token: bool,
+    /// The version that brought it, if not the command's.
+    pub since: Option<&'static str>,
+    /// The version from which on it is not to be used.
+    pub deprecated_since: Option<&'static str>,
+    /// Which specification of keys finds it.
+    pub key_spec: usize,
     /// What a `oneof` or a `block` consists of.
     pub arguments: Vec<Argument>,
 }

@@ -4,8 +4,11 @@
 //! is found by its name in any case through a perfect-enough hash table made at compile time.
 
 use super::shell::ShellCommand;
+use super::uses::{self, Uses};
 use super::{CmdError, Handler};
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// All commands, family by family.
 pub static FAMILIES: &[&[Command]] = &[
@@ -40,6 +43,8 @@ pub struct Command {
     pub categories: u32,
     /// Where its keys are.
     pub keys: KeySpec,
+    /// What becomes of them.
+    pub uses: Uses,
     /// Its arguments in the notation of the documentation: `key [NX|XX] [EX seconds] [field value ...]`.
     pub syntax: &'static str,
     /// What it does, in a line.
@@ -94,12 +99,18 @@ pub mod flag {
     pub const MAY_REPLICATE: u32 = 1 << 16;
     /// May be called without keys although it takes some.
     pub const NO_MANDATORY_KEYS: u32 = 1 << 17;
+    /// Clients ask for it in a cluster that moves keys.
+    pub const ASKING: u32 = 1 << 19;
     /// Runs a script that may write. Redis has no name for it that it would tell.
     pub const SCRIPT: u32 = 1 << 18;
 
-    /// The flags that COMMAND INFO shows.
-    pub const SHOWN: u32 = MAY_REPLICATE - 1;
-    /// The names, by bit.
+    /// Writes, and yet a key that is missing is missed as it is by who only reads: what is looked at is not what is
+    /// changed, or is replied.
+    pub const READS: u32 = 1 << 21;
+    /// Not while a snapshot is loaded beside the served data.
+    pub const NO_ASYNC_LOADING: u32 = 1 << 20;
+
+    /// The names, by bit; none of those that COMMAND INFO does not show.
     pub(in crate::command) const NAMES: &[&str] = &[
         "write",
         "readonly",
@@ -117,7 +128,11 @@ pub mod flag {
         "skip_slowlog",
         "movablekeys",
         "allow_busy",
+        "",
         "no_mandatory_keys",
+        "",
+        "asking",
+        "no_async_loading",
     ];
 }
 
@@ -311,9 +326,65 @@ pub enum Run {
     Container,
 }
 
-/// Looks a command up by its name, in any case.
+/// Commands by names that are not the table's own, and names of the table that mean nothing any more; in lower case.
+static RENAMED: OnceLock<BTreeMap<Vec<u8>, Option<&'static Command>>> = OnceLock::new();
+
+/// Gives commands other names, or none, for the rest of the process (`rename-command`): pairs of old and new, the new one
+/// empty for none. They were checked by [`may_rename`].
+pub fn rename(pairs: &[(Vec<u8>, Vec<u8>)]) {
+    let mut renamed = BTreeMap::new();
+    for (old, new) in pairs {
+        let (old, new) = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
+        let command = renamed.insert(old.clone(), None).flatten();
+        let command = command.or_else(|| original(&old));
+        if !new.is_empty() {
+            renamed.insert(new, command);
+        }
+    }
+    if !renamed.is_empty() {
+        // Who renames twice is a test.
+        let _ = RENAMED.set(renamed);
+    }
+}
+
+/// Whether `old` can become `new` after all of `before`.
+///
+/// # Errors
+/// Redis's words about it.
+pub fn may_rename(before: &[(Vec<u8>, Vec<u8>)], old: &[u8], new: &[u8]) -> Result<(), String> {
+    let is_command = |name: &[u8]| {
+        let is = |other: &Vec<u8>| other.eq_ignore_ascii_case(name);
+        let came = before.iter().rposition(|(_, new)| is(new));
+        let went = before.iter().rposition(|(old, _)| is(old));
+        match (came, went) {
+            (None, None) => original(name).is_some(),
+            (came, went) => came > went,
+        }
+    };
+    if !is_command(old) {
+        return Err("No such command in rename-command".to_owned());
+    }
+    match !new.is_empty() && is_command(new) {
+        true => Err("Target command name already exists".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Looks a command up by the name that clients know it by, in any case.
 #[inline]
 pub fn find(name: &[u8]) -> Option<&'static Command> {
+    match RENAMED.get() {
+        None => original(name),
+        Some(renamed) => match renamed.get(&name.to_ascii_lowercase()) {
+            Some(command) => *command,
+            None => original(name),
+        },
+    }
+}
+
+/// Looks a command up by its name in the table, in any case.
+#[inline]
+pub fn original(name: &[u8]) -> Option<&'static Command> {
     let mut slot = hash(name) & SLOT_MASK;
     loop {
         let (family, index) = INDEX[slot];
@@ -403,6 +474,12 @@ impl Command {
         self.flags & flags == flags
     }
 
+    /// Whether the keys it looks up are hits and misses.
+    #[inline]
+    pub fn reads(&self) -> bool {
+        self.flags & (flag::WRITE | flag::READS) != flag::WRITE
+    }
+
     /// All ACL categories, see [`acl`].
     pub fn all_categories(&self) -> u32 {
         let follows = [
@@ -434,6 +511,7 @@ impl Command {
             flags,
             categories: 0,
             keys,
+            uses: uses::by_flags(flags),
             syntax: "",
             summary: "",
             since: "",
@@ -490,6 +568,12 @@ impl Command {
         let mut command = Command::new(name, -2, 0, KeySpec::None, Run::Container);
         command.subcommands = subcommands;
         command
+    }
+
+    /// Says what becomes of its keys.
+    pub const fn uses(mut self, uses: Uses) -> Command {
+        self.uses = uses;
+        self
     }
 
     /// Adds categories, see [`acl`].

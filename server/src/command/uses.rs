@@ -6,18 +6,18 @@ use super::table::flag;
 /// Flags of a key, as `COMMAND GETKEYSANDFLAGS` names them.
 type Flags = &'static [&'static str];
 
-const READ: Flags = &["RO", "access"];
-const LOOK: Flags = &["RO"];
-const FILL: Flags = &["RW", "access"];
-const TAKE: Flags = &["RW", "access", "delete"];
+pub(super) const SEE: Flags = &["RO", "access"];
+pub(super) const LOOK: Flags = &["RO"];
+pub(super) const FILL: Flags = &["RW", "access"];
+pub(super) const TAKE: Flags = &["RW", "access", "delete"];
 const EDIT: Flags = &["RW", "access", "update"];
-const ADD: Flags = &["RW", "access", "insert"];
-const REMOVE: Flags = &["RM", "delete"];
-const CUT: Flags = &["RW", "delete"];
-const INSERT: Flags = &["RW", "insert"];
-const CREATE: Flags = &["OW", "insert"];
-const UPDATE: Flags = &["RW", "update"];
-const OVERWRITE: Flags = &["OW", "update"];
+pub(super) const ADD: Flags = &["RW", "access", "insert"];
+pub(super) const REMOVE: Flags = &["RM", "delete"];
+pub(super) const CUT: Flags = &["RW", "delete"];
+pub(super) const INSERT: Flags = &["RW", "insert"];
+pub(super) const CREATE: Flags = &["OW", "insert"];
+pub(super) const UPDATE: Flags = &["RW", "update"];
+pub(super) const OVERWRITE: Flags = &["OW", "update"];
 const NO_KEY: Flags = &["not_key"];
 
 /// What becomes of the keys of one call.
@@ -39,157 +39,27 @@ impl Uses {
     }
 }
 
-const fn both(first: Flags, rest: Flags) -> Uses {
+/// The first key, and all others.
+pub(super) const fn both(first: Flags, rest: Flags) -> Uses {
     Uses { first, rest }
 }
 
-/// Readers that are not among these read their keys; writers read and change them.
-const SPECIAL: &[(Uses, &[&str])] = &[
-    (
-        both(LOOK, LOOK),
-        &[
-            "exists",
-            "hexists",
-            "hlen",
-            "hstrlen",
-            "llen",
-            "memory|usage",
-            "object|encoding",
-            "object|freq",
-            "object|idletime",
-            "object|refcount",
-            "scard",
-            "sismember",
-            "strlen",
-            "touch",
-            "type",
-            "watch",
-            "xlen",
-            "zcard",
-        ],
-    ),
-    (Uses::NOT_KEYS, &["spublish", "ssubscribe", "sunsubscribe"]),
-    (both(FILL, FILL), &["pfcount", "pfdebug"]),
-    (both(READ, READ), &["xreadgroup"]),
-    (
-        both(READ, OVERWRITE),
-        &["copy", "georadius", "georadiusbymember", "sort"],
-    ),
-    (both(CREATE, CREATE), &["msetnx", "setnx"]),
-    (
-        both(OVERWRITE, OVERWRITE),
-        &["mset", "psetex", "restore", "restore-asking", "setex"],
-    ),
-    (
-        both(OVERWRITE, READ),
-        &[
-            "bitop",
-            "geosearchstore",
-            "sdiffstore",
-            "sunionstore",
-            "zdiffstore",
-            "zinterstore",
-            "zrangestore",
-            "zunionstore",
-        ],
-    ),
-    (both(UPDATE, READ), &["sinterstore"]),
-    (both(REMOVE, REMOVE), &["del", "unlink"]),
-    (
-        both(TAKE, TAKE),
-        &[
-            "blmpop", "blpop", "brpop", "bzmpop", "bzpopmax", "bzpopmin", "getdel", "lmpop",
-            "lpop", "migrate", "rpop", "spop", "zmpop", "zpopmax", "zpopmin",
-        ],
-    ),
-    (both(TAKE, CREATE), &["renamenx"]),
-    (both(TAKE, OVERWRITE), &["rename"]),
-    (
-        both(TAKE, INSERT),
-        &["blmove", "brpoplpush", "lmove", "rpoplpush", "smove"],
-    ),
-    (both(ADD, READ), &["pfmerge"]),
-    (
-        both(CUT, CUT),
-        &[
-            "hdel",
-            "lrem",
-            "ltrim",
-            "srem",
-            "xautoclaim",
-            "xdel",
-            "xgroup|delconsumer",
-            "xgroup|destroy",
-            "xtrim",
-            "zrem",
-            "zremrangebylex",
-            "zremrangebyrank",
-            "zremrangebyscore",
-        ],
-    ),
-    (
-        both(INSERT, INSERT),
-        &[
-            "append",
-            "hsetnx",
-            "linsert",
-            "lpush",
-            "lpushx",
-            "pfadd",
-            "rpush",
-            "rpushx",
-            "sadd",
-            "xgroup|create",
-            "xgroup|createconsumer",
-        ],
-    ),
-    (
-        both(UPDATE, UPDATE),
-        &[
-            "expire",
-            "expireat",
-            "geoadd",
-            "hexpire",
-            "hexpireat",
-            "hmset",
-            "hpersist",
-            "hpexpire",
-            "hpexpireat",
-            "hset",
-            "lset",
-            "persist",
-            "pexpire",
-            "pexpireat",
-            "setrange",
-            "xack",
-            "xadd",
-            "xclaim",
-            "xgroup|setid",
-            "xsetid",
-            "zadd",
-        ],
-    ),
-];
-
-/// What becomes of the keys of `command`, as its entry in `COMMAND INFO` has it.
-pub fn in_general(command: &Command) -> Uses {
-    let special = SPECIAL
-        .iter()
-        .find(|(_, names)| names.contains(&command.name));
-    match special {
-        Some((uses, _)) => *uses,
-        None if command.is(flag::READONLY) => both(READ, READ),
-        None => both(EDIT, EDIT),
+/// What becomes of the keys of a command with these flags, if its entry does not say: readers read their keys, writers read
+/// and change them.
+pub(super) const fn by_flags(flags: u32) -> Uses {
+    match flags & flag::READONLY {
+        0 => both(EDIT, EDIT),
+        _ => both(SEE, SEE),
     }
 }
 
-/// What becomes of the keys of `command` when it is called with `args`; `general` is [`in_general`] of it.
+/// What becomes of the keys of `command` when it is called with `args`; `general` is what its entry says.
 pub fn of(command: &Command, general: Uses, args: &[&[u8]]) -> Uses {
     let is = |arg: &[u8], name: &str| arg.eq_ignore_ascii_case(name.as_bytes());
     match command.name {
         // Without GET nothing is told of the old value.
         "set" if !args.iter().skip(3).any(|arg| is(arg, "get")) => both(OVERWRITE, OVERWRITE),
-        "bitfield" if only_reads(args) => both(READ, READ),
+        "bitfield" if only_reads(args) => both(SEE, SEE),
         _ => general,
     }
 }

@@ -139,6 +139,18 @@ settings! {
     logfile: PathBuf = path("logfile"),
     /// File that holds the process id; empty for none.
     pidfile: PathBuf = path("pidfile"),
+    /// Writes are refused after a save that failed.
+    stop_writes: bool = flag("stop-writes-on-bgsave-error"),
+    /// The process runs in the background.
+    daemonize: bool = flag("daemonize"),
+    /// Who is told that the server is ready: `no`, `auto`, `systemd`, `upstart`.
+    supervised: String = text("supervised"),
+    /// Log lines also go to the system's log.
+    syslog: bool = flag("syslog-enabled"),
+    /// What they are marked with there.
+    syslog_ident: String = text("syslog-ident"),
+    /// The facility they are of there.
+    syslog_facility: String = text("syslog-facility"),
     /// Who may use DEBUG.
     debug_command: Allowed = allowed("enable-debug-command"),
     /// Who may use MODULE.

@@ -8,6 +8,7 @@ use super::table::{DIRECTIVES, PARAMS};
 use super::value::Kind;
 use super::{Config, defaults, find, read};
 use crate::acl::file::Declared;
+use crate::command::table;
 use crate::resp::parse::words;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,7 @@ pub fn invocation(args: &[Vec<u8>]) -> Result<Invocation, StartupError> {
         warnings: Vec::new(),
         saves: false,
         users: Vec::new(),
+        renames: Vec::new(),
     };
     let (mut rest, mut file) = (args, None);
     let is_dash = |arg: Option<&Vec<u8>>| arg.is_some_and(|arg| arg == b"-");
@@ -103,7 +105,7 @@ pub fn invocation(args: &[Vec<u8>]) -> Result<Invocation, StartupError> {
         }
     }
     Ok(Invocation::Run(
-        Box::new(Config::with(draft.values, file, draft.users)),
+        Box::new(Config::with(draft.values, file, draft.users, draft.renames)),
         draft.warnings,
     ))
 }
@@ -118,9 +120,10 @@ pub fn from_text(text: &[u8]) -> Result<Config, StartupError> {
         warnings: Vec::new(),
         saves: false,
         users: Vec::new(),
+        renames: Vec::new(),
     };
     draft.text("the text", text, INCLUDE_DEPTH)?;
-    Ok(Config::with(draft.values, None, draft.users))
+    Ok(Config::with(draft.values, None, draft.users, draft.renames))
 }
 
 /// The words of each option, its name first. What follows a name is its value, whatever it looks like; and both may
@@ -166,6 +169,7 @@ struct Draft {
     /// `save` was given: what is given next adds to it.
     saves: bool,
     users: Vec<Declared>,
+    renames: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Draft {
@@ -173,6 +177,14 @@ impl Draft {
         let name = lossy(name);
         if name.eq_ignore_ascii_case("user") {
             self.users.push(Declared::parse(values, &self.users)?);
+            return Ok(());
+        }
+        if name.eq_ignore_ascii_case("rename-command") {
+            let [old, new] = values else {
+                return Err("wrong number of arguments".to_owned());
+            };
+            table::may_rename(&self.renames, old, new)?;
+            self.renames.push((old.to_vec(), new.to_vec()));
             return Ok(());
         }
         let Some(index) = find(&name) else {

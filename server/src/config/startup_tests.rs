@@ -231,7 +231,7 @@ proptest! {
     fn any_value_of_any_name_is_read_or_refused(row in 0..PARAMS.len(), words: Vec<Vec<u8>>) {
         let param = &PARAMS[row];
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        let mut draft = Draft { values: defaults(), warnings: Vec::new(), saves: false, users: Vec::new() };
+        let mut draft = Draft { values: defaults(), warnings: Vec::new(), saves: false, users: Vec::new(), renames: Vec::new() };
         if draft.set(param.name.as_bytes(), &words).is_ok() {
             super::super::Settings::new(&draft.values);
         }

@@ -526,7 +526,12 @@ pub static PARAMS: &[Param] = &[
         "Bytes of a sparse HyperLogLog, its header counted",
     ),
     // Snapshots at intervals and append-only files.
-    ignored("stop-writes-on-bgsave-error", Bool, "yes"),
+    live(
+        "stop-writes-on-bgsave-error",
+        Bool,
+        "yes",
+        "Refuse writes after a save that failed, while there are save points",
+    ),
     ignored("rdb-del-sync-files", Bool, "no"),
     ignored("rdb-save-incremental-fsync", Bool, "yes"),
     ignored(
@@ -581,11 +586,12 @@ pub static PARAMS: &[Param] = &[
         "ignore",
     ),
     // Process, log, scripts, access.
-    ignored("daemonize", Bool, "no").startup(),
-    ignored(
+    live("daemonize", Bool, "no", "Run in the background").startup(),
+    live(
         "supervised",
         Enum(&["upstart", "systemd", "auto", "no"]),
         "no",
+        "Tell the service manager when the server is ready (not upstart)",
     )
     .startup(),
     ignored("set-proc-title", Bool, "yes").startup(),
@@ -595,14 +601,15 @@ pub static PARAMS: &[Param] = &[
         "{title} {listen-addr} {server-mode}",
     ),
     ignored("always-show-logo", Bool, "no").startup(),
-    ignored("syslog-enabled", Bool, "no").startup(),
-    ignored("syslog-ident", Text, "redis").startup(),
-    ignored(
+    live("syslog-enabled", Bool, "no", "Log to the system's log, too").startup(),
+    live("syslog-ident", Text, "redis", "What marks our lines there").startup(),
+    live(
         "syslog-facility",
         Enum(&[
             "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
         ]),
         "local0",
+        "The facility they are of there",
     )
     .startup(),
     ignored("crash-log-enabled", Bool, "yes"),

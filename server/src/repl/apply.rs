@@ -418,7 +418,9 @@ fn classify(args: &[&[u8]], databases: usize) -> Result<What, String> {
     let Some(name) = args.first() else {
         return Ok(What::Nothing);
     };
-    let Some(command) = command::find(name) else {
+    // What a command was renamed to, or the name that effects are told by.
+    let command = command::find(name).or_else(|| command::table::original(name));
+    let Some(command) = command else {
         return Err(format!(
             "it sent a command that is not served: {}",
             shown(name)

@@ -18,7 +18,14 @@ pub enum Proto {
 pub struct Reply {
     buf: Vec<u8>,
     proto: Proto,
+    /// The codes of the errors written since they were taken last.
+    errors: Vec<Box<[u8]>>,
+    /// An error was written since somebody asked.
+    failed: bool,
 }
+
+/// The longest code of an error that is counted for itself, bytes.
+const LONGEST_CODE: usize = 64;
 
 /// The place of an aggregate's header whose length is not yet known; see [`Reply::defer`].
 #[derive(Debug)]
@@ -29,8 +36,8 @@ impl Reply {
     /// An empty buffer for a client that speaks `proto`.
     pub fn new(proto: Proto) -> Self {
         Reply {
-            buf: Vec::new(),
             proto,
+            ..Reply::default()
         }
     }
 
@@ -119,7 +126,40 @@ impl Reply {
 
     /// [`Reply::error`] for a text with a client's own bytes in it.
     pub fn error_bytes(&mut self, text: &[u8]) {
+        self.note_error(text);
         self.cleaned(b'-', text);
+    }
+
+    #[cold]
+    fn note_error(&mut self, text: &[u8]) {
+        let code = text.split(|b| *b == b' ').next().unwrap_or_default();
+        self.errors
+            .push(code[..code.len().min(LONGEST_CODE)].into());
+        self.failed = true;
+    }
+
+    /// The last error, if it is of this `code`, was counted where it came from.
+    pub fn is_counted(&mut self, code: &[u8]) {
+        if self.errors.last().is_some_and(|last| **last == *code) {
+            self.errors.pop();
+        }
+    }
+
+    /// Errors were written that have not been taken.
+    #[inline]
+    pub fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    /// True if errors were written since this was asked last.
+    #[inline]
+    pub fn has_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Takes the codes of the errors that were written.
+    pub fn take_errors(&mut self) -> Vec<Box<[u8]>> {
+        std::mem::take(&mut self.errors)
     }
 
     /// `:n`.
@@ -224,6 +264,14 @@ impl Reply {
         self.buf.push(b':');
         self.buf.extend_from_slice(text);
         self.crlf();
+    }
+
+    /// A reply that is there already, as bytes.
+    pub fn made(&mut self, bytes: &[u8]) {
+        if let Some(error) = bytes.strip_prefix(b"-") {
+            self.note_error(error);
+        }
+        self.raw(bytes);
     }
 
     /// Bytes that are a reply (or several) already.

@@ -6,6 +6,7 @@
 use super::client::Client;
 use super::pubsub::Kind;
 use super::server::{Server, now_ms};
+use super::start::in_dir;
 use crate::acl::check::Lost;
 use crate::acl::file::{self, Declared, Users};
 use crate::acl::{AccessLog, DEFAULT, Denied, Entry, RulesError, User};
@@ -284,7 +285,7 @@ impl Server {
     pub(super) fn read_users(&self) -> Result<Users, Vec<u8>> {
         let settings = self.config.settings();
         let path = settings.aclfile.display().to_string();
-        match std::fs::read(&settings.aclfile) {
+        match std::fs::read(in_dir(&settings, &settings.aclfile)) {
             Ok(text) => file::read(&text, &path, settings.acl_pubsub_default),
             Err(e) => {
                 let why = crate::config::startup::reason(&e);

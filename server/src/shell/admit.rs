@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::gate::Fence;
 use crate::sys::time::Instant;
 use std::borrow::Cow;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Bytes of arguments repeated in the error about an unknown command.
 const PREVIEW: usize = 128;
@@ -27,14 +28,17 @@ pub(super) enum Refusal {
     Gone,
 }
 
+/// An error reply, without its `-`, and the command it is about, if there is one.
+type Misfit = (Vec<u8>, Option<&'static Command>);
+
 /// The command, or subcommand, that `args` call.
 ///
 /// # Errors
-/// The error reply, without its `-`: no such command, or the wrong number of arguments.
-pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
+/// There is no such command, or it takes another number of arguments.
+pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Misfit> {
     let name = args[0];
     let Some(command) = command::find(name) else {
-        return Err(unknown(args));
+        return Err((unknown(args), None));
     };
     let mut found = command;
     if !command.subcommands.is_empty()
@@ -47,7 +51,7 @@ pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
                 text.extend_from_slice(&sub[..sub.len().min(PREVIEW)]);
                 let name = command.name.to_uppercase();
                 text.extend(format!("'. Try {name} HELP.").bytes());
-                return Err(text);
+                return Err((text, None));
             }
         }
     }
@@ -55,7 +59,8 @@ pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Vec<u8>> {
         return Ok(found);
     }
     let name = found.name;
-    Err(format!("ERR wrong number of arguments for '{name}' command").into())
+    let text = format!("ERR wrong number of arguments for '{name}' command");
+    Err((text.into(), Some(found)))
 }
 
 #[cold]
@@ -134,6 +139,10 @@ impl Call<'_> {
         let allowed = |f: u32| command.is(f) && queue.is_none_or(|q| q.all & f != 0);
         if room == Room::None && self.needs_memory(command, queue) {
             return refuse("OOM command not allowed when used memory > 'maxmemory'.");
+        }
+        if (writes || is(command, ShellCommand::Ping)) && cannot_save(self.server, fence, settings)
+        {
+            return refuse(MISCONF);
         }
         if writes {
             if self.lacks_replicas() {
@@ -246,6 +255,15 @@ impl Call<'_> {
     }
 }
 
+/// True on a master that is to write its dataset to a file and cannot.
+#[inline]
+pub(super) fn cannot_save(server: &Server, fence: &Fence, settings: &Settings) -> bool {
+    !server.saves.ok.load(Relaxed)
+        && settings.stop_writes
+        && !settings.save.is_empty()
+        && !fence.replica
+}
+
 /// True on a master that is not to write before more replicas keep up.
 pub(super) fn lacks_replicas(server: &Server, fence: &Fence, settings: &Settings) -> bool {
     let good = || server.replication().map_or(0, |r| r.good_replicas());
@@ -260,6 +278,13 @@ pub(super) fn runs_script(command: &Command) -> bool {
     use ShellCommand::{Eval, FCall};
     matches!(command.run, Run::Shell(Eval { .. } | FCall { .. }))
 }
+
+const MISCONF: &str = MISCONF_IN_SCRIPT.split_at(1).1;
+/// The same for a command of a script.
+pub(super) const MISCONF_IN_SCRIPT: &str = "-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+     Commands that may modify the data set are disabled, because this instance is configured to report errors during writes \
+     if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB \
+     error.";
 
 pub(super) const MASTERDOWN: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
@@ -283,7 +308,7 @@ mod tests {
     fn error(args: &[&str]) -> String {
         let args: Vec<&[u8]> = args.iter().map(|a| a.as_bytes()).collect();
         let error = find(&args).err().expect("no such command");
-        String::from_utf8(error).unwrap()
+        String::from_utf8(error.0).unwrap()
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::gate::View;
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
 use crate::store::KeyListener;
+use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
@@ -190,6 +191,7 @@ impl Blocking {
         if *ended {
             return false;
         }
+        let began = Instant::now();
         let mut out = Reply::new(waiter.proto);
         if !answer(&mut out) {
             return false;
@@ -197,6 +199,22 @@ impl Blocking {
         *ended = true;
         self.waiting.lock().remove(&waiter.client.id);
         waiter.deaf(view);
+        let slot = server.aside();
+        let settings = server.config.settings();
+        let took = began.elapsed();
+        let tracks = settings.latency_tracking;
+        server.latency.waited(slot, waiter.command, took, tracks);
+        let (slow, micros) = (settings.slowlog_slower_than, took.as_micros() as u64);
+        if slow >= 0 && micros >= slow as u64 {
+            let (addr, name) = (waiter.client.addr.to_string(), waiter.client.names().name);
+            let args: Vec<&[u8]> = waiter.args.iter().map(|arg| &**arg).collect();
+            let most = settings.slowlog_max_len;
+            server.slowlog.add(&args, micros, addr, name, most);
+        }
+        if out.has_errors() {
+            server.latency.failed(slot, waiter.command);
+            server.note_errors(slot, out.take_errors());
+        }
         waiter.done.store(true, Release);
         let limit = server.config.settings().buffer_limits[0];
         waiter.client.send(out.as_bytes(), &limit);

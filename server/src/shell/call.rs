@@ -115,8 +115,8 @@ impl Call<'_> {
     pub fn run(&mut self, args: &[&[u8]]) -> Flow {
         let command = match admit::find(args) {
             Ok(command) => command,
-            Err(text) => {
-                self.refuse_call(command::find(args[0]), &text);
+            Err((text, command)) => {
+                self.refuse_call(command, &text);
                 return Flow::Next;
             }
         };
@@ -139,25 +139,24 @@ impl Call<'_> {
     /// Runs a command that has been admitted, and notes how long it takes.
     pub fn time(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         let settings = self.settings;
-        let (slow, tracks) = (settings.slowlog_slower_than, settings.latency_tracking);
+        let slow = settings.slowlog_slower_than;
         let notes_slow = slow >= 0 && !command.is(flag::SKIP_SLOWLOG);
         let exact = (0..EXACT_SLOWLOG_MICROS).contains(&slow) || settings.latency_threshold > 0;
         let (server, slot) = (self.server, self.slot);
         if !exact && (command.is(flag::FAST) || !notes_slow) {
-            match tracks {
-                true => self.timer.in_a_row(server, slot, command),
-                false => self.timer.skip(),
-            }
+            self.timer.in_a_row(server, slot, command);
             let flow = self.perform(command, args);
-            if !matches!(flow, Flow::Next) {
+            if !flow.is_a_run() {
                 self.timer.uncount();
             }
+            self.note_failure(command);
             return flow;
         }
-        self.timer.begin(server, slot, command);
+        let began = self.timer.begin(server, slot, command);
         let flow = self.perform(command, args);
-        let ran = matches!(flow, Flow::Next | Flow::Close);
-        let took = self.timer.end(server, slot, command, tracks && ran);
+        let ran = flow.is_a_run();
+        let took = self.timer.end(server, slot, command, began, ran);
+        self.note_failure(command);
         if !ran {
             return flow;
         }
@@ -170,15 +169,36 @@ impl Call<'_> {
         flow
     }
 
+    /// `command` has run: if it replied an error, that is counted.
+    #[inline]
+    pub fn note_failure(&mut self, command: &'static Command) {
+        if self.out.has_failed() {
+            self.server.latency.failed(self.slot, command);
+        }
+    }
+
     #[cold]
     fn log_slow(&self, args: &[&[u8]], micros: u64) {
+        // The command may have been one that sets the threshold.
+        let slow = self.server.config.settings().slowlog_slower_than;
+        if slow < 0 || micros < slow as u64 {
+            return;
+        }
         let (addr, name) = (self.client.addr.to_string(), self.client.names().name);
         let max = self.settings.slowlog_max_len;
         self.server.slowlog.add(args, micros, addr, name, max);
     }
 
     /// [`Call::refuse`] for one that calls `command`: an EXEC that is refused is the end of its transaction.
-    pub fn refuse_call(&mut self, command: Option<&Command>, text: &[u8]) {
+    pub fn refuse_call(&mut self, command: Option<&'static Command>, text: &[u8]) {
+        self.refuse_uncounted(command, text);
+        self.out.has_failed();
+        if let Some(command) = command {
+            self.server.latency.rejected(self.slot, command);
+        }
+    }
+
+    fn refuse_uncounted(&mut self, command: Option<&Command>, text: &[u8]) {
         if !command.is_some_and(|command| is(command, ShellCommand::Exec)) {
             return self.refuse(text);
         }
@@ -341,6 +361,17 @@ impl Call<'_> {
             Box::pin(tokio::time::sleep(Duration::from_millis(wait)))
         });
         Parked::Blocked(waiter, sleep)
+    }
+}
+
+impl Flow {
+    /// The command has run, or is about to end without being called again; not so if its client waits for a key.
+    pub fn is_a_run(&self) -> bool {
+        match self {
+            Flow::Next | Flow::Close | Flow::Outside(_) => true,
+            Flow::Park(parked) => !matches!(parked, Parked::Blocked(..)),
+            Flow::NeedAll | Flow::Paused | Flow::MayTakeLong => false,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What other threads may know of a connection, and how they reach it.
 
+mod line;
+
 use super::accounts::Account;
 use crate::command::Command;
 use crate::config::BufferLimit;
@@ -54,6 +56,8 @@ pub mod trait_of {
     pub const REPLICA: u32 = 1 << 12;
     /// The link to our master.
     pub const MASTER: u32 = 1 << 13;
+    /// Killed: its connection is about to be closed.
+    pub const KILLED: u32 = 1 << 14;
 }
 
 /// One connection, as all threads see it.
@@ -178,6 +182,7 @@ impl Client {
 
     /// Closes the connection, whatever it is doing.
     pub fn kill(&self) {
+        self.set(trait_of::KILLED, true);
         self.signal(event::KILL);
     }
 
@@ -349,76 +354,6 @@ impl Client {
     pub fn owes(&self, owed: Box<dyn Fn() -> u64 + Send + Sync>) {
         // It becomes one once.
         let _ = self.owed.set(owed);
-    }
-
-    /// Its line in CLIENT LIST, without the line break.
-    pub fn describe(&self) -> Vec<u8> {
-        let names = self.names();
-        let user = self.user.lock().name.clone();
-        let count = |i: usize| self.subscriptions[i].load(Relaxed);
-        let input = self.input.load(Relaxed);
-        let owed = self.owed.get().map_or(0, |owed| owed() as usize);
-        let output = self.output.load(Relaxed) + self.mail_len() + owed;
-        let mut flags = String::new();
-        for (bit, flag) in [
-            (trait_of::MONITOR, 'O'),
-            (trait_of::REPLICA, 'S'),
-            (trait_of::MASTER, 'M'),
-            (trait_of::PUBSUB, 'P'),
-            (trait_of::MULTI, 'x'),
-            (trait_of::BLOCKED, 'b'),
-            (trait_of::TRACKING, 't'),
-            (trait_of::BROKEN_REDIRECT, 'R'),
-            (trait_of::BROADCAST, 'B'),
-            (trait_of::DIRTY, 'd'),
-            (trait_of::CLOSING, 'c'),
-            (trait_of::NO_EVICT, 'e'),
-            (trait_of::NO_TOUCH, 'T'),
-        ] {
-            if self.is(bit) {
-                flags.push(flag);
-            }
-        }
-        if flags.is_empty() {
-            flags.push('N');
-        }
-        let mut line = format!(
-            "id={} addr={} laddr={} fd={} name=",
-            self.id, self.addr, self.laddr, self.fd
-        )
-        .into_bytes();
-        line.extend(&names.name);
-        line.extend(
-            format!(
-                " age={} idle={} flags={flags} db={} sub={} psub={} ssub={} multi={} qbuf={input} qbuf-free=0 \
-                 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} tot-mem={} events={} \
-                 cmd={} user={} redir={} resp={}",
-                self.since.elapsed().as_secs(),
-                self.idle().as_secs(),
-                self.db(),
-                count(0),
-                count(1),
-                count(2),
-                i64::from(self.queued.load(Relaxed)) - 1,
-                input + output + size_of::<Client>(),
-                if output > 0 { "rw" } else { "r" },
-                self.last_command(),
-                match self.is(trait_of::MASTER) {
-                    true => "(superuser)".into(),
-                    false => String::from_utf8_lossy(&user),
-                },
-                self.redirection(),
-                if self.is(trait_of::RESP3) { 3 } else { 2 },
-            )
-            .bytes(),
-        );
-        if !names.library.is_empty() || !names.version.is_empty() {
-            line.extend(b" lib-name=");
-            line.extend(&names.library);
-            line.extend(b" lib-ver=");
-            line.extend(&names.version);
-        }
-        line
     }
 }
 

@@ -7,7 +7,9 @@ mod config;
 mod connection;
 mod debug;
 mod latency;
+mod memory;
 mod messages;
+mod migrate;
 mod operator;
 mod roles;
 mod scripting;
@@ -67,9 +69,14 @@ pub(super) fn run(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
         S::LastSave => operator::last_save(call),
         S::Lolwut => operator::lolwut(call),
         S::Latency => latency::run(call, args),
-        S::Memory => operator::memory(call, args),
+        S::Memory => memory::run(call, args),
+        S::Migrate => migrate::run(call, args),
         S::Save => operator::save(call),
         S::BgSave => operator::bgsave(call, args),
+        S::BgRewriteAof => error(
+            call,
+            "ERR This server writes no append only file that could be rewritten",
+        ),
         S::Shutdown => operator::shutdown(call, args),
         S::Slowlog => operator::slowlog(call, args),
         S::Time => operator::time(call),

@@ -36,6 +36,7 @@ pub(super) async fn run(server: Arc<Server>) {
             .peak_memory
             .fetch_max(super::info::Memory::now().used, Relaxed);
         see_to_clients(&server);
+        server.migrations.tidy();
         save.see_to(&server).await;
     }
 }

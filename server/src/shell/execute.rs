@@ -2,13 +2,14 @@
 
 use super::admit;
 use super::blocking::{self, Waiter};
-use super::call::{Call, World};
+use super::call::{Call, World, is};
 use super::client::Client;
 use super::conn::Parked;
 use super::latency::Timer;
 use super::replication::Answer;
 use super::server::{Server, now_ms};
 use super::session::Session;
+use crate::command::shell::ShellCommand;
 use crate::command::table::{KeySpec, flag};
 use crate::command::{self, Command, Effects};
 use crate::config::Settings;
@@ -173,18 +174,19 @@ impl Batch<'_> {
             now_ms: now_ms(),
             slot: worker.slot,
             last: None,
-            timer: Timer::new(started),
+            timer: Timer::new(started, settings.latency_tracking),
         };
         let mut ran = Ran {
             consumed: 0,
             starved: false,
             next: Next::Again,
         };
-        let mut commands = 0;
+        let (mut commands, mut reconfigured) = (0, false);
         let mut gate = None;
         while let Next::Again = ran.next
             && line.reply.len() < REPLY_HIGH
             && commands < BATCH
+            && !reconfigured
         {
             let bytes = &self.bytes[ran.consumed..];
             let authenticated = line.is_authenticated();
@@ -221,8 +223,9 @@ impl Batch<'_> {
                     _ => commands += 1,
                 }
                 done = request.bytes.end;
-                if line.reply.is_error_at(start) {
-                    self.server.stats[worker.slot].errors.add(1);
+                if line.reply.has_errors() {
+                    let codes = line.reply.take_errors();
+                    self.server.note_errors(worker.slot, codes);
                 }
                 match flow {
                     Flow::Close => ran.next = Next::Close,
@@ -235,7 +238,10 @@ impl Batch<'_> {
                 line.session.mute(line.reply, start);
                 line.session
                     .after_command(line.client, line.reply, line.last);
+                // What comes after CONFIG SET runs with what was set.
+                reconfigured = line.last.is_some_and(|c| is(c, ShellCommand::Config));
                 if matches!(ran.next, Next::Close)
+                    || reconfigured
                     || line.reply.len() >= REPLY_HIGH
                     || line.is_authenticated() != authenticated
                 {
@@ -435,7 +441,7 @@ impl Line<'_> {
             self.server.log.kick();
             flow = match rest(self.server) {
                 Answer::Now(bytes) => {
-                    self.reply.raw(&bytes);
+                    self.reply.made(&bytes);
                     Flow::Next
                 }
                 Answer::Later(later) => Flow::Park(Parked::Later(later)),

@@ -1,13 +1,14 @@
 //! INFO: facts and figures, by section, under Redis's names.
 
+pub mod memory;
 mod replication;
 
 use super::client::trait_of;
+use super::latency::Figures;
 use super::pubsub::Kind;
 use super::server::{Server, now_ms};
 use crate::gate::View;
 use crate::persist::Load;
-use crate::store::lazyfree;
 use crate::sys::process;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,6 +23,7 @@ const DEFAULT: &[&str] = &[
     "replication",
     "cpu",
     "modules",
+    "commandstats",
     "errorstats",
     "latencystats",
     "cluster",
@@ -29,7 +31,7 @@ const DEFAULT: &[&str] = &[
 ];
 
 /// Those that have to be asked for.
-const UNUSUAL: &[&str] = &["latencystats"];
+const UNUSUAL: &[&str] = &["commandstats", "latencystats"];
 
 /// Memory, as the allocator counts it; bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +84,7 @@ fn section(name: &str, server: &Server, view: &View, lines: &mut Lines<'_>) {
     match name {
         "server" => about_server(server, lines),
         "clients" => clients(server, lines),
-        "memory" => memory(server, view, lines),
+        "memory" => memory::Overview::of(server, view).section(server, view, lines),
         "persistence" => persistence(server, view, lines),
         "stats" => stats(server, lines),
         "replication" => replication::section(server, view, lines),
@@ -93,8 +95,12 @@ fn section(name: &str, server: &Server, view: &View, lines: &mut Lines<'_>) {
         }
         "keyspace" => keyspace(view, lines),
         "latencystats" => latency(server, lines),
+        "commandstats" => commands(server, lines),
         "errorstats" => {
             lines.title("Errorstats");
+            for (code, count) in server.errors.counts() {
+                lines.add(&format!("errorstat_{code}"), format!("count={count}"));
+            }
         }
         _ => lines.title("Modules"),
     }
@@ -196,64 +202,6 @@ fn system_memory() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
-fn memory(server: &Server, view: &View, lines: &mut Lines<'_>) {
-    let memory = Memory::now();
-    let peak = server
-        .rates
-        .peak_memory
-        .fetch_max(memory.used, Relaxed)
-        .max(memory.used);
-    let system = system_memory();
-    let ratio = |part: u64, whole: u64| part as f64 / (whole.max(1)) as f64;
-    let info = server.replication().map(|r| r.info()).unwrap_or_default();
-    lines.title("Memory");
-    lines.add("used_memory", memory.used);
-    lines.add("used_memory_human", human(memory.used));
-    lines.add("used_memory_rss", memory.resident);
-    lines.add("used_memory_rss_human", human(memory.resident));
-    lines.add("used_memory_peak", peak);
-    lines.add("used_memory_peak_human", human(peak));
-    lines.add(
-        "used_memory_peak_perc",
-        format!("{:.2}%", 100.0 * ratio(memory.used, peak)),
-    );
-    lines.add(
-        "used_memory_staging",
-        info.link.map_or(0, |link| link.staging_bytes),
-    );
-    for (name, figure) in server.scripts.figures.lines(view) {
-        lines.add(name, figure);
-    }
-    lines.add("allocator_allocated", memory.used);
-    lines.add("allocator_active", memory.active);
-    lines.add("allocator_resident", memory.resident);
-    lines.add("total_system_memory", system);
-    lines.add("total_system_memory_human", human(system));
-    let settings = server.config.settings();
-    lines.add("maxmemory", settings.maxmemory);
-    lines.add("maxmemory_human", human(settings.maxmemory));
-    lines.add("maxmemory_policy", &settings.maxmemory_policy_name);
-    drop(settings);
-    lines.add(
-        "mem_fragmentation_ratio",
-        format!("{:.2}", ratio(memory.resident, memory.used)),
-    );
-    lines.add(
-        "mem_fragmentation_bytes",
-        memory.resident.saturating_sub(memory.used),
-    );
-    let log = server.log.backlog();
-    // What is held beyond the backlog's size is held for replicas that lag.
-    let backlog = log.histlen.min(log.size);
-    lines.add("mem_replication_backlog", backlog);
-    lines.add("mem_total_replication_buffers", log.histlen);
-    lines.add("mem_clients_slaves", log.histlen - backlog);
-    lines.add("mem_allocator", "jemalloc");
-    lines.add("active_defrag_running", 0);
-    lines.add("lazyfree_pending_objects", lazyfree::pending());
-    lines.add("lazyfreed_objects", lazyfree::freed());
-}
-
 fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
     let saves = &server.saves;
     let saving = server.snapshots().is_some_and(|s| s.making());
@@ -291,6 +239,8 @@ fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
     lines.add("aof_current_rewrite_time_sec", -1);
     lines.add("aof_last_bgrewrite_status", "ok");
     lines.add("aof_last_write_status", "ok");
+    lines.add("aof_rewrites", 0);
+    lines.add("aof_rewrites_consecutive_failures", 0);
     lines.add("aof_last_cow_size", 0);
     lines.add("module_fork_in_progress", 0);
     lines.add("module_fork_last_cow_size", 0);
@@ -356,13 +306,24 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("pubsubshard_channels", server.pubsub.len(Kind::Shard));
     lines.add("latest_fork_usec", 0);
     lines.add("total_forks", 0);
-    lines.add("migrate_cached_sockets", 0);
+    lines.add("migrate_cached_sockets", server.migrations.len());
     lines.add("slave_expires_tracked_keys", 0);
     lines.add("active_defrag_running", 0);
     let [keys, items, prefixes] = server.tracking.sizes();
     lines.add("tracking_total_keys", keys);
     lines.add("tracking_total_items", items);
     lines.add("tracking_total_prefixes", prefixes);
+    for name in [
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "unexpected_error_replies",
+    ] {
+        lines.add(name, 0);
+    }
     lines.add("total_error_replies", totals.errors);
     lines.add("total_reads_processed", totals.reads);
     lines.add("total_writes_processed", totals.writes);
@@ -387,13 +348,29 @@ fn cpu(lines: &mut Lines<'_>) {
     lines.add("used_cpu_user_children", "0.000000");
 }
 
+fn commands(server: &Server, lines: &mut Lines<'_>) {
+    lines.title("Commandstats");
+    for (command, figures) in server.latency.commands() {
+        let micros = figures.nanos / 1000;
+        let each = micros as f64 / figures.calls.max(1) as f64;
+        let value = format!(
+            "calls={},usec={micros},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
+            figures.calls, figures.rejected, figures.failed
+        );
+        lines.add(&format!("cmdstat_{command}"), value);
+    }
+}
+
 fn latency(server: &Server, lines: &mut Lines<'_>) {
     let settings = server.config.settings();
     lines.title("Latencystats");
     if !settings.latency_tracking {
         return;
     }
-    for (command, histogram) in server.latency.commands() {
+    for (command, Figures { histogram, .. }) in server.latency.commands() {
+        if histogram.total() == 0 {
+            continue;
+        }
         let shown = settings.latency_percentiles.iter().map(|percent| {
             let micros = histogram.percentile(*percent) as f64 / 1000.0;
             format!("p{percent}={micros:.3}")

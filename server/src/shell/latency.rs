@@ -50,8 +50,33 @@ impl Series {
     }
 }
 
-/// The latencies of commands that one thread has run, by the commands' addresses.
-type Commands = HashMap<usize, (&'static Command, Histogram)>;
+/// What is counted of a command.
+#[derive(Clone, Default)]
+pub struct Figures {
+    /// Runs of it.
+    pub calls: u64,
+    /// What all of them took, nanoseconds.
+    pub nanos: u64,
+    /// Calls that were refused.
+    pub rejected: u64,
+    /// Runs that ended in an error.
+    pub failed: u64,
+    /// How long runs took while that was tracked.
+    pub histogram: Histogram,
+}
+
+impl Figures {
+    fn add(&mut self, other: &Figures) {
+        self.calls += other.calls;
+        self.nanos += other.nanos;
+        self.rejected += other.rejected;
+        self.failed += other.failed;
+        self.histogram.add(&other.histogram);
+    }
+}
+
+/// What is counted of the commands that one thread has run, by the commands' addresses.
+type Commands = HashMap<usize, (&'static Command, Figures)>;
 
 /// What is known of latencies.
 pub struct Latency {
@@ -108,38 +133,73 @@ impl Latency {
         report::of(&self.events(), &server.config.settings(), now_ms() / 1000)
     }
 
-    /// Runs of `command`: so many nanoseconds each, so many times.
-    fn record(
-        &self,
-        slot: usize,
-        command: &'static Command,
-        runs: impl IntoIterator<Item = (u64, u32)>,
-    ) {
+    /// Changes what thread `slot` has counted of `command`.
+    fn figures(&self, slot: usize, command: &'static Command, change: impl FnOnce(&mut Figures)) {
         let Some(commands) = self.commands.get(slot) else {
             return;
         };
         let key = std::ptr::from_ref(command) as usize;
         let mut commands = commands.lock();
-        let (_, histogram) = commands
+        let (_, figures) = commands
             .entry(key)
-            .or_insert_with(|| (command, Histogram::default()));
-        for (nanos, count) in runs {
-            histogram.record(nanos, count);
-        }
+            .or_insert_with(|| (command, Figures::default()));
+        change(figures);
     }
 
-    /// The latencies of every command that was run, by name.
-    pub fn commands(&self) -> BTreeMap<&'static str, Histogram> {
-        let mut all: BTreeMap<&'static str, Histogram> = BTreeMap::new();
+    /// Runs of `command`: so many nanoseconds each, so many times. `tracks` puts them into the histogram.
+    fn record(
+        &self,
+        slot: usize,
+        command: &'static Command,
+        tracks: bool,
+        runs: impl IntoIterator<Item = (u64, u32)>,
+    ) {
+        self.figures(slot, command, |figures| {
+            for (nanos, count) in runs {
+                figures.calls += u64::from(count);
+                figures.nanos += nanos * u64::from(count);
+                if tracks {
+                    figures.histogram.record(nanos, count);
+                }
+            }
+        });
+    }
+
+    /// A run of `command` that is over after its client had waited.
+    pub(super) fn waited(
+        &self,
+        slot: usize,
+        command: &'static Command,
+        took: Duration,
+        tracks: bool,
+    ) {
+        self.record(slot, command, tracks, [(took.as_nanos() as u64, 1)]);
+    }
+
+    /// A run of `command` ended in an error.
+    #[cold]
+    pub(super) fn failed(&self, slot: usize, command: &'static Command) {
+        self.figures(slot, command, |figures| figures.failed += 1);
+    }
+
+    /// A call of `command` was refused.
+    #[cold]
+    pub(super) fn rejected(&self, slot: usize, command: &'static Command) {
+        self.figures(slot, command, |figures| figures.rejected += 1);
+    }
+
+    /// What was counted of every command that was called, by name.
+    pub fn commands(&self) -> BTreeMap<&'static str, Figures> {
+        let mut all: BTreeMap<&'static str, Figures> = BTreeMap::new();
         for commands in &self.commands {
-            for (command, histogram) in commands.lock().values() {
-                all.entry(command.name).or_default().add(histogram);
+            for (command, figures) in commands.lock().values() {
+                all.entry(command.name).or_default().add(figures);
             }
         }
         all
     }
 
-    /// Forgets the latencies of commands (CONFIG RESETSTAT).
+    /// Forgets what was counted of commands (CONFIG RESETSTAT).
     pub fn reset_commands(&self) {
         self.commands.iter().for_each(|c| c.lock().clear());
     }
@@ -149,6 +209,8 @@ impl Latency {
 /// mean: to look at the clock costs as much as they do. Where one ends that is timed by itself the next one begins.
 pub(super) struct Timer {
     at: Instant,
+    /// Times go into histograms.
+    tracks: bool,
     /// `at` is not where the next command begins.
     stale: bool,
     row: Option<(&'static Command, u32)>,
@@ -157,9 +219,10 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    pub fn new(at: Instant) -> Timer {
+    pub fn new(at: Instant, tracks: bool) -> Timer {
         Timer {
             at,
+            tracks,
             stale: false,
             row: None,
             took: None,
@@ -198,14 +261,14 @@ impl Timer {
             let each = now.duration_since(self.at) / count;
             (self.at, self.stale) = (now, false);
             let runs = [(each.as_nanos() as u64, count)];
-            server.latency.record(slot, command, runs);
+            server.latency.record(slot, command, self.tracks, runs);
         }
     }
 
     fn record(&mut self, server: &Server, slot: usize) {
         if let Some((command, took)) = self.took.take() {
             let runs = took.into_iter().map(|nanos| (nanos, 1));
-            server.latency.record(slot, command, runs);
+            server.latency.record(slot, command, self.tracks, runs);
         }
     }
 
@@ -215,8 +278,8 @@ impl Timer {
         self.record(server, slot);
     }
 
-    /// `command`, which comes now, is timed by itself.
-    pub fn begin(&mut self, server: &Server, slot: usize, command: &'static Command) {
+    /// `command`, which comes now, is timed by itself, from the moment that is returned on.
+    pub fn begin(&mut self, server: &Server, slot: usize, command: &'static Command) -> Instant {
         self.end_row(server, slot);
         // Whoever asks for latencies is told of all that went before.
         if !matches!(&self.took, Some((same, _)) if std::ptr::eq(*same, command)) {
@@ -225,20 +288,28 @@ impl Timer {
         if self.stale {
             (self.at, self.stale) = (Instant::now(), false);
         }
+        self.at
     }
 
-    /// The end of what began: how long it took. `command` is counted if latencies are tracked.
+    /// The end of what `began`: how long it took. A run that is over `counts`.
     pub fn end(
         &mut self,
         server: &Server,
         slot: usize,
         command: &'static Command,
-        tracks: bool,
+        began: Instant,
+        counts: bool,
     ) -> Duration {
+        // A row within it ends before it does.
+        self.end_row(server, slot);
         let now = Instant::now();
-        let took = now.duration_since(self.at);
+        let took = now.duration_since(began);
         self.at = now;
-        if tracks {
+        if counts {
+            // What ran within this one may have been another.
+            if !matches!(&self.took, Some((same, _)) if std::ptr::eq(*same, command)) {
+                self.record(server, slot);
+            }
             let (_, all) = self.took.get_or_insert_with(|| (command, SmallVec::new()));
             all.push(took.as_nanos() as u64);
             if all.len() == all.inline_size() {

@@ -1,9 +1,11 @@
 //! Log lines in the form redis-server gives them: `pid:role date level message`.
 
+use crate::config::Settings;
 use crate::sys::time::since_epoch;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
@@ -29,25 +31,38 @@ pub fn role_is(replica: bool) {
 /// What changes the level while the process runs.
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 
-/// Sends log lines of `loglevel` and above to the file `path`, or to the standard output if it is empty. Once per
-/// process; later calls change nothing.
+/// Sends log lines to the file `path`, or to the standard output if it is empty, and to the system's log if `settings` say
+/// so, from the level on that they name. Once per process; later calls change nothing.
 ///
 /// # Errors
 /// The file cannot be opened.
-pub fn log_to(path: &Path, loglevel: &str) -> io::Result<()> {
+pub fn log_to(path: &Path, settings: &Settings) -> io::Result<()> {
     let writer = if path.as_os_str().is_empty() {
         BoxMakeWriter::new(io::stdout)
     } else {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         BoxMakeWriter::new(Mutex::new(file))
     };
-    let (filter, handle) = reload::Layer::new(level_of(loglevel));
+    let (filter, handle) = reload::Layer::new(level_of(&settings.loglevel));
     let lines = tracing_subscriber::fmt::layer()
         // It would tell of a line it cannot write on stderr, and panic where that is closed as well.
         .log_internal_errors(false)
         .event_format(Line)
         .with_writer(writer);
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    let system = settings.syslog.then(|| {
+        let lines = SystemLine {
+            ident: settings.syslog_ident.clone(),
+            facility: facility(&settings.syslog_facility),
+        };
+        tracing_subscriber::fmt::layer()
+            .log_internal_errors(false)
+            .event_format(lines)
+            .with_writer(|| SystemLog)
+    });
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(system);
     if subscriber.try_init().is_ok() {
         let _ = LEVEL.set(handle);
     }
@@ -68,6 +83,63 @@ fn level_of(loglevel: &str) -> LevelFilter {
         "verbose" => LevelFilter::DEBUG,
         "warning" => LevelFilter::WARN,
         _ => LevelFilter::INFO,
+    }
+}
+
+/// The number of a facility.
+fn facility(name: &str) -> u8 {
+    const USER: u8 = 1;
+    const LOCAL0: u8 = 16;
+    let local = name
+        .strip_prefix("local")
+        .and_then(|n| n.parse::<u8>().ok());
+    local.map_or(USER, |n| LOCAL0 + n)
+}
+
+/// The system's log, which gets each line at once. What it does not take is lost, as with syslog(3).
+struct SystemLog;
+
+impl io::Write for SystemLog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.send_to(line.trim_ascii_end(), "/dev/log")?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A line for the system's log: `<priority>ident[pid]: message`.
+struct SystemLine {
+    ident: String,
+    facility: u8,
+}
+
+impl<S, N> FormatEvent<S, N> for SystemLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        // As Redis: its levels from debug to warning are debug, info, notice, warning.
+        let severity = match *event.metadata().level() {
+            Level::TRACE => 7,
+            Level::DEBUG => 6,
+            Level::INFO => 5,
+            _ => 4,
+        };
+        let priority = u32::from(self.facility) * 8 + severity;
+        write!(out, "<{priority}>{}[{}]: ", self.ident, std::process::id())?;
+        ctx.format_fields(out.by_ref(), event)?;
+        writeln!(out)
     }
 }
 

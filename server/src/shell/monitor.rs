@@ -13,6 +13,14 @@ use std::sync::Arc;
 
 /// What stands in place of a secret.
 const REDACTED: &[u8] = b"(redacted)";
+/// Parameters whose values are nobody's business.
+const SECRETS: &[&str] = &[
+    "masteruser",
+    "masterauth",
+    "requirepass",
+    "tls-key-file-pass",
+    "tls-client-key-file-pass",
+];
 
 /// The clients that see all commands, under one lock: so all of them see one order.
 #[derive(Default)]
@@ -89,6 +97,27 @@ pub(super) fn redacted<'a>(command: &Command, args: &[&'a [u8]]) -> SmallVec<[&'
                 at += 1;
             }
             at += 1;
+        }
+    } else if command.name == "acl|setuser" {
+        shown[2..].fill(REDACTED);
+    } else if command.name == "config|set" {
+        for at in (2..args.len().saturating_sub(1)).step_by(2) {
+            let is_secret = |name: &&str| args[at].eq_ignore_ascii_case(name.as_bytes());
+            if SECRETS.iter().any(is_secret) {
+                shown[at + 1] = REDACTED;
+            }
+        }
+    } else if is(command, ShellCommand::Migrate) {
+        let secret = |arg: &&[u8]| match arg.to_ascii_lowercase().as_slice() {
+            b"auth" => 1,
+            b"auth2" => 2,
+            _ => 0,
+        };
+        let mut at = 6;
+        while let Some(words) = args.get(at).map(secret) {
+            let end = (at + 1 + words).min(args.len());
+            shown[at + 1..end].fill(REDACTED);
+            at = end;
         }
     }
     shown

@@ -302,17 +302,22 @@ pub(super) fn exec(call: &mut Call<'_>) -> Flow {
     let start = call.out.len();
     call.out.array(commands.len());
     call.transaction = Some(Transaction::new(&call.server.log));
-    let (mut jobs, mut closes) = (Vec::new(), false);
+    let (mut jobs, mut closes) = (Vec::new(), None);
     for (command, args) in &commands {
         let args: SmallVec<[&[u8]; 8]> = args.iter().map(|arg| &**arg).collect();
         if let Err(denied) = call.recheck(command, &args) {
             call.out
                 .error(&format!("{RULES_CHANGED}{}", denied.in_exec()));
+            call.out.has_failed();
+            call.server.latency.rejected(call.slot, command);
             continue;
         }
         match call.time(command, &args) {
             Flow::Next => {}
-            Flow::Close => closes = true,
+            // What comes after it still runs, and nobody is told.
+            Flow::Close => {
+                closes.get_or_insert(call.out.len());
+            }
             Flow::Outside(job) => jobs.push((call.out.len() - start, job)),
             Flow::NeedAll | Flow::Park(_) | Flow::Paused | Flow::MayTakeLong => {
                 call.out
@@ -323,7 +328,8 @@ pub(super) fn exec(call: &mut Call<'_>) -> Flow {
     if let Some(transaction) = call.transaction.take() {
         transaction.close();
     }
-    if closes {
+    if let Some(end) = closes {
+        call.out.truncate(end);
         return Flow::Close;
     }
     if jobs.is_empty() {
@@ -343,7 +349,7 @@ fn spliced(server: &Arc<Server>, replies: &[u8], jobs: Vec<(usize, Outside)>) ->
         whole.raw(&replies[from..at]);
         from = at;
         match job(server) {
-            Answer::Now(reply) => whole.raw(&reply),
+            Answer::Now(reply) => whole.made(&reply),
             Answer::Later(_) => whole.error("ERR Command not allowed inside a transaction"),
         }
     }

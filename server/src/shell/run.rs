@@ -1,15 +1,20 @@
 //! A process that is a server, from its configuration to its end.
 
+use super::background;
 use super::net;
 use super::runtime::Threads;
 use super::server::Server;
 use super::shutdown::Order;
 use super::start::{Made, in_dir};
+use crate::command::table;
 use crate::config::Config;
 use crate::config::startup::reason;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Where the process id goes in the background, if nobody says where, as in Redis.
+const BACKGROUND_PIDFILE: &str = "/var/run/redis.pid";
 
 /// Runs a server until a signal or a client ends it.
 ///
@@ -18,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub fn run(config: Config) -> Result<(), String> {
     let config = Arc::new(config);
     let settings = Arc::clone(&config.settings());
+    table::rename(config.renames());
     let listeners = net::listen(&settings.bind, settings.port, settings.tcp_backlog)?;
     let count = match settings.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -27,7 +33,11 @@ pub fn run(config: Config) -> Result<(), String> {
         Threads::start(count).map_err(|e| format!("cannot start {count} threads: {e}"))?;
     let made = Made::new(config, count, threads.places.replication())?;
     let server = Arc::clone(&made.server);
-    let pidfile = Pidfile::write(in_dir(&settings, &settings.pidfile));
+    let pidfile = match settings.pidfile.as_os_str().is_empty() && settings.daemonize {
+        true => PathBuf::from(BACKGROUND_PIDFILE),
+        false => in_dir(&settings, &settings.pidfile),
+    };
+    let pidfile = Pidfile::write(pidfile);
     let loading = if made.has_snapshot() {
         let thread = std::thread::Builder::new().name("restore".to_owned());
         let spawned = thread.spawn(move || made.restore());
@@ -46,6 +56,7 @@ pub fn run(config: Config) -> Result<(), String> {
         }
     };
     threads.run(&server, listeners, until);
+    background::tell(&settings, "STOPPING=1\n");
     let why = server.shutdown.why();
     tracing::warn!("Damselfly is now ready to exit, bye bye... ({why})");
     drop(pidfile);

@@ -10,6 +10,7 @@ use super::expire::LocalTimes;
 use super::latency::Latency;
 use super::listeners::Listeners;
 use super::logging;
+use super::migrations::Migrations;
 use super::monitor::Monitors;
 use super::pause::Pause;
 use super::pubsub::PubSub;
@@ -17,7 +18,7 @@ use super::replication::{Replication, Snapshots};
 use super::scripts::Scripts;
 use super::shutdown::Shutdown;
 use super::slowlog::SlowLog;
-use super::stats::{Stats, Totals};
+use super::stats::{Errors, Stats, Totals};
 use super::tracking::Tracking;
 use crate::command::Audience;
 use crate::config::{Allowed, Config};
@@ -69,12 +70,16 @@ pub struct Server {
     pub scripts: Scripts,
     /// Counters, one set per thread.
     pub stats: Box<[Stats]>,
+    /// Errors that clients were told.
+    pub errors: Errors,
     /// How the server ends.
     pub shutdown: Shutdown,
     /// What is different in every run.
     pub identity: Identity,
     /// Saving to the snapshot file.
     pub saves: Saves,
+    /// Connections to servers that keys were moved to.
+    pub(super) migrations: Migrations,
     /// Keys expire by themselves (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
     /// Nothing is done by itself (DEBUG PAUSE-CRON).
@@ -111,6 +116,8 @@ pub struct Rates {
     pub bytes_out: AtomicU64,
     /// Most bytes of memory ever in use.
     pub peak_memory: AtomicU64,
+    /// Bytes of memory in use when the server was made.
+    pub startup_memory: AtomicU64,
 }
 
 impl Server {
@@ -148,16 +155,21 @@ impl Server {
             slowlog: SlowLog::default(),
             scripts: Scripts::default(),
             stats: (0..=threads).map(|_| Stats::default()).collect(),
+            errors: Errors::default(),
             shutdown: Shutdown::default(),
             identity: Identity {
                 run_id,
                 started: Instant::now(),
             },
             saves: Saves::new(now_ms() / 1000),
+            migrations: Migrations::default(),
             active_expire: AtomicBool::new(true),
             cron_paused: AtomicBool::new(false),
             local_times: LocalTimes::default(),
-            rates: Rates::default(),
+            rates: Rates {
+                startup_memory: AtomicU64::new(crate::memory::used()),
+                ..Rates::default()
+            },
             rewrites: AtomicU64::new(0),
             errands: OnceLock::new(),
             listeners: OnceLock::new(),
@@ -310,6 +322,13 @@ impl Server {
             Allowed::No => false,
             Allowed::Local => addr.ip().to_canonical().is_loopback(),
         }
+    }
+
+    /// Counts errors of these codes, which clients of the thread `slot` were told.
+    #[cold]
+    pub(super) fn note_errors(&self, slot: usize, codes: Vec<Box<[u8]>>) {
+        self.stats[slot].errors.add(codes.len() as u64);
+        self.errors.note(codes);
     }
 
     /// Counters summed over all threads.

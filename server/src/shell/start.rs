@@ -1,5 +1,6 @@
 //! From a configuration to a server that can be served.
 
+use super::background;
 use super::logging;
 use super::server::{Server, now_ms};
 use crate::config::{Config, Settings};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 /// # Errors
 /// The log file cannot be opened.
 pub fn log_to(settings: &Settings) -> io::Result<()> {
-    logging::log_to(&in_dir(settings, &settings.logfile), &settings.loglevel)
+    logging::log_to(&in_dir(settings, &settings.logfile), settings)
 }
 
 /// `path` in `dir`, which is where redis-server is when it looks for a file; no path stays none.
@@ -155,5 +156,6 @@ fn restore(server: &Server, door: &Door) -> Result<(), String> {
     server.gates.all().update(|view| view.dataset = dataset);
     door.restored(position);
     tracing::info!("Ready to accept connections");
+    background::tell(&settings, "READY=1\nSTATUS=Ready to accept connections\n");
     Ok(())
 }

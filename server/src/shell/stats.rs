@@ -1,5 +1,7 @@
 //! Counters for INFO: one set per thread, so that counting costs a plain store.
 
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -86,5 +88,36 @@ impl Counter {
     /// The count.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// How often clients were told which errors, by their codes.
+#[derive(Default)]
+pub struct Errors(Mutex<BTreeMap<Box<[u8]>, u64>>);
+
+/// Codes that are counted for themselves: scripts make up any number.
+const MOST_CODES: usize = 128;
+
+impl Errors {
+    /// One more of each of `codes`.
+    pub fn note(&self, codes: Vec<Box<[u8]>>) {
+        let mut counts = self.0.lock();
+        for code in codes {
+            if counts.len() < MOST_CODES || counts.contains_key(&code) {
+                *counts.entry(code).or_default() += 1;
+            }
+        }
+    }
+
+    /// All codes in their order.
+    pub fn counts(&self) -> Vec<(String, u64)> {
+        let counts = self.0.lock();
+        let text = |code: &[u8]| String::from_utf8_lossy(code).into_owned();
+        counts.iter().map(|(code, n)| (text(code), *n)).collect()
+    }
+
+    /// Starts again from nothing (CONFIG RESETSTAT).
+    pub fn reset(&self) {
+        self.0.lock().clear();
     }
 }

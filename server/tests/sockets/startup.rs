@@ -186,3 +186,79 @@ fn what_listens_can_be_changed() {
         assert!(format!("{bind:?}").contains("127.0.0.1 -::1"), "{bind:?}");
     }
 }
+
+#[test]
+fn commands_go_by_other_names() {
+    let server = Server::damselfly(&[
+        "--rename-command",
+        "config",
+        "hidden",
+        "--rename-command",
+        "FLUSHALL",
+        "",
+    ]);
+    let mut client = server.client();
+    assert!(
+        client
+            .run("CONFIG GET port")
+            .error()
+            .starts_with("ERR unknown command 'CONFIG'")
+    );
+    assert_eq!(client.run("Hidden GET port").list().len(), 2);
+    assert!(client.run("FLUSHALL").is_error());
+    client.run("FLUSHDB").ok();
+    for (old, new, why) in [
+        ("nosuch", "x", "No such command in rename-command"),
+        ("get", "set", "Target command name already exists"),
+    ] {
+        assert!(complaint(&["--rename-command", old, new]).contains(why));
+    }
+}
+
+#[test]
+fn a_server_in_the_background_tells_whoever_supervises_it() {
+    let dir = TempDir::new();
+    let socket = dir.0.join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).expect("a socket of our own");
+    let port = server::free_port().to_string();
+    let start = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_damselfly"))
+            .args(["--port", &port, "--save", "", "--pidfile", "pid", "--dir"])
+            .arg(&dir.0)
+            .args(more)
+            .env("NOTIFY_SOCKET", &socket)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("run damselfly")
+    };
+    let reached = || Client::connect(port.parse().expect("a number")).ok();
+    let mut supervised = start(&["--supervised", "systemd", "--daemonize", "yes"]);
+    let mut said = [0; 256];
+    manager
+        .set_read_timeout(Some(std::time::Duration::from_secs(30)))
+        .expect("a limit");
+    let len = manager.recv(&mut said).expect("it says when it is ready");
+    assert!(said[..len].starts_with(b"READY=1\n"));
+    let _ = reached()
+        .expect("it serves")
+        .try_cmd(&["SHUTDOWN", "NOSAVE"]);
+    assert!(supervised.wait().expect("it ends").success());
+
+    let mut parent = start(&["--daemonize", "yes"]);
+    assert!(parent.wait().expect("it ends").success());
+    eventually("the server serves", || {
+        check(reached().is_some(), || "refused".to_owned())
+    });
+    let pid = eventually("its process id is written", || {
+        let read = std::fs::read_to_string(dir.0.join("pid"));
+        read.map_err(|e| e.to_string())
+    });
+    assert_ne!(pid.trim(), parent.id().to_string());
+    let _ = reached()
+        .expect("it serves")
+        .try_cmd(&["SHUTDOWN", "NOSAVE"]);
+    eventually("the server has ended", || {
+        check(reached().is_none(), || "it serves".to_owned())
+    });
+}

@@ -22,6 +22,13 @@ pub(super) fn del(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 pub(super) fn exists(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let there = args[1..].iter();
+    let there = there.filter(|key| cx.db.look(key).is_some()).count();
+    cx.out.int(there as i64);
+    Ok(())
+}
+
+pub(super) fn touch(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let there = args[1..].iter().filter(|key| cx.db.exists(key)).count();
     cx.out.int(there as i64);
     Ok(())

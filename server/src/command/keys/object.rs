@@ -9,7 +9,7 @@ fn entry<'c>(
     cx: &'c mut Cx<'_>,
     args: &[&[u8]],
 ) -> Option<(&'c Entry, &'c mut crate::resp::Reply)> {
-    match cx.db.peek(args[2]) {
+    match cx.db.glance(args[2]) {
         Some(entry) => Some((entry, cx.out)),
         None => {
             cx.out.null();

@@ -182,7 +182,7 @@ const OF_CLIENT: &[Command] = &[
         .acl(acl::CONNECTION)
         .doc(
             "connection",
-            "3.0.0",
+            "2.9.50",
             "O(1)",
             "timeout [WRITE|ALL]",
             "Makes commands of clients wait.",

@@ -4,6 +4,7 @@ use super::ShellCommand as S;
 use super::containers::{HELP, OPERATOR};
 use crate::command::inspect;
 use crate::command::table::{Command, KeySpec, flag::*};
+use crate::command::uses::{LOOK, both};
 
 const USAGE_KEY: KeySpec = KeySpec::Range {
     first: 2,
@@ -106,6 +107,7 @@ pub(super) const OF_MEMORY: &[Command] = &[
         USAGE_KEY,
         inspect::memory_usage,
     )
+    .uses(both(LOOK, LOOK))
     .doc(
         "server",
         "4.0.0",

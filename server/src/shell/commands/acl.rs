@@ -9,6 +9,7 @@ use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::shell::replication::Answer;
 use crate::shell::server::{Server, now_ms};
+use crate::shell::start::in_dir;
 use crate::sys::random;
 use std::sync::Arc;
 
@@ -244,7 +245,7 @@ fn show(entry: &Entry, now_ms: i64, out: &mut Reply) {
 fn save(server: &Server) -> Vec<u8> {
     let mut reply = Reply::default();
     let settings = server.config.settings();
-    match server.write_users(&settings.aclfile) {
+    match server.write_users(&in_dir(&settings, &settings.aclfile)) {
         Ok(()) => reply.ok(),
         Err(e) => {
             tracing::warn!("cannot write {}: {e}", settings.aclfile.display());

@@ -184,7 +184,7 @@ fn list(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         _ => return error(call, "ERR syntax error"),
     };
     let mut lines = Vec::new();
-    for client in clients {
+    for client in clients.iter().filter(|c| !c.is(trait_of::KILLED)) {
         lines.extend(client.describe());
         lines.push(b'\n');
     }

@@ -15,6 +15,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         ("resetstat", []) => {
             call.server.stats.iter().for_each(|stats| stats.reset());
             call.server.latency.reset_commands();
+            call.server.errors.reset();
             ok(call)
         }
         ("rewrite", []) => Flow::Outside(Box::new(|server| {

@@ -4,7 +4,7 @@ use super::{error, help, subcommand, text, unknown_subcommand};
 use crate::command;
 use crate::shell::call::Call;
 use crate::shell::execute::Flow;
-use crate::shell::latency::{Histogram, Latency};
+use crate::shell::latency::{Figures, Latency};
 
 pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let latency = &call.server.latency;
@@ -74,9 +74,10 @@ fn meant(name: &[u8]) -> Vec<&'static str> {
 }
 
 fn histogram(call: &mut Call<'_>, names: &[&[u8]]) {
-    let all = call.server.latency.commands();
-    let shown: Vec<(&str, &Histogram)> = match names {
-        [] => all.iter().map(|(name, h)| (*name, h)).collect(),
+    let mut all = call.server.latency.commands();
+    all.retain(|_, figures| figures.histogram.total() > 0);
+    let shown: Vec<(&str, &Figures)> = match names {
+        [] => all.iter().map(|(name, figures)| (*name, figures)).collect(),
         names => names
             .iter()
             .flat_map(|name| meant(name))
@@ -84,7 +85,7 @@ fn histogram(call: &mut Call<'_>, names: &[&[u8]]) {
             .collect(),
     };
     call.out.map(shown.len());
-    for (name, histogram) in shown {
+    for (name, Figures { histogram, .. }) in shown {
         call.out.bulk(name.as_bytes());
         call.out.map(2);
         call.out.bulk(b"calls");

@@ -171,46 +171,6 @@ pub(super) fn slowlog(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     }
 }
 
-pub(super) fn memory(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
-    match (subcommand(args).as_str(), &args[2..]) {
-        ("doctor", []) => call
-            .out
-            .verbatim("txt", b"Sam, I have no memory problems\n"),
-        ("purge", []) => call.out.ok(),
-        ("malloc-stats", []) => {
-            let memory = info::Memory::now();
-            let text = format!(
-                "allocated: {}\nresident: {}\n",
-                memory.used, memory.resident
-            );
-            call.out.verbatim("txt", text.as_bytes());
-        }
-        ("stats", []) => {
-            let memory = info::Memory::now();
-            let keys = call.world.view().dataset.len();
-            let fields = [
-                (
-                    "peak.allocated",
-                    call.server.rates.peak_memory.load(Relaxed).max(memory.used),
-                ),
-                ("total.allocated", memory.used),
-                ("allocator.allocated", memory.used),
-                ("allocator.active", memory.active),
-                ("allocator.resident", memory.resident),
-                ("keys.count", keys as u64),
-            ];
-            call.out.map(fields.len());
-            for (name, value) in fields {
-                call.out.bulk(name.as_bytes());
-                call.out.int(value as i64);
-            }
-        }
-        ("help", []) => return help(call, "MEMORY", text::MEMORY_HELP),
-        _ => return unknown_subcommand(call, args),
-    }
-    Flow::Next
-}
-
 pub(super) fn monitor(call: &mut Call<'_>) -> Flow {
     if call.transaction.is_some() {
         return error(call, "ERR MONITOR isn't allowed for DENY BLOCKING client");

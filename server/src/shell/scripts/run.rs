@@ -1,5 +1,7 @@
 //! Running a script for a client.
 
+mod called;
+
 use super::super::admit;
 use super::super::audience::MONITORS;
 use super::super::call::{Call, World};
@@ -25,6 +27,7 @@ use crate::script::{self, Ended, Flags, Host};
 use crate::store::lazyfree;
 use crate::store::num::parse_i64;
 use crate::sys::time::Instant;
+use called::{Caches, declared, find, named};
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -45,6 +48,10 @@ struct Context {
     slot: usize,
     last: Option<&'static Command>,
     timer: Timer,
+    /// The client caches: it is told of the keys that it named once the script reads any, as in Redis.
+    caches: Option<Caches>,
+    /// The code of the last error that a command replied, which has been counted.
+    told: Option<Box<[u8]>>,
     started: Instant,
     /// Nothing may be written.
     read_only: bool,
@@ -234,7 +241,6 @@ fn prepare(
         client: Arc::clone(call.client),
         session: Session {
             db: call.session.db,
-            cached: call.session.cached.clone(),
             ..Session::new(call.session.access.clone(), true)
         },
         settings: Arc::clone(&call.server.config.settings()),
@@ -247,7 +253,14 @@ fn prepare(
         now_ms: call.now_ms,
         slot: call.slot,
         last: None,
-        timer: Timer::new(started),
+        timer: Timer::new(started, call.settings.latency_tracking),
+        told: None,
+        caches: call
+            .session
+            .cached
+            .clone()
+            .filter(|cached| cached.remembers())
+            .map(|cached| (cached, declared(args))),
         started,
         read_only: read_only || flags.no_writes,
         short: short && !flags.allow_oom,
@@ -264,17 +277,27 @@ fn prepare(
 
 /// Replies what a script ended with, and puts the world back that it has left.
 fn finish(call: &mut Call<'_>, ended: Ended) {
-    match &ended.result {
-        Ok(value) => script::to_reply(value, ended.proto, call.out),
-        Err(error) => call.out.error_bytes(error),
-    }
     let host: Box<dyn Any> = ended.host;
     let Ok(context) = host.downcast::<Context>() else {
         return;
     };
     let Context {
-        view, transaction, ..
+        view,
+        transaction,
+        mut timer,
+        told,
+        ..
     } = *context;
+    timer.finish(call.server, call.slot);
+    let start = call.out.len();
+    match &ended.result {
+        Ok(value) => script::to_reply(value, ended.proto, call.out),
+        Err(error) => call.out.error_bytes(error),
+    }
+    // The error of a command, which the script passed on.
+    if let Some(code) = told.filter(|_| call.out.is_error_at(start)) {
+        call.out.is_counted(&code);
+    }
     call.transaction = transaction.and_then(Transaction::after_script);
     if let (World::All(all, old), Some(view)) = (&mut call.world, view)
         && !Arc::ptr_eq(&old.dataset, &view.dataset)
@@ -318,6 +341,9 @@ impl Context {
         if fence.replica && settings.replica_read_only {
             return Err("-READONLY You can't write against a read only replica.");
         }
+        if admit::cannot_save(&self.server, fence, settings) {
+            return Err(admit::MISCONF_IN_SCRIPT);
+        }
         if admit::lacks_replicas(&self.server, fence, settings) {
             return Err("-NOREPLICAS Not enough good replicas to write.");
         }
@@ -328,28 +354,12 @@ impl Context {
     }
 }
 
-/// The command that `args` call; an error in Redis's words.
-fn find(args: &[&[u8]]) -> Result<&'static Command, &'static str> {
-    let command = named(args).ok_or("Unknown Redis command called from script")?;
-    match command.takes(args.len()) {
-        true => Ok(command),
-        false => Err("Wrong number of args calling Redis command from script"),
-    }
-}
-
-/// The command, or subcommand, whose name `args` begin with.
-fn named(args: &[&[u8]]) -> Option<&'static Command> {
-    let command = command::find(args[0])?;
-    match args.get(1) {
-        Some(name) if !command.subcommands.is_empty() => command.subcommand(name),
-        _ => Some(command),
-    }
-}
-
 impl Host for Context {
     fn call(&mut self, args: &[&[u8]], proto: Proto, out: &mut Reply) -> Result<(), String> {
-        let command = find(args)?;
-        self.refusal(command, args)?;
+        let command = find(args).map_err(|text| self.refused(None, text))?;
+        if let Err(text) = self.refusal(command, args) {
+            return Err(self.refused(Some(command), text));
+        }
         let Some(view) = self.view.take() else {
             return Err("internal error: a command within a command".to_owned());
         };
@@ -376,13 +386,30 @@ impl Host for Context {
             last: &mut self.last,
             timer: &mut self.timer,
         };
+        // What Lua did before is no command's time.
+        call.timer.skip();
+        let began = call.timer.begin(call.server, call.slot, command);
         let flow = call.perform(command, args);
+        call.timer
+            .end(call.server, call.slot, command, began, flow.is_a_run());
+        call.note_failure(command);
+        if let Some((cached, keys)) = &self.caches
+            && command.is(flag::READONLY)
+        {
+            let tracking = &self.server.tracking;
+            keys.iter().for_each(|key| tracking.remember(cached, key));
+        }
+        let errors = call.out.take_errors();
         let (world, transaction) = (call.world, call.transaction);
         self.transaction = transaction;
         if let World::Script(view) = world {
             self.view = Some(view);
         }
         self.server.stats[self.slot].commands.add(1);
+        if let Some(code) = errors.last() {
+            self.told = Some(code.clone());
+            self.server.note_errors(self.slot, errors);
+        }
         match flow {
             Flow::Next => Ok(()),
             _ => Err("This Redis command is not allowed from script".to_owned()),

@@ -1,6 +1,10 @@
 //! Commands about connections, configuration, replication and the server itself, with arguments right and wrong: what
 //! is said is what the stock server says, byte for byte.
 
+mod figures;
+mod migrate;
+mod table;
+
 use crate::common::*;
 use std::io::{ErrorKind, Read};
 
