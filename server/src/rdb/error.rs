@@ -71,7 +71,7 @@ pub enum RdbError {
         fault: Fault,
     },
     /// Its bytes were changed after they were written.
-    #[error("its checksum is wrong: {written:016x} is written, {computed:016x} is right")]
+    #[error("RDB CRC error: its checksum is {written:016x}, where {computed:016x} is right")]
     Checksum {
         /// The checksum it ends with.
         written: u64,
