@@ -4,8 +4,11 @@
 //! from the last index; a hash index maps a key to its element's number. Neither part ever moves
 //! everything at once: chunks are added one by one, and the index grows by linear hashing, which
 //! splits one small table at a time. So no insertion stalls, however big the collection.
+//!
+//! Chunks are shared with the copies that snapshots take, so that such a copy costs a count for each chunk; a change
+//! copies the chunk it touches.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::sys::hash::Quality;
 use hashbrown::HashTable;
@@ -29,7 +32,14 @@ pub(super) trait Keyed {
 }
 
 /// Walks a [`Dense`].
-pub(super) type Iter<'a, E> = std::iter::Flatten<std::slice::Iter<'a, Vec<E>>>;
+pub(super) type Iter<'a, E> = std::iter::Chain<
+    std::iter::FlatMap<
+        std::slice::Iter<'a, Arc<Vec<E>>>,
+        std::slice::Iter<'a, E>,
+        fn(&'a Arc<Vec<E>>) -> std::slice::Iter<'a, E>,
+    >,
+    std::slice::Iter<'a, E>,
+>;
 
 /// The part of a key's hash the index keeps.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,15 +62,20 @@ impl Hash {
 /// At most 2^32 - 1 elements, as in Redis.
 #[derive(Clone)]
 pub(super) struct Dense<E> {
-    chunks: Vec<Vec<E>>,
+    /// Full ones.
+    chunks: Vec<Arc<Vec<E>>>,
+    /// The elements after those, at most a chunk. Not shared: to ask whether something is, each time that one is added,
+    /// costs more than to copy these for a snapshot.
+    tail: Vec<E>,
     len: usize,
     index: Index,
 }
 
-impl<E: Keyed> Dense<E> {
+impl<E: Keyed + Clone> Dense<E> {
     pub fn new() -> Self {
         Dense {
             chunks: Vec::new(),
+            tail: Vec::new(),
             len: 0,
             index: Index::new(),
         }
@@ -79,27 +94,29 @@ impl<E: Keyed> Dense<E> {
     }
 
     pub fn get(&self, at: usize) -> &E {
-        &self.chunks[at / CHUNK][at % CHUNK]
+        match self.chunks.get(at / CHUNK) {
+            Some(chunk) => &chunk[at % CHUNK],
+            None => &self.tail[at % CHUNK],
+        }
     }
 
     pub fn get_mut(&mut self, at: usize) -> &mut E {
-        &mut self.chunks[at / CHUNK][at % CHUNK]
+        match self.chunks.get_mut(at / CHUNK) {
+            Some(chunk) => &mut Arc::make_mut(chunk)[at % CHUNK],
+            None => &mut self.tail[at % CHUNK],
+        }
     }
 
     /// Adds an element whose key [`find`](Self::find) did not find, and returns its number.
     pub fn insert_new(&mut self, hash: Hash, elem: E) -> usize {
         let at = self.len;
         self.index.insert(hash, at);
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(elem),
-            last => {
-                // A first chunk grows by doubling; later ones are known to be needed in full.
-                let capacity = if last.is_some() { CHUNK } else { 0 };
-                let mut chunk = Vec::with_capacity(capacity);
-                chunk.push(elem);
-                self.chunks.push(chunk);
-            }
+        if self.tail.len() == CHUNK {
+            // The first grew by doubling; later ones are known to be needed in full.
+            let full = std::mem::replace(&mut self.tail, Vec::with_capacity(CHUNK));
+            self.chunks.push(Arc::new(full));
         }
+        self.tail.push(elem);
         self.len += 1;
         at
     }
@@ -112,18 +129,15 @@ impl<E: Keyed> Dense<E> {
             let hash = Hash::of(self.get(last).key());
             self.index.renumber(hash, last, at);
         }
-        let chunk = self.chunks.len() - 1;
-        let moved = self.chunks[chunk]
-            .pop()
-            .expect("the last chunk is never empty");
-        if self.chunks[chunk].is_empty() {
-            self.chunks.pop();
-        }
-        self.len = last;
-        if let [only] = &mut self.chunks[..]
-            && only.len() < only.capacity() / 4
+        if self.tail.is_empty()
+            && let Some(chunk) = self.chunks.pop()
         {
-            only.shrink_to(only.len() * 2);
+            self.tail = Arc::unwrap_or_clone(chunk);
+        }
+        let moved = self.tail.pop().expect("there is an element");
+        self.len = last;
+        if self.chunks.is_empty() && self.tail.len() < self.tail.capacity() / 4 {
+            self.tail.shrink_to(self.tail.len() * 2);
         }
         if at == last {
             moved
@@ -132,9 +146,20 @@ impl<E: Keyed> Dense<E> {
         }
     }
 
+    /// The elements as they are, for walking them later: nothing is found in it by its key.
+    pub fn frozen(&self) -> Self {
+        Dense {
+            chunks: self.chunks.clone(),
+            tail: self.tail.clone(),
+            len: self.len,
+            index: Index::new(),
+        }
+    }
+
     /// All elements, by number.
     pub fn iter(&self) -> Iter<'_, E> {
-        self.chunks.iter().flatten()
+        let in_chunk: fn(&Arc<Vec<E>>) -> std::slice::Iter<'_, E> = |chunk| chunk.iter();
+        self.chunks.iter().flat_map(in_chunk).chain(&self.tail)
     }
 
     /// One step of a scan: hands up to `count` elements to `each` and returns the next cursor, 0 at the end.
@@ -162,6 +187,8 @@ impl<E: Keyed> Dense<E> {
     /// Bytes allocated, those of the elements included; the elements' own heap bytes are sampled.
     pub fn memory_usage(&self) -> usize {
         const SAMPLES: usize = 16;
+        /// A pointer, two counts, and a vector.
+        const OF_CHUNK: usize = 3 * size_of::<usize>() + size_of::<Vec<u8>>();
         let step = (self.len / SAMPLES).max(1);
         let (mut owned, mut seen) = (0, 0);
         for at in (0..self.len).step_by(step) {
@@ -169,12 +196,8 @@ impl<E: Keyed> Dense<E> {
             seen += 1;
         }
         let own = (owned * self.len).checked_div(seen).unwrap_or(0);
-        let chunks: usize = self
-            .chunks
-            .iter()
-            .map(|c| c.capacity() * size_of::<E>())
-            .sum();
-        own + chunks + self.chunks.capacity() * size_of::<Vec<E>>() + self.index.memory_usage()
+        let chunks = (self.chunks.len() * CHUNK + self.tail.capacity()) * size_of::<E>();
+        own + chunks + self.chunks.capacity() * OF_CHUNK + self.index.memory_usage()
     }
 }
 

@@ -183,6 +183,16 @@ impl Hash {
         }
     }
 
+    /// The fields as they are, for walking them later: nothing is found in it.
+    pub(super) fn frozen(&self) -> Hash {
+        Hash(match &self.0 {
+            Repr::Pack(pack) => Repr::Pack(pack.clone()),
+            Repr::Table(table) => Repr::Table(Box::new(table.frozen())),
+            // A copy that finds: times are told by field.
+            Repr::Timed(timed) => Repr::Timed(timed.clone()),
+        })
+    }
+
     /// All fields with their values, in no meaningful order.
     pub fn iter(&self) -> Iter<'_> {
         match &self.0 {

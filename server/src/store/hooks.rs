@@ -1,6 +1,7 @@
 //! What hangs on a shard while somebody wants to know of changes: snapshots and listeners.
 
 use super::entry::Entry;
+use super::frozen::{Frozen, is_costly_to_write};
 use super::object::ValueRef;
 use super::table::{KeyHasher, PLACE_MASK, Place, Table, places_of};
 use crate::sys::hash::Fast;
@@ -25,7 +26,7 @@ pub type Sink<'s> = dyn FnMut(&[u8], ValueRef<'_>, Option<i64>) + 's;
 
 /// What a key was when a snapshot began.
 enum Kept {
-    Old(Entry),
+    Old(Frozen),
     Absent(Box<[u8]>),
 }
 
@@ -39,7 +40,7 @@ impl Kept {
 }
 
 /// A snapshot that has not walked all of this shard yet.
-struct Pending {
+pub(super) struct Pending {
     snapshot: u64,
     /// Places before this have been walked.
     from: Place,
@@ -65,7 +66,7 @@ impl Hooks {
         for pending in &mut self.snapshots {
             if pending.wants(hash, key) {
                 let kept = match table.get(hash, key) {
-                    Some(entry) => Kept::Old(entry.clone()),
+                    Some(entry) => Kept::Old(Frozen::of(entry)),
                     None => Kept::Absent(key.into()),
                 };
                 pending.keep(hash, kept, table.hasher());
@@ -88,11 +89,11 @@ impl Hooks {
             (wanting.pop(), wanting)
         };
         for i in others {
-            self.snapshots[i].keep(hash, Kept::Old(entry.clone()), hasher);
+            self.snapshots[i].keep(hash, Kept::Old(Frozen::of(&entry)), hasher);
         }
         match last {
             Some(i) => {
-                self.snapshots[i].keep(hash, Kept::Old(entry), hasher);
+                self.snapshots[i].keep(hash, Kept::Old(entry.into()), hasher);
                 None
             }
             None => Some(entry),
@@ -108,16 +109,25 @@ impl Hooks {
         });
     }
 
-    pub(super) fn end_snapshot(&mut self, snapshot: u64) {
-        self.snapshots.retain(|p| p.snapshot != snapshot);
+    /// What is returned is to be dropped when the shard is not locked.
+    pub(super) fn end_snapshot(&mut self, snapshot: u64) -> Vec<Pending> {
+        let ended = self.snapshots.extract_if(.., |p| p.snapshot == snapshot);
+        ended.collect()
     }
 
-    /// Gives the next segment of a snapshot to `sink`; true when the snapshot is done with the shard.
-    pub(super) fn walk(&mut self, snapshot: u64, table: &Table, sink: &mut Sink<'_>) -> bool {
+    /// Gives the next segment of a snapshot to `sink`, but for what is costly to write, which is put `aside`; true when the
+    /// snapshot is done with the shard.
+    pub(super) fn walk(
+        &mut self,
+        snapshot: u64,
+        table: &Table,
+        sink: &mut Sink<'_>,
+        aside: &mut Vec<Frozen>,
+    ) -> bool {
         let Some(index) = self.snapshots.iter().position(|p| p.snapshot == snapshot) else {
             return true;
         };
-        let done = self.snapshots[index].walk(table, sink);
+        let done = self.snapshots[index].walk(table, sink, aside);
         if done {
             self.snapshots.swap_remove(index);
         }
@@ -168,21 +178,25 @@ impl Pending {
             .insert_unique(hash, kept, |k| hasher.hash(k.key()));
     }
 
-    fn walk(&mut self, table: &Table, sink: &mut Sink<'_>) -> bool {
+    fn walk(&mut self, table: &Table, sink: &mut Sink<'_>, aside: &mut Vec<Frozen>) -> bool {
         // A segment never merges with its neighbour, so `from`, where one began, is where one begins.
         let (segment, end) = table.segment_at(self.from);
         let hasher = table.hasher();
         for entry in segment {
             let changed =
                 !self.kept.is_empty() && self.find(hasher.hash(entry.key()), entry.key()).is_some();
-            if !changed {
-                sink(entry.key(), entry.value(), entry.expire());
+            match changed {
+                true => {}
+                false if is_costly_to_write(entry) => aside.push(Frozen::of(entry)),
+                false => sink(entry.key(), entry.value(), entry.expire()),
             }
         }
         let passed = |k: &mut Kept| hasher.hash(k.key()) & PLACE_MASK < end;
         for kept in self.kept.extract_if(passed) {
-            if let Kept::Old(entry) = kept {
-                sink(entry.key(), entry.value(), entry.expire());
+            match kept {
+                Kept::Absent(_) => {}
+                Kept::Old(entry) if entry.is_costly_to_write() => aside.push(entry),
+                Kept::Old(entry) => sink(entry.key(), entry.value(), entry.expire()),
             }
         }
         self.from = end;

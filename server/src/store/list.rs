@@ -1,7 +1,8 @@
-//! Lists: a queue of packs.
+//! Lists: a queue of packs, which are shared with the copies that snapshots take: a change copies the pack it touches.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use super::elem::Elem;
 use super::limits::Limits;
@@ -12,7 +13,7 @@ use super::pack::Pack;
 #[derive(Clone, Default)]
 pub struct List {
     /// None of them empty.
-    nodes: VecDeque<Pack>,
+    nodes: VecDeque<Arc<Pack>>,
     len: usize,
 }
 
@@ -73,7 +74,7 @@ impl List {
 
     /// How many nodes it has, and the bytes of the elements in them.
     pub fn shape(&self) -> (usize, usize) {
-        let bytes = self.nodes.iter().map(Pack::byte_len).sum();
+        let bytes = self.nodes.iter().map(|node| node.byte_len()).sum();
         (self.nodes.len(), bytes)
     }
 
@@ -85,8 +86,8 @@ impl List {
         };
         match node {
             Some(node) if fits_elem(node, elem, limits) => match end {
-                End::Left => node.push_front(elem),
-                End::Right => node.push_back(elem),
+                End::Left => Arc::make_mut(node).push_front(elem),
+                End::Right => Arc::make_mut(node).push_back(elem),
             },
             _ => {
                 let node = single(elem);
@@ -128,7 +129,7 @@ impl List {
             End::Right => node.last(),
         };
         if let Some(pos) = pos {
-            node.remove(pos, 1);
+            Arc::make_mut(node).remove(pos, 1);
             self.len -= 1;
         }
         if node.is_empty() {
@@ -158,7 +159,7 @@ impl List {
         let old = Pack::encoded_len(node.get(pos).len());
         let new = Pack::encoded_len(elem.len());
         if new <= old || node.len() == 1 || fits(node, 0, new - old, limits) {
-            node.replace(pos, elem);
+            Arc::make_mut(node).replace(pos, elem);
         } else {
             self.remove_range(index, 1, limits);
             self.insert(index, elem, limits);
@@ -178,14 +179,14 @@ impl List {
         let node = &mut self.nodes[k];
         if fits_elem(node, elem, limits) {
             if let Some(pos) = node.nth(at) {
-                node.insert_before(pos, elem);
+                Arc::make_mut(node).insert_before(pos, elem);
             }
         } else if at == 0 && k > 0 && fits_elem(&self.nodes[k - 1], elem, limits) {
-            self.nodes[k - 1].push_back(elem);
+            Arc::make_mut(&mut self.nodes[k - 1]).push_back(elem);
         } else if at == 0 {
             self.nodes.insert(k, single(elem));
         } else {
-            let node = &mut self.nodes[k];
+            let node = Arc::make_mut(&mut self.nodes[k]);
             let mut tail = node.split_off(at);
             if fits_elem(node, elem, limits) {
                 node.push_back(elem);
@@ -193,10 +194,10 @@ impl List {
                 tail.push_front(elem);
             } else {
                 self.nodes.insert(k + 1, single(elem));
-                self.nodes.insert(k + 2, tail);
+                self.nodes.insert(k + 2, Arc::new(tail));
                 return;
             }
-            self.nodes.insert(k + 1, tail);
+            self.nodes.insert(k + 1, Arc::new(tail));
         }
     }
 
@@ -212,7 +213,7 @@ impl List {
             let node = &mut self.nodes[k];
             let n = left.min(node.len() - at);
             if let Some(pos) = node.nth(at) {
-                node.remove(pos, n);
+                Arc::make_mut(node).remove(pos, n);
             }
             left -= n;
             k += 1;
@@ -225,7 +226,7 @@ impl List {
         if left > 0
             && let Some(pos) = self.nodes[k].first()
         {
-            self.nodes[k].remove(pos, left);
+            Arc::make_mut(&mut self.nodes[k]).remove(pos, left);
         }
         self.nodes.drain(whole..k);
         self.len -= gone;
@@ -236,7 +237,7 @@ impl List {
     /// Removes up to `limit` elements equal to `elem`, sought from an end; returns how many.
     pub fn remove_equal(&mut self, from: End, elem: &[u8], limit: usize, limits: &Limits) -> usize {
         let mut gone = 0;
-        let mut drop_in = |node: &mut Pack| {
+        let mut drop_in = |node: &mut Arc<Pack>| {
             if gone < limit {
                 gone += remove_equal_in(node, from, elem, limit - gone);
             }
@@ -254,7 +255,7 @@ impl List {
 
     /// The elements in order, from either end.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.nodes.iter().flat_map(Pack::iter)
+        self.nodes.iter().flat_map(|node| node.iter())
     }
 
     /// The elements from `index` on.
@@ -265,13 +266,15 @@ impl List {
         });
         let rest = start.as_ref().map_or(self.nodes.len(), |(k, _)| k + 1);
         let first = start.into_iter().flat_map(|(_, elems)| elems);
-        first.chain(self.nodes.range(rest..).flat_map(Pack::iter))
+        first.chain(self.nodes.range(rest..).flat_map(|node| node.iter()))
     }
 
     /// Bytes allocated, by estimate.
     pub fn memory_usage(&self) -> usize {
-        let packs: usize = self.nodes.iter().map(Pack::capacity).sum();
-        size_of::<Self>() + self.nodes.capacity() * size_of::<Pack>() + packs
+        /// A pack, and two counts before it.
+        const OF_NODE: usize = size_of::<Pack>() + 2 * size_of::<usize>();
+        let packs = self.nodes.iter().map(|node| OF_NODE + node.capacity());
+        size_of::<Self>() + self.nodes.capacity() * size_of::<usize>() + packs.sum::<usize>()
     }
 
     /// The node of an index and the place in it.
@@ -307,7 +310,7 @@ impl List {
                 && joinable(&self.nodes[left], &self.nodes[right], limits)
                 && let Some(gone) = self.nodes.remove(right)
             {
-                self.nodes[left].append(&gone);
+                Arc::make_mut(&mut self.nodes[left]).append(&gone);
             }
         }
     }
@@ -317,7 +320,7 @@ impl List {
         for node in std::mem::take(&mut self.nodes) {
             match self.nodes.back_mut() {
                 _ if node.is_empty() => {}
-                Some(last) if joinable(last, &node, limits) => last.append(&node),
+                Some(last) if joinable(last, &node, limits) => Arc::make_mut(last).append(&node),
                 _ => self.nodes.push_back(node),
             }
         }
@@ -332,14 +335,14 @@ fn joinable(left: &Pack, right: &Pack, limits: &Limits) -> bool {
 }
 
 /// A node of one element, whatever its size.
-fn single(elem: &[u8]) -> Pack {
+fn single(elem: &[u8]) -> Arc<Pack> {
     let mut node = Pack::new();
     node.push_back(elem);
-    node
+    Arc::new(node)
 }
 
 /// [`List::remove_equal`] in one node: rebuilt in one pass if it has any.
-fn remove_equal_in(node: &mut Pack, from: End, elem: &[u8], limit: usize) -> usize {
+fn remove_equal_in(node: &mut Arc<Pack>, from: End, elem: &[u8], limit: usize) -> usize {
     let found = node.iter().filter(|e| *e == elem).count();
     let gone = found.min(limit);
     if gone == 0 {
@@ -360,7 +363,7 @@ fn remove_equal_in(node: &mut Pack, from: End, elem: &[u8], limit: usize) -> usi
         }
         kept.push_back(e);
     }
-    *node = kept;
+    *node = Arc::new(kept);
     gone
 }
 

@@ -23,6 +23,7 @@ pub mod table;
 pub mod deadlines;
 mod dense;
 pub mod elem;
+mod frozen;
 pub mod hash;
 pub mod hll;
 pub mod item;

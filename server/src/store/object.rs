@@ -84,6 +84,18 @@ impl ValueRef<'_> {
         }
     }
 
+    /// The value as it is, for walking it later: nothing is found in it. What is large is shared, not copied, until one
+    /// side changes it.
+    pub(super) fn frozen(&self) -> Object {
+        match *self {
+            ValueRef::Hash(v) => Object::Hash(v.frozen()),
+            ValueRef::Set(v) => Object::Set(v.frozen()),
+            ValueRef::Zset(v) => Object::Zset(v.frozen()),
+            // Of these a copy is as cheap, or a copy of bytes.
+            ValueRef::Str(_) | ValueRef::List(_) | ValueRef::Stream(_) => self.to_object(),
+        }
+    }
+
     /// A copy that owns itself.
     pub fn to_object(&self) -> Object {
         match *self {

@@ -121,6 +121,14 @@ impl Set {
         }
     }
 
+    /// The members as they are, for walking them later: nothing is found in it.
+    pub(super) fn frozen(&self) -> Set {
+        Set(match &self.0 {
+            Repr::Ints(ints) => Repr::Ints(ints.clone()),
+            Repr::Table(table) => Repr::Table(Box::new(table.frozen())),
+        })
+    }
+
     /// All members: integers in their order, others in no meaningful one.
     pub fn iter(&self) -> Iter<'_> {
         Iter(match &self.0 {

@@ -4,7 +4,8 @@ use super::clock::Clock;
 use super::deadlines::Deadlines;
 use super::entry::Entry;
 use super::expiry::Gone;
-use super::hooks::{Hooks, KeyListener, Listeners, Sink};
+use super::frozen::Frozen;
+use super::hooks::{Hooks, KeyListener, Listeners, Pending, Sink};
 use super::lazyfree;
 use super::object::{Object, ValueRef};
 use super::table::{KeyHasher, PLACE_MASK, Place, Table};
@@ -453,21 +454,27 @@ impl Shard {
         !self.is_empty()
     }
 
-    /// Gives the next segment of snapshot `id` to `sink`; true when the snapshot is done with the shard.
-    pub(super) fn walk_snapshot(&mut self, id: u64, sink: &mut Sink<'_>) -> bool {
+    /// Gives the next segment of snapshot `id` to `sink`, but for what is costly to write, which is put `aside`; true when the
+    /// snapshot is done with the shard.
+    pub(super) fn walk_snapshot(
+        &mut self,
+        id: u64,
+        sink: &mut Sink<'_>,
+        aside: &mut Vec<Frozen>,
+    ) -> bool {
         let Some(hooks) = &mut self.hooks else {
             return true;
         };
-        let done = hooks.walk(id, &self.table, sink);
+        let done = hooks.walk(id, &self.table, sink, aside);
         self.drop_idle_hooks();
         done
     }
 
-    pub(super) fn end_snapshot(&mut self, id: u64) {
-        if let Some(hooks) = &mut self.hooks {
-            hooks.end_snapshot(id);
-            self.drop_idle_hooks();
-        }
+    /// Snapshot `id` needs nothing more from here. What is returned is to be dropped when the shard is not locked.
+    pub(super) fn end_snapshot(&mut self, id: u64) -> Vec<Pending> {
+        let ended = self.hooks.as_mut().map(|h| h.end_snapshot(id));
+        self.drop_idle_hooks();
+        ended.unwrap_or_default()
     }
 
     fn drop_idle_hooks(&mut self) {

@@ -5,9 +5,13 @@
 //! walk has not got to yet first puts the old value aside. Keys are walked in the order of their places,
 //! which never change, so "not yet" is one comparison whatever splits happen meanwhile.
 //!
+//! What takes long to write is not written under the lock: it is put aside, as a copy that shares its parts with the value
+//! (see [`super::frozen`]), and follows when the lock is given back.
+//!
 //! FLUSHALL and SWAPDB replace the [`Db`]s of a dataset by others; a snapshot keeps those it began with.
 
 use super::dataset::{Dataset, Db};
+use super::frozen::Frozen;
 use super::hooks::Sink;
 use super::libraries::Libraries;
 use super::table::SHARDS;
@@ -25,6 +29,8 @@ pub struct Snapshot {
     has_field_times: bool,
     /// What is walked next: index into `dbs`, shard.
     next: (usize, usize),
+    /// What was put aside, of the database of this number.
+    aside: (usize, Vec<Frozen>),
 }
 
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
@@ -62,6 +68,7 @@ impl Snapshot {
             libraries: dataset.libraries(),
             has_field_times,
             next: (0, 0),
+            aside: (0, Vec::new()),
         }
     }
 
@@ -72,15 +79,27 @@ impl Snapshot {
 
     /// The number of the database that is walked next; `None` at the end.
     pub fn db(&self) -> Option<usize> {
-        self.dbs.get(self.next.0).map(|(number, _)| *number)
+        match &self.aside {
+            (number, aside) if !aside.is_empty() => Some(*number),
+            _ => self.dbs.get(self.next.0).map(|(number, _)| *number),
+        }
     }
 
-    /// Gives some of the remaining entries to `sink`, all of the database whose number is returned, and
-    /// locks one shard for that; `None` when there are no more. Databases follow one another in ascending order.
+    /// Gives some of the remaining entries to `sink`, all of the database whose number is returned: those of a segment,
+    /// with one shard locked, or a large one, with none; `None` when there are no more. Databases follow one another in
+    /// ascending order.
     pub fn walk(&mut self, sink: &mut Sink<'_>) -> Option<usize> {
+        if let Some(entry) = self.aside.1.pop() {
+            sink(entry.key(), entry.value(), entry.expire());
+            return Some(self.aside.0);
+        }
         let (index, shard) = self.next;
         let (number, db) = self.dbs.get(index)?;
-        if db.lock(shard).walk_snapshot(self.id, sink) {
+        self.aside.0 = *number;
+        let done = db
+            .lock(shard)
+            .walk_snapshot(self.id, sink, &mut self.aside.1);
+        if done {
             self.next = match shard + 1 {
                 SHARDS => (index + 1, 0),
                 next => (index, next),
@@ -95,7 +114,8 @@ impl Drop for Snapshot {
         let (index, first) = self.next;
         for (i, (_, db)) in self.dbs.iter().enumerate().skip(index) {
             for shard in if i == index { first } else { 0 }..SHARDS {
-                db.lock(shard).end_snapshot(self.id);
+                let ended = db.lock(shard).end_snapshot(self.id);
+                drop(ended);
             }
         }
     }

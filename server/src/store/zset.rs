@@ -1,5 +1,6 @@
 //! Sorted sets: members ordered by score, then by their bytes.
 
+mod packed;
 mod ranked;
 
 use std::cmp::Ordering;
@@ -8,8 +9,9 @@ use std::fmt;
 use super::dense::{Dense, Keyed};
 use super::elem::Elem;
 use super::limits::Limits;
-use super::pack::{self, Pack, Pos};
+use super::pack::{self, Pack};
 use super::small::SmallBytes;
+use packed::{find, insert_in_order, read_score, score_bytes};
 use ranked::{Item, Ranked};
 
 /// A sorted set: a [`Pack`] of member, score, member, score... in order while small; after, a table
@@ -51,15 +53,6 @@ impl Keyed for Scored {
 fn order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
     let scores = a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal);
     scores.then_with(|| a.1.cmp(b.1))
-}
-
-/// A score as it stands in a pack. -0 becomes 0, as in Redis's compact form.
-fn score_bytes(score: f64) -> [u8; 8] {
-    (score + 0.0).to_le_bytes()
-}
-
-fn read_score(bytes: &[u8]) -> f64 {
-    bytes.try_into().map_or(0.0, f64::from_le_bytes) // always eight
 }
 
 impl fmt::Debug for Zset {
@@ -213,6 +206,17 @@ impl Zset {
                 below(big.member(item), score)
             }),
         }
+    }
+
+    /// The members as they are, for walking them later: nothing is found in it by its name.
+    pub(super) fn frozen(&self) -> Zset {
+        Zset(match &self.0 {
+            Repr::Pack(pack) => Repr::Pack(pack.clone()),
+            Repr::Big(big) => Repr::Big(Box::new(Big {
+                table: big.table.frozen(),
+                order: big.order.clone(),
+            })),
+        })
     }
 
     /// All members with their scores in order, from either end.
@@ -398,41 +402,6 @@ impl Big {
         }
         self.table.swap_remove(item.id());
     }
-}
-
-/// A member's place, rank and score.
-fn find(pack: &Pack, member: &[u8]) -> Option<(Pos, usize, f64)> {
-    let mut at = pack.first();
-    let mut rank = 0;
-    while let Some(pos) = at {
-        let score = pack.next(pos)?;
-        if pack.get(pos) == member {
-            return Some((pos, rank, read_score(pack.get(score))));
-        }
-        rank += 1;
-        at = pack.next(score);
-    }
-    None
-}
-
-/// Puts a member that is not there where it belongs.
-fn insert_in_order(pack: &mut Pack, member: &[u8], score: f64) {
-    let bytes = score_bytes(score);
-    let mut at = pack.first();
-    while let Some(pos) = at {
-        let Some(next) = pack.next(pos) else {
-            break;
-        };
-        let this = (read_score(pack.get(next)), pack.get(pos));
-        if order(this, (score, member)).is_gt() {
-            let pos = pack.insert_before(pos, member);
-            pack.insert_after(pos, &bytes);
-            return;
-        }
-        at = pack.next(next);
-    }
-    pack.push_back(member);
-    pack.push_back(&bytes);
 }
 
 /// Walks members of a [`Zset`] in order, from either end.

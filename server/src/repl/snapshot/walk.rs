@@ -212,7 +212,7 @@ fn write(
                 writer.resize_db(keys as u64, expires as u64);
             }
         }
-        // Under the lock of a shard: encode, and nothing else.
+        // Under the lock of a shard, unless the value is large: encode, and nothing else.
         snapshot.walk(&mut |key, value, expire| {
             keys += 1;
             writer.key(key, value, expire);

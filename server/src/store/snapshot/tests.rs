@@ -187,3 +187,69 @@ fn snapshots_are_exact_while_others_write() {
     });
     assert!(no_hooks_left(&shared.into_inner().unwrap()));
 }
+
+/// Collections of several thousand elements, of which a snapshot takes copies that share their parts.
+#[test]
+fn what_a_snapshot_shares_with_a_large_value_does_not_change() {
+    let mut bench = Bench::new();
+    for at in (0..4_000).step_by(100) {
+        let run = |command: &str, element: fn(i32) -> String| {
+            let elements: Vec<String> = (at..at + 100).map(element).collect();
+            format!("{command} {}", elements.join(" "))
+        };
+        for line in [
+            run("hset hash", |i| format!("f{i} v{i}")),
+            run("sadd set", |i| format!("m{i}")),
+            run("zadd zset", |i| format!("{} m{i}", i * 7 % 1000)),
+            run("rpush list", |i| format!("a-longer-element:{i}")),
+        ] {
+            bench.run(&line);
+        }
+    }
+    bench.run(&format!("set string {}", "x".repeat(5_000)));
+    let expected = dump(&bench.dataset);
+    // One that is walked at once, one that gets old values before, and one that is given up.
+    let early = Snapshot::begin(&bench.dataset);
+    let mut shared = Vec::new();
+    let mut early = early;
+    while early
+        .walk(&mut |key, value, _| shared.push((key.to_vec(), words(value))))
+        .is_some()
+    {
+        for i in [0, 511, 512, 1_700, 3_999] {
+            let i = (i + shared.len() as i32) % 4_000;
+            for line in [
+                format!("hset hash f{i} new"),
+                format!("hdel hash f{}", (i + 1) % 4_000),
+                format!("srem set m{i}"),
+                format!("sadd set other{i}"),
+                format!("zadd zset {i} m{i}"),
+                format!("zrem zset m{}", (i + 1) % 4_000),
+                format!("lset list {} new", i % 3_000),
+                "lpop list".to_owned(),
+                format!("linsert list before a-longer-element:{i} new"),
+                format!("setrange string {i} new"),
+            ] {
+                bench.run(&line);
+            }
+        }
+    }
+    assert_eq!(shared.len(), expected.len());
+    for (key, value) in shared {
+        assert!(expected[&(0, key.clone())].0 == value, "{key:?}");
+    }
+    let later = dump(&bench.dataset);
+    let abandoned = Snapshot::begin(&bench.dataset);
+    let snapshot = Snapshot::begin(&bench.dataset);
+    for line in [
+        "del hash",
+        "rename set moved",
+        "zremrangebyrank zset 0 1000",
+        "ltrim list 5 50",
+    ] {
+        bench.run(line);
+    }
+    drop(abandoned);
+    assert!(walk(snapshot, || {}) == later);
+    assert!(no_hooks_left(&bench.dataset));
+}

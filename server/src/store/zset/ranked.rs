@@ -3,6 +3,10 @@
 //! To this tree the order is given from outside: items are put in and taken out by rank, and a rank
 //! is found by a question that is true of the first items and false of the rest. So it knows
 //! nothing of members, and every range of a sorted set is two ranks.
+//!
+//! Nodes are shared with the copies that snapshots take: a change copies the nodes on its way.
+
+use std::sync::Arc;
 
 /// Items of a leaf, at most.
 const LEAF: usize = 64;
@@ -57,7 +61,7 @@ struct Child {
     first: Item,
     /// How many items are below.
     count: u32,
-    node: Node,
+    node: Arc<Node>,
 }
 
 impl Child {
@@ -70,6 +74,7 @@ impl Child {
                 children.iter().map(|c| c.count).sum(),
             ),
         };
+        let node = Arc::new(node);
         Some(Child { first, count, node })
     }
 }
@@ -155,7 +160,7 @@ impl Ranked {
             && children.len() == 1
             && let Some(only) = children.pop()
         {
-            self.root = only.node;
+            self.root = Arc::unwrap_or_clone(only.node);
         }
     }
 
@@ -177,7 +182,7 @@ impl Ranked {
                     if rank == 0 {
                         child.first = item;
                     }
-                    node = &mut child.node;
+                    node = Arc::make_mut(&mut child.node);
                 }
             }
         }
@@ -198,7 +203,8 @@ impl Ranked {
     /// Bytes allocated, by estimate.
     pub fn memory_usage(&self) -> usize {
         // Leaves are two thirds full on average, and inner nodes a fraction of them.
-        self.len * size_of::<Item>() * 3 / 2 + self.len / LEAF * size_of::<Child>() * 2
+        self.len * size_of::<Item>() * 3 / 2
+            + self.len / LEAF * (size_of::<Child>() + size_of::<Node>() + 16) * 2
     }
 }
 
@@ -237,7 +243,7 @@ fn insert(node: &mut Node, mut rank: usize, item: Item, last: bool) -> Option<Ch
         Node::Inner(children) => {
             let at = child_of(children, &mut rank);
             let child = &mut children[at];
-            let split = insert(&mut child.node, rank, item, last);
+            let split = insert(Arc::make_mut(&mut child.node), rank, item, last);
             child.count += 1;
             if rank == 0 {
                 child.first = item;
@@ -270,18 +276,18 @@ fn remove(node: &mut Node, mut rank: usize) {
         Node::Inner(children) => {
             let at = child_of(children, &mut rank);
             let child = &mut children[at];
-            remove(&mut child.node, rank);
+            remove(Arc::make_mut(&mut child.node), rank);
             child.count -= 1;
             if child.count == 0 {
                 children.remove(at);
                 return;
             }
-            let (len, most) = match &child.node {
+            let (len, most) = match &*child.node {
                 Node::Leaf(items) => (items.len(), LEAF),
                 Node::Inner(below) => (below.len(), FANOUT),
             };
             if rank == 0 {
-                child.first = match &child.node {
+                child.first = match &*child.node {
                     Node::Leaf(items) => items[0],
                     Node::Inner(below) => below[0].first,
                 };
@@ -300,12 +306,20 @@ fn remove(node: &mut Node, mut rank: usize) {
 /// Moves all of child `left + 1` into child `left`, if there is one and it fits.
 fn join(children: &mut Vec<Child>, left: usize) -> bool {
     let (head, tail) = children.split_at_mut(left + 1);
-    let (Some(into), Some(from)) = (head.last_mut(), tail.first_mut()) else {
+    let (Some(into), Some(from)) = (head.last_mut(), tail.first()) else {
         return false;
     };
-    match (&mut into.node, &mut from.node) {
-        (Node::Leaf(a), Node::Leaf(b)) if a.len() + b.len() <= LEAF => a.append(b),
-        (Node::Inner(a), Node::Inner(b)) if a.len() + b.len() <= FANOUT => a.append(b),
+    let fit = match (&*into.node, &*from.node) {
+        (Node::Leaf(a), Node::Leaf(b)) => a.len() + b.len() <= LEAF,
+        (Node::Inner(a), Node::Inner(b)) => a.len() + b.len() <= FANOUT,
+        _ => false,
+    };
+    if !fit {
+        return false;
+    }
+    match (Arc::make_mut(&mut into.node), &*from.node) {
+        (Node::Leaf(a), Node::Leaf(b)) => a.extend_from_slice(b),
+        (Node::Inner(a), Node::Inner(b)) => a.extend_from_slice(b),
         _ => return false,
     }
     into.count += from.count;

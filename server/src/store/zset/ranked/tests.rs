@@ -17,7 +17,7 @@ fn check_node(node: &Node, depth: usize) -> (usize, usize) {
                 let (below, depth) = check_node(&child.node, depth + 1);
                 assert_eq!(below, child.count as usize);
                 assert_ne!(below, 0);
-                let first = Child::of(child.node.clone()).map(|c| c.first);
+                let first = Child::of((*child.node).clone()).map(|c| c.first);
                 assert_eq!(first, Some(child.first));
                 count += below;
                 depths.push(depth);
