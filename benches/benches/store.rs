@@ -47,6 +47,7 @@ impl<'a> Client<'a> {
                 limits,
                 journal: None,
                 in_transaction: false,
+                in_script: false,
                 waiter: None,
                 audience: None,
             },

@@ -62,10 +62,6 @@ pub const DIFFERS: &[(&str, &str)] = &[
         "`MALLOC-STATS`, `STATS` and `USAGE` tell of this allocator and these structures.",
     ),
     (
-        "object",
-        "`REFCOUNT` is 1: values are not shared. Integers are told apart by their encoding alone.",
-    ),
-    (
         "sort",
         "a small sorted set stays in its compact form. Replicas are told the result instead of the command where members \
          with equal weights could come in another order there.",

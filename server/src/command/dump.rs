@@ -47,34 +47,34 @@ fn dump(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// The options of RESTORE. Idle time and frequency are checked and have no effect.
+/// The options of RESTORE.
 #[derive(Default)]
 struct RestoreOptions {
     replace: bool,
     absolute: bool,
+    /// Seconds.
+    idle: Option<u64>,
+    frequency: Option<u8>,
 }
 
 impl RestoreOptions {
     fn parse(args: &[&[u8]]) -> Result<RestoreOptions, CmdError> {
         let mut options = RestoreOptions::default();
         let mut rest = args.iter();
-        let (mut idle, mut frequency) = (false, false);
         while let Some(arg) = rest.next() {
             if is(arg, "replace") {
                 options.replace = true;
             } else if is(arg, "absttl") {
                 options.absolute = true;
-            } else if is(arg, "idletime") && !frequency {
-                idle = true;
-                if integer(rest.next().ok_or(CmdError::Syntax)?)? < 0 {
-                    return Err(CmdError::text("ERR Invalid IDLETIME value, must be >= 0"));
-                }
-            } else if is(arg, "freq") && !idle {
-                frequency = true;
-                if !(0..=255).contains(&integer(rest.next().ok_or(CmdError::Syntax)?)?) {
-                    let text = "ERR Invalid FREQ value, must be >= 0 and <= 255";
-                    return Err(CmdError::text(text));
-                }
+            } else if is(arg, "idletime") && options.frequency.is_none() {
+                let idle = integer(rest.next().ok_or(CmdError::Syntax)?)?;
+                let wrong = |_| CmdError::text("ERR Invalid IDLETIME value, must be >= 0");
+                options.idle = Some(u64::try_from(idle).map_err(wrong)?);
+            } else if is(arg, "freq") && options.idle.is_none() {
+                let frequency = integer(rest.next().ok_or(CmdError::Syntax)?)?;
+                let text = "ERR Invalid FREQ value, must be >= 0 and <= 255";
+                let wrong = |_| CmdError::text(text);
+                options.frequency = Some(u8::try_from(frequency).map_err(wrong)?);
             } else {
                 return Err(CmdError::Syntax);
             }
@@ -113,6 +113,16 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         return Ok(());
     }
     cx.db.put(key, object, expire_ms);
+    let clock = cx.clock();
+    if (options.idle.is_some() || options.frequency.is_some())
+        && let Some(entry) = cx.db.entry_mut(key)
+    {
+        clock.start(entry);
+        let idle = options.idle.into_iter();
+        idle.for_each(|seconds| clock.set_idle(entry, seconds));
+        let frequency = options.frequency.into_iter();
+        frequency.for_each(|count| clock.set_frequency(entry, count));
+    }
     cx.notify(events::GENERIC, "restore", key);
     match expire_ms {
         Some(at) if !options.absolute => {
@@ -131,6 +141,7 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 mod tests {
     use crate::command::Origin;
     use crate::command::testing::Bench;
+    use crate::store::clock::Accesses;
 
     fn dumped(bench: &mut Bench, key: &str) -> Vec<u8> {
         let reply = bench.run_args(&[b"DUMP", key.as_bytes()]);
@@ -167,6 +178,31 @@ mod tests {
             told[0].starts_with("0: RESTORE copy 1000500 ") && told[0].ends_with("REPLACE ABSTTL"),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn accesses_come_with_it_by_what_is_noted_of_them() {
+        let mut bench = Bench::new();
+        bench.run("SET k v");
+        let payload = dumped(&mut bench, "k");
+        let mut restored = |accesses, options: &[&str]| {
+            bench.limits.accesses = accesses;
+            let mut args: Vec<&[u8]> = vec![b"RESTORE", b"k", b"0", &payload, b"REPLACE"];
+            args.extend(options.iter().map(|option| option.as_bytes()));
+            assert_eq!(bench.run_args(&args), b"+OK\r\n");
+            match accesses {
+                Accesses::Recency => bench.run("OBJECT IDLETIME k"),
+                Accesses::Frequency { .. } => bench.run("OBJECT FREQ k"),
+            }
+        };
+        let frequency = Accesses::Frequency {
+            log_factor: 10,
+            decay_minutes: 0,
+        };
+        assert_eq!(restored(Accesses::Recency, &["IDLETIME", "900"]), ":900");
+        assert_eq!(restored(Accesses::Recency, &["FREQ", "100"]), ":0");
+        assert_eq!(restored(frequency, &["FREQ", "100"]), ":100");
+        assert_eq!(restored(frequency, &["IDLETIME", "900"]), ":5");
     }
 
     #[test]

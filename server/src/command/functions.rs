@@ -146,9 +146,10 @@ fn load(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         }
         replace = true;
     }
-    let library = library::load(code[0]).map_err(refused)?;
     let mut libraries = Libraries::clone(&cx.dataset.libraries());
-    let name = library.name.clone();
+    let name = library::name(code[0]).map_err(refused)?;
+    libraries.may_add(&name, replace).map_err(refused)?;
+    let library = library::load(code[0]).map_err(refused)?;
     libraries.add(Arc::new(library), replace).map_err(refused)?;
     put(cx, libraries);
     cx.out.bulk(name.as_bytes());

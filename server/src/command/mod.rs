@@ -108,6 +108,8 @@ pub struct Env<'a> {
     pub journal: Option<&'a dyn Journal>,
     /// True inside a MULTI that the journal has been told of: what the command does is not wrapped again.
     pub in_transaction: bool,
+    /// A script calls the command.
+    pub in_script: bool,
     /// Who is told when a key a blocked command waits for changes. `None`: blocking is not possible, and a
     /// command that would block answers at once.
     pub waiter: Option<&'a Arc<dyn KeyListener>>,
@@ -129,6 +131,8 @@ pub struct Cx<'a> {
     pub now_ms: i64,
     /// Who asks.
     pub origin: Origin,
+    /// A script does.
+    pub in_script: bool,
     /// All databases.
     pub dataset: &'a Dataset,
     /// What becomes of expired keys.
@@ -327,6 +331,7 @@ pub fn attempt(
         limits: env.limits,
         now_ms: env.now_ms,
         origin: env.origin,
+        in_script: env.in_script,
         dataset: env.dataset,
         expiry: env.expiry,
         journals: journal.is_some(),

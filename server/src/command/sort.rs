@@ -229,8 +229,8 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
         }
         Some(_) => return Err(CmdError::WrongType),
     };
-    if query.keeps_order && is_set && store.is_some() {
-        // A set has no order that replicas have, too.
+    if query.keeps_order && is_set && (store.is_some() || cx.in_script) {
+        // A set has no order that replicas have, too; and what scripts see is what Redis shows them.
         (query.keeps_order, query.alphabetical, query.by) = (false, true, None);
     }
     let by = query.by.filter(|_| !query.keeps_order).map(Pattern::new);

@@ -86,6 +86,7 @@ impl Bench {
             limits: &self.limits,
             journal: Some(&self.told),
             in_transaction: false,
+            in_script: false,
             waiter: self.waiter.as_ref(),
             audience: None,
         };

@@ -70,6 +70,10 @@ impl Settings {
             stream_node_max_entries: self.stream_node_entries,
             hll_sparse_max_bytes: self.hll_sparse_max,
             accesses: self.accesses(),
+            shares_integers: self.maxmemory == 0
+                || !self.maxmemory_policy.is_some_and(|policy| {
+                    matches!(policy.order, Order::Recency | Order::Frequency)
+                }),
         }
     }
 

@@ -196,7 +196,8 @@ impl Draft {
             return Err("unknown parameter, see --help".to_owned());
         };
         let param = &PARAMS[index];
-        if values.is_empty() {
+        // A line of a list may have none.
+        if values.is_empty() && !param.kind.is_list() {
             return Err("a value is missing".to_owned());
         }
         // A list may also come as one quoted word: --replicaof "host port".

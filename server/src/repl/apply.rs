@@ -247,6 +247,7 @@ impl Applier {
                         limits: &self.limits,
                         journal: None,
                         in_transaction: *in_transaction,
+                        in_script: false,
                         waiter: None,
                         audience,
                     };

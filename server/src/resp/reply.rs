@@ -331,12 +331,9 @@ impl Reply {
     }
 }
 
-/// `d` as C's `%.17g` prints it, with `inf`, `-inf` and `nan` as Redis spells them.
+/// `d` as C's `%.17g` prints it.
 pub fn double_text(d: f64) -> String {
-    match d.is_nan() {
-        true => "nan".to_owned(),
-        false => general(d, 17),
-    }
+    general(d, 17)
 }
 
 /// `n` as C's `%.{digits}g` prints it.

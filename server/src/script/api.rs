@@ -107,7 +107,7 @@ fn call(lua: &Lua, args: &MultiValue, raises: bool) -> mlua::Result<Value> {
     });
     let out = match ran {
         Some(Ok(out)) => out,
-        Some(Err(text)) => return refuse(coded(&text)),
+        Some(Err(text)) => return refuse(coded(&text)).and_then(noted),
         None => return refuse(coded("no script is running")),
     };
     let reply = reply_value(lua, &out, raises);
@@ -122,7 +122,19 @@ fn reply_value(lua: &Lua, out: &Reply, raises: bool) -> mlua::Result<Value> {
         return Err(Raised::Reply(bytes[1..end].to_vec()).error());
     }
     let value = convert::from_reply(lua, bytes)?;
-    Ok(value.map_or(Value::Nil, |(value, _)| value))
+    let value = value.map_or(Value::Nil, |(value, _)| value);
+    match out.is_error_at(0) {
+        true => noted(value),
+        false => Ok(value),
+    }
+}
+
+/// An error of a command, with Redis's own note that it was counted, which scripts can see.
+fn noted(error: Value) -> mlua::Result<Value> {
+    if let Value::Table(table) = &error {
+        table.raw_set("ignore_error_stats_update", true)?;
+    }
+    Ok(error)
 }
 
 fn error_table(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {

@@ -40,21 +40,17 @@ fn field(table: &Table, name: &str) -> Value {
     table.raw_get(name).unwrap_or(Value::Nil)
 }
 
-/// A string, or a number as a string, as Lua takes one for the other.
-fn text_of(value: &Value) -> Option<Vec<u8>> {
-    match value {
-        Value::String(s) => Some(s.as_bytes().to_vec()),
-        Value::Number(_) | Value::Integer(_) => Some(super::raise::shown(value)),
-        _ => None,
-    }
+/// What C takes for the text: it ends before the first zero.
+pub(super) fn c_text(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 fn write_table(table: &Table, proto: Proto, out: &mut Reply, depth: usize) {
-    if let Some(text) = text_of(&field(table, "err")) {
-        return out.error_bytes(&text);
+    if let Value::String(text) = field(table, "err") {
+        return out.error_bytes(c_text(&text.as_bytes()));
     }
-    if let Some(text) = text_of(&field(table, "ok")) {
-        return out.simple_bytes(&text);
+    if let Value::String(text) = field(table, "ok") {
+        return out.simple_bytes(c_text(&text.as_bytes()));
     }
     match field(table, "double") {
         Value::Number(n) => return out.double(n),
@@ -81,7 +77,12 @@ fn write_table(table: &Table, proto: Proto, out: &mut Reply, depth: usize) {
         return out.close_set(mark, n);
     }
     if let Value::String(digits) = field(table, "big_number") {
-        return out.big_number(&digits.as_bytes());
+        let digits = digits.as_bytes();
+        let digits = digits.iter().map(|byte| match byte {
+            b'\r' | b'\n' => b' ',
+            other => *other,
+        });
+        return out.big_number(&digits.collect::<Vec<u8>>());
     }
     if let Value::Table(verbatim) = field(table, "verbatim_string")
         && let (Value::String(format), Value::String(text)) =

@@ -2,6 +2,7 @@
 
 use super::raise::{self, Raised};
 use super::{Ended, Engine, Flags, Host, Proto, Reply};
+use crate::resp::parse::words;
 use crate::store::libraries::{FunctionInfo, Library};
 use crate::sys::time::Instant;
 use mlua::{Function, Lua, MultiValue, Table, Value};
@@ -49,8 +50,9 @@ fn metadata(code: &[u8]) -> Result<(String, &[u8]), String> {
     }
     let invalid = || "Invalid library metadata".to_owned();
     let end = memchr::memchr(b'\n', code).ok_or_else(invalid)?;
-    let line = String::from_utf8_lossy(&code[..end]).into_owned();
-    let mut words = line.split_whitespace();
+    let words = words(&code[..end]).ok_or_else(invalid)?;
+    let words: Vec<_> = words.iter().map(|w| String::from_utf8_lossy(w)).collect();
+    let mut words = words.iter();
     let engine = words.next().ok_or_else(invalid)?[2..].to_owned();
     let mut name = None;
     for word in words {
@@ -82,6 +84,14 @@ const NAMES: &str = "names can only contain letters, numbers, or underscores(_) 
 fn is_name(name: &str) -> bool {
     let known = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     !name.is_empty() && name.bytes().all(known)
+}
+
+/// The name of the library that `code` is.
+///
+/// # Errors
+/// What is wrong with its first line.
+pub fn name(code: &[u8]) -> Result<String, String> {
+    metadata(code).map(|(name, _)| name)
 }
 
 /// The library that `code` is, with what it registers.

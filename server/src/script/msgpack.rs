@@ -167,15 +167,17 @@ fn unpack(
         other => return Err(raise::bad_type(lua, 1, "string", other)),
     };
     let len = text.len();
+    // As Redis prints it.
+    let shown = offset as i32;
     if offset < 0 || limit.is_some_and(|limit| limit < 0) {
-        let text = format!("Invalid request to unpack with offset of {offset} and limit of {len}.");
+        let text = format!("Invalid request to unpack with offset of {shown} and limit of {len}.");
         return Err(raise::error(lua, &text));
     }
     let Some(rest) = usize::try_from(offset)
         .ok()
         .and_then(|offset| text.get(offset..))
     else {
-        let text = format!("Start offset {offset} greater than input length {len}.");
+        let text = format!("Start offset {shown} greater than input length {len}.");
         return Err(raise::error(lua, &text));
     };
     let mut reader = Reader { lua, rest };

@@ -179,7 +179,7 @@ impl Caught {
 
     /// The error reply, where the script is called `name`.
     pub fn reply(self, name: &str) -> Vec<u8> {
-        let mut reply = self.text;
+        let mut reply = super::convert::c_text(&self.text).to_vec();
         if let Some((source, line)) = self.place {
             reply.extend(format!(" script: {name}, on {source}:{line}.").bytes());
         }

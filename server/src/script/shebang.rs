@@ -1,5 +1,6 @@
 //! The first line of a script that says what it needs: `#!lua flags=no-writes,allow-oom`.
 
+use crate::resp::parse::words;
 use crate::store::libraries::FunctionInfo;
 
 /// What a script declares of itself.
@@ -73,16 +74,19 @@ impl<'a> Shebang<'a> {
             return Err(b"Invalid script shebang".to_vec());
         };
         let said = |what: &str, word: &[u8]| [what.as_bytes(), word].concat();
-        let mut words = text[..end].split(|b| *b == b' ').filter(|w| !w.is_empty());
-        let engine = words.next().unwrap_or_default();
+        let words = words(&text[..end]).unwrap_or_default();
+        let Some((engine, options)) = words.split_first() else {
+            return Err(b"Invalid engine in script shebang".to_vec());
+        };
         if engine != b"#!lua" {
             return Err(said("Unexpected engine in script shebang: ", engine));
         }
-        for word in words {
+        for word in options {
             let Some(list) = word.strip_prefix(b"flags=") else {
                 return Err(said("Unknown lua shebang option: ", word));
             };
-            for name in list.split(|b| *b == b',').filter(|n| !n.is_empty()) {
+            let names = list.split(|b| *b == b',');
+            for name in names.filter(|_| !list.is_empty()) {
                 if !flags.add(name) {
                     return Err(said("Unexpected flag in script shebang: ", name));
                 }

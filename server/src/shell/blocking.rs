@@ -13,7 +13,7 @@ use crate::command::{self, Attempt, Audience, Command, Effects, Env, Origin, Out
 use crate::gate::View;
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
-use crate::store::KeyListener;
+use crate::store::{Change, KeyListener};
 use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -48,7 +48,7 @@ thread_local! {
 }
 
 impl KeyListener for Waiter {
-    fn key_changed(&self, key: &[u8]) {
+    fn key_changed(&self, key: &[u8], _: Change) {
         if let Some(me) = self.me.upgrade() {
             READY.with_borrow_mut(|ready| ready.push((me, key.into())));
             ANY_READY.set(true);
@@ -133,6 +133,7 @@ impl Waiter {
                 false => Some(&*server.log),
             },
             in_transaction: false,
+            in_script: false,
             waiter: me.as_ref().filter(|_| attempt != Attempt::Last),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };

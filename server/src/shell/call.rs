@@ -316,6 +316,7 @@ impl Call<'_> {
                 None => Some(&*self.server.log),
             },
             in_transaction: self.transaction.is_some(),
+            in_script: matches!(self.world, World::Script(_)),
             waiter: listener.as_ref(),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };

@@ -218,15 +218,9 @@ impl Client {
             mail.bytes = Vec::new();
         }
         drop(mail);
-        if over {
-            tracing::warn!(
-                "client {} at {} closed: {waiting} bytes wait for it, over its output limit",
-                self.id,
-                self.addr
-            );
-            self.kill();
-        } else {
-            self.signal(event::MAIL);
+        match over {
+            true => self.close_over(waiting),
+            false => self.signal(event::MAIL),
         }
     }
 

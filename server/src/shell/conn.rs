@@ -28,6 +28,8 @@ const TURN: usize = 256 << 10;
 const READ_AHEAD: usize = 64 << 10;
 /// Bytes of replies that wait until the other connections of the thread that are ready have been read, too.
 const DEFERRED: usize = 16 << 10;
+/// Bytes of replies that are under every output limit: Redis has a buffer of so many that it does not count.
+const UNCOUNTED: usize = 16 << 10;
 
 /// How soon a wait that is over is looked at again if a script keeps it from ending.
 const BUSY_AGAIN: Duration = Duration::from_millis(20);
@@ -417,6 +419,9 @@ impl Conn {
     /// Sends the replies of a batch, as far as the socket takes them; true if the next batch may run at once.
     fn after(&mut self, next: Next, cx: &mut Context<'_>, replies: &mut Vec<u8>) -> bool {
         let mut sent = 0;
+        if replies.len() > UNCOUNTED && self.is_over_limit(replies.len()) {
+            replies.clear();
+        }
         // Whoever is written to may run at once and ask again; when all of a thread's ready connections are read
         // before any is answered, more of them are ready together the next time.
         self.deferred = matches!(next, Next::Starved) && replies.len() <= DEFERRED;
@@ -435,7 +440,7 @@ impl Conn {
             self.output.extend_from_slice(&replies[sent..]);
             self.output_changed();
             if !self.deferred {
-                self.check_limit();
+                self.is_over_limit(0);
             }
         }
         replies.clear();
@@ -463,18 +468,14 @@ impl Conn {
         }
     }
 
-    /// Closes a client that takes its replies too slowly.
-    fn check_limit(&mut self) {
-        let limits = self.server.config.settings().buffer_limits;
-        if self.client.over_limit(&limits[self.client.class()]) {
-            tracing::warn!(
-                "client {} at {} closed: {} bytes of replies wait for it, over its output limit",
-                self.client.id,
-                self.client.addr,
-                self.output.len() - self.sent
-            );
-            self.client.kill();
-        }
+    /// Closes a client that takes its replies too slowly, or whose next ones, of `more` bytes, are over its hard limit
+    /// together, however fast it may take them; true if it did.
+    fn is_over_limit(&self, more: usize) -> bool {
+        let limit = self.server.config.settings().buffer_limits[self.client.class()];
+        let waiting = self.output.len() - self.sent + more;
+        let too_much = more > 0 && (1..=waiting as u64).contains(&limit.hard);
+        let over = too_much || self.client.over_limit(&limit);
+        over.then(|| self.client.close_over(waiting)).is_some()
     }
 
     /// The connection is no client any more.

@@ -1,5 +1,6 @@
 //! What is done again and again, whether a client asks or not.
 
+use super::client::Client;
 use super::server::{Server, now_ms};
 use crate::sys::{task, time::Instant};
 use std::sync::Arc;
@@ -48,17 +49,24 @@ fn see_to_clients(server: &Server) {
     for client in server.clients.all() {
         let limit = &settings.buffer_limits[client.class()];
         if client.over_limit(limit) {
-            tracing::warn!(
-                "client {} at {} closed: over its output limit",
-                client.id,
-                client.addr
-            );
-            client.kill();
+            client.close_over(client.mail_len() + client.output.load(Relaxed));
         }
         if !timeout.is_zero() && client.may_time_out() && client.idle() > timeout {
             tracing::debug!("client {} at {} closed: idle", client.id, client.addr);
             client.kill();
         }
+    }
+}
+
+impl Client {
+    /// Closes it, for which `waiting` bytes wait, more than may.
+    #[cold]
+    pub(super) fn close_over(&self, waiting: usize) {
+        let (id, addr) = (self.id, &self.addr);
+        tracing::warn!(
+            "client {id} at {addr} closed: {waiting} bytes wait for it, over its output limit"
+        );
+        self.kill();
     }
 }
 

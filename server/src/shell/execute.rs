@@ -433,6 +433,8 @@ impl Line<'_> {
             let view = all.view().clone();
             self.timer.skip();
             flow = self.call(World::All(Box::new(all), view), args);
+            // What makes everybody wait may take its time.
+            self.now_ms = now_ms();
         }
         if let Flow::Outside(rest) = flow {
             if let Some(gate) = gate.take() {

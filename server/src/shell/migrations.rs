@@ -382,6 +382,7 @@ fn delete(server: &Arc<Server>, view: &View, db: u32, words: &[&[u8]]) {
         limits: &server.limits.load(),
         journal: Some(&*server.log),
         in_transaction: false,
+        in_script: false,
         waiter: None,
         audience: telling.as_ref().map(|telling| telling as &dyn Audience),
     };

@@ -5,12 +5,12 @@ use super::call::Call;
 use super::client::trait_of;
 use super::execute::{Flow, Outside};
 use super::replication::Answer;
-use super::server::Server;
+use super::server::{Server, now_ms};
 use crate::acl::{Denied, Place};
 use crate::command::{Command, Journal};
 use crate::log::ReplLog;
 use crate::resp::Reply;
-use crate::store::{Dataset, KeyListener};
+use crate::store::{Change, Dataset, KeyListener};
 use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -65,9 +65,9 @@ pub(super) struct Transaction {
     log: Arc<ReplLog>,
     open: Cell<bool>,
     db: Cell<usize>,
-    /// It is a script's: what is one command in all goes without MULTI and EXEC, as in Redis.
+    /// It is a script's.
     script: bool,
-    /// The only command so far.
+    /// The only command so far: what is one in all goes without MULTI and EXEC, as in Redis.
     first: RefCell<Option<(usize, Vec<Vec<u8>>)>>,
     /// Nobody is to be told of what comes (`redis.set_repl`).
     muted: Cell<bool>,
@@ -128,7 +128,7 @@ impl Journal for Transaction {
 
     fn append(&self, db: usize, commands: &[&[&[u8]]]) {
         let mut first = self.first.borrow_mut();
-        if let (true, false, None, [only]) = (self.script, self.open.get(), &*first, commands) {
+        if let (false, None, [only]) = (self.open.get(), &*first, commands) {
             *first = Some((db, only.iter().map(|arg| arg.to_vec()).collect()));
             return;
         }
@@ -148,47 +148,76 @@ impl Journal for Transaction {
     }
 }
 
-/// Hears of changes to watched keys.
+/// Hears of changes to a watched key.
 #[derive(Default)]
-struct Alarm(AtomicBool);
+pub(super) struct Alarm {
+    /// The key has changed: what its client queues will not run.
+    rung: AtomicBool,
+    /// The key is there, but its time had come when it was looked at: it is nothing, and may go.
+    stale: AtomicBool,
+}
+
+impl Alarm {
+    /// True when the key has changed.
+    pub fn rang(&self) -> bool {
+        self.rung.load(Relaxed)
+    }
+}
 
 impl KeyListener for Alarm {
-    fn key_changed(&self, _key: &[u8]) {
-        self.0.store(true, Relaxed);
+    fn key_changed(&self, _: &[u8], change: Change) {
+        // Redis's rules: a stale key that goes, or is replaced by another stale one, has not changed; nor has one that
+        // was not there and comes stale, with the keys of another database.
+        let was_stale = self.stale.load(Relaxed);
+        let stays = match change {
+            Change::Made => None,
+            Change::Gone => was_stale.then_some(false),
+            Change::Replaced {
+                was_there,
+                is_there,
+            } => match is_there {
+                None => was_stale.then_some(false),
+                Some(at) if at.is_some_and(|at| at <= now_ms()) => {
+                    (was_stale || !was_there).then_some(true)
+                }
+                Some(_) => None,
+            },
+        };
+        match stays {
+            Some(stale) => self.stale.store(stale, Relaxed),
+            None => self.rung.store(true, Relaxed),
+        }
     }
 }
 
 /// The keys a client watches.
+#[derive(Default)]
 pub(super) struct Watching {
-    alarm: Arc<Alarm>,
     keys: Vec<Watched>,
 }
 
 struct Watched {
     db: u32,
     key: Box<[u8]>,
-    /// It was there, but its time had come already: then it may go.
-    expired: bool,
+    alarm: Arc<Alarm>,
 }
 
 impl Watching {
-    fn listener(&self) -> Arc<dyn KeyListener> {
-        self.alarm.clone()
-    }
-
     fn is_dirty(&self, dataset: &Dataset, now_ms: i64) -> bool {
-        self.alarm.0.load(Relaxed)
-            || self.keys.iter().any(|watched| {
-                let db = dataset.db(watched.db as usize);
-                !watched.expired && db.is_some_and(|db| db.is_expired(&watched.key, now_ms))
-            })
+        self.keys.iter().any(|Watched { db, key, alarm }| {
+            let expired = || {
+                let db = dataset.db(*db as usize);
+                !alarm.stale.load(Relaxed) && db.is_some_and(|db| db.is_expired(key, now_ms))
+            };
+            alarm.rang() || expired()
+        })
     }
 
     /// Stops watching.
     pub fn end_in(self, dataset: &Dataset) {
-        let listener = self.listener();
-        for watched in &self.keys {
+        for watched in self.keys {
             if let Some(db) = dataset.db(watched.db as usize) {
+                let listener: Arc<dyn KeyListener> = watched.alarm;
                 db.unlisten(&watched.key, &listener);
             }
         }
@@ -230,24 +259,23 @@ pub(super) fn watch(call: &mut Call<'_>, keys: &[&[u8]]) -> Flow {
         return Flow::Next;
     }
     let db_number = call.session.db;
-    let watching = call.session.watching.get_or_insert_with(|| {
-        Box::new(Watching {
-            alarm: Arc::default(),
-            keys: Vec::new(),
-        })
-    });
-    let listener = watching.listener();
+    let watching = call.session.watching.get_or_insert_default();
     if let Some(db) = call.world.view().dataset.db(db_number as usize) {
         for key in keys {
             let known = |w: &Watched| w.db == db_number && *w.key == **key;
             if watching.keys.iter().any(known) {
                 continue;
             }
+            let alarm = Arc::new(Alarm {
+                rung: AtomicBool::new(false),
+                stale: AtomicBool::new(db.is_expired(key, call.now_ms)),
+            });
+            let listener: Arc<dyn KeyListener> = alarm.clone();
             db.listen(key, &listener);
             watching.keys.push(Watched {
                 db: db_number,
                 key: (*key).into(),
-                expired: db.is_expired(key, call.now_ms),
+                alarm,
             });
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub subscriptions: Option<Box<Subscriptions>>,
     /// What it caches.
     pub cached: Option<Box<Cached>>,
+    /// Messages and confirmations among the replies it does not want: these it gets all the same.
+    pub pushed: Vec<u8>,
     /// What it said of itself by REPLCONF.
     pub hello: Option<Box<Hello>>,
 }
@@ -66,6 +68,7 @@ impl Session {
             written: 0,
             subscriptions: None,
             cached: None,
+            pushed: Vec::new(),
             hello: None,
         }
     }
@@ -74,6 +77,14 @@ impl Session {
     pub fn mute(&mut self, reply: &mut Reply, start: usize) {
         if self.mutes() {
             reply.truncate(start);
+            reply.raw(&std::mem::take(&mut self.pushed));
+        }
+    }
+
+    /// What stands in `reply` from `start` on is no answer, and comes whatever replies the client wants.
+    pub fn push(&mut self, reply: &Reply, start: usize) {
+        if self.replies != Replies::On {
+            self.pushed.extend_from_slice(&reply.as_bytes()[start..]);
         }
     }
 

@@ -63,6 +63,23 @@ impl Clock {
         entry.set_clock(self.minutes() << 8 | count);
     }
 
+    /// The last access was `seconds` ago; nothing under [`Accesses::Frequency`].
+    pub fn set_idle(&self, entry: &Entry, seconds: u64) {
+        if self.accesses == Accesses::Recency {
+            entry.set_clock(
+                self.seconds()
+                    .wrapping_sub(seconds.min(CLOCK_MASK.into()) as u32),
+            );
+        }
+    }
+
+    /// The count of accesses is `count`; nothing under [`Accesses::Recency`].
+    pub fn set_frequency(&self, entry: &Entry, count: u8) {
+        if self.accesses != Accesses::Recency {
+            entry.set_clock(self.minutes() << 8 | u32::from(count));
+        }
+    }
+
     /// Seconds since the last access; of no meaning under [`Accesses::Frequency`].
     pub fn idle_seconds(&self, entry: &Entry) -> u32 {
         self.seconds().wrapping_sub(entry.clock()) & CLOCK_MASK

@@ -1,7 +1,7 @@
 //! Databases, and the dataset they make up.
 
 use super::entry::Entry;
-use super::hooks::{KeyListener, Listeners};
+use super::hooks::{Change, KeyListener, Listeners};
 use super::libraries::Libraries;
 use super::object::Object;
 use super::shard::Shard;
@@ -166,6 +166,12 @@ impl Db {
         shard.get(hash, key).is_some()
     }
 
+    /// When `key` expires, if it is there: Unix time in milliseconds.
+    fn expiry_of(&self, key: &[u8]) -> Option<Option<i64>> {
+        let (shard, hash) = self.lock_key(key);
+        shard.get(hash, key).map(Entry::expire)
+    }
+
     /// From now on `listener` hears of changes of `key`.
     pub fn listen(&self, key: &[u8], listener: &Arc<dyn KeyListener>) {
         self.lock_key(key).0.listen(key, Arc::clone(listener));
@@ -185,10 +191,14 @@ impl Db {
     /// and hear of a change if their key is in either.
     fn adopt(&self, old: &Db, listeners: Vec<Listeners>) {
         for (key, list) in listeners {
-            let changed = old.contains(&key) || self.contains(&key);
+            let (was_there, is_there) = (old.contains(&key), self.expiry_of(&key));
+            let change = Change::Replaced {
+                was_there,
+                is_there,
+            };
             for listener in list {
-                if changed {
-                    listener.key_changed(&key);
+                if was_there || is_there.is_some() {
+                    listener.key_changed(&key, change);
                 }
                 self.listen(&key, &listener);
             }

@@ -32,6 +32,12 @@ const ALIGN: usize = 8;
 const BOXED: u32 = 1;
 /// An expiry stands between header and key.
 const EXPIRES: u32 = 2;
+/// The string was edited where it is: `raw` however short.
+pub const EDITED: u32 = 4;
+/// The string is no `int`, whatever it reads like.
+pub const TEXT: u32 = 8;
+/// What `OBJECT ENCODING` goes by, beside the value.
+const MARKS: u32 = EDITED | TEXT;
 /// The access clock lies in the upper bits of `meta`.
 const CLOCK_SHIFT: u32 = 8;
 /// The bits an access clock has; it wraps around beyond them.
@@ -268,6 +274,7 @@ impl Entry {
                 }
             }
         }
+        self.mark(EDITED);
         self.string_mut()
     }
 
@@ -321,7 +328,9 @@ impl Entry {
         // this entry's own.
         unsafe {
             ptr::copy_nonoverlapping(value.as_ptr(), self.at(self.value_offset()), value.len());
-            self.0.as_mut().value_len = value.len() as u32;
+            let header = self.0.as_mut();
+            header.value_len = value.len() as u32;
+            *header.meta.get_mut() &= !MARKS;
         }
     }
 
@@ -339,18 +348,35 @@ impl Entry {
 
     /// A copy of value and expiry under another key.
     pub fn copied_to(&self, key: &[u8]) -> Entry {
-        let copy = match self.value() {
+        let mut copy = match self.value() {
             ValueRef::Str(value) => Entry::string(key, value, self.expire()),
             other => Entry::object(key, other.to_object(), self.expire()),
         };
+        copy.mark(self.flags());
         copy.at_clock(self.clock())
+    }
+
+    /// What `OBJECT ENCODING` answers.
+    pub fn encoding(&self) -> &'static str {
+        match (self.flags() & MARKS, self.value().encoding()) {
+            (TEXT, "int") => "embstr",
+            (0 | TEXT, encoding) => encoding,
+            _ => "raw",
+        }
+    }
+
+    /// Sets what is in `marks` of [`EDITED`] and [`TEXT`].
+    pub fn mark(&mut self, marks: u32) {
+        self.header()
+            .meta
+            .fetch_or(marks & MARKS, Ordering::Relaxed);
     }
 
     /// Moves the value to a new block with another key or expiry.
     fn rebuild(&mut self, key: Option<&[u8]>, expire: Option<i64>) {
-        let clock = self.clock();
+        let (clock, marks) = (self.clock(), self.flags());
         let new_key = key.unwrap_or(self.key());
-        let new = if self.is_boxed() {
+        let mut new = if self.is_boxed() {
             // SAFETY: the object leaves for the new block: the old value becomes an inline string of
             // the same length, so that dropping the old block does not free the object, and the size
             // of the block, which `Drop` computes anew, stays what it was.
@@ -362,6 +388,7 @@ impl Entry {
         } else {
             return;
         };
+        new.mark(marks);
         *self = new.at_clock(clock);
     }
 
@@ -443,11 +470,7 @@ impl Entry {
 
     /// Bytes of heap the entry takes, without what a boxed object points to.
     pub fn block_size(&self) -> usize {
-        let object = if self.is_boxed() {
-            size_of::<Object>()
-        } else {
-            0
-        };
+        let object = usize::from(self.is_boxed()) * size_of::<Object>();
         self.size(self.header().value_len as usize) + object
     }
 }

@@ -8,11 +8,27 @@ use crate::sys::hash::Fast;
 use hashbrown::{HashMap, HashTable};
 use std::sync::Arc;
 
+/// What became of a key that is listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A command changed it, and it is there now.
+    Made,
+    /// A command removed it, or found that its time had come.
+    Gone,
+    /// Its database has another one's keys now.
+    Replaced {
+        /// It was there before.
+        was_there: bool,
+        /// It is there now, to expire at that Unix time in milliseconds.
+        is_there: Option<Option<i64>>,
+    },
+}
+
 /// Hears of changes to keys: a WATCH, a client blocked in BLPOP.
 pub trait KeyListener: Send + Sync {
     /// `key` changed by a command that just ended. Called with the key's shard locked: must not touch
     /// the keyspace, block, or take long.
-    fn key_changed(&self, key: &[u8]);
+    fn key_changed(&self, key: &[u8], change: Change);
 
     /// The command that waits is to be run again with `args` instead of its own. Called before it listens to any key.
     fn rephrase(&self, _args: Vec<Box<[u8]>>) {}
@@ -151,9 +167,17 @@ impl Hooks {
         }
     }
 
-    pub(super) fn changed(&self, key: &[u8]) {
-        for listener in self.listeners.get(key).into_iter().flatten() {
-            listener.key_changed(key);
+    /// `key` of `table` changed.
+    pub(super) fn changed(&self, table: &Table, key: &[u8]) {
+        let Some(listeners) = self.listeners.get(key) else {
+            return;
+        };
+        let change = match table.get(table.hasher().hash(key), key) {
+            Some(_) => Change::Made,
+            None => Change::Gone,
+        };
+        for listener in listeners {
+            listener.key_changed(key, change);
         }
     }
 

@@ -62,15 +62,23 @@ impl Libraries {
         self.iter().map(|library| library.code.len()).sum()
     }
 
+    /// Whether a library called `name` may be added, or take the place of another one if `replace` says so.
+    ///
+    /// # Errors
+    /// That there is one.
+    pub fn may_add(&self, name: &str, replace: bool) -> Result<(), String> {
+        match self.by_name.contains_key(name) && !replace {
+            true => Err(format!("Library '{name}' already exists")),
+            false => Ok(()),
+        }
+    }
+
     /// Adds `library`; one of the same name makes place for it if `replace` says so.
     ///
     /// # Errors
     /// What is in its way; then nothing has changed.
     pub fn add(&mut self, library: Arc<Library>, replace: bool) -> Result<(), String> {
-        let old = self.by_name.get(&library.name).map(Arc::clone);
-        if old.is_some() && !replace {
-            return Err(format!("Library '{}' already exists", library.name));
-        }
+        self.may_add(&library.name, replace)?;
         for (i, function) in library.functions.iter().enumerate() {
             let own = |other: &FunctionInfo| other.name.eq_ignore_ascii_case(&function.name);
             let owner = self.of_function(&function.name);

@@ -28,6 +28,8 @@ pub struct Limits {
     pub hll_sparse_max_bytes: usize,
     /// By `maxmemory-policy`.
     pub accesses: Accesses,
+    /// Small integers count as shared, as Redis shares them unless it notes accesses of each to evict by.
+    pub shares_integers: bool,
 }
 
 impl Default for Limits {
@@ -44,6 +46,7 @@ impl Default for Limits {
             stream_node_max_entries: 100,
             hll_sparse_max_bytes: 3000,
             accesses: Accesses::Recency,
+            shares_integers: true,
         }
     }
 }

@@ -39,7 +39,7 @@ pub mod zset;
 
 pub use dataset::{Dataset, Db};
 pub use entry::Entry;
-pub use hooks::KeyListener;
+pub use hooks::{Change, KeyListener};
 pub use limits::Limits;
 pub use object::{Object, ValueRef};
 pub use snapshot::Snapshot;

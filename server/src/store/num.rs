@@ -38,9 +38,11 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         return Some(if text.starts_with('-') { -value } else { value });
     }
     let value: f64 = text.parse().ok()?;
-    // `strtod` answers out of range where Rust answers infinity.
+    // `strtod` answers out of range where Rust answers infinity, or zero for what is none.
     let spelt_out = unsigned.as_bytes().first()?.is_ascii_alphabetic();
-    (!value.is_nan() && (value.is_finite() || spelt_out)).then_some(value)
+    let digits = || unsigned.split(['e', 'E']).next().unwrap_or_default();
+    let vanished = value == 0.0 && digits().contains(|digit| matches!(digit, '1'..='9'));
+    (!value.is_nan() && !vanished && (value.is_finite() || spelt_out)).then_some(value)
 }
 
 /// `1.8p3` behind its `0x`. More digits than a double holds are cut off, not rounded.
@@ -118,11 +120,25 @@ mod tests {
             ("0x10", 16.0),
             ("-0x1.8p1", -3.0),
             ("0x.8", 0.5),
+            ("0.0e-400", 0.0),
+            ("5e-324", 5e-324),
         ] {
             assert_eq!(parse_f64(text.as_bytes()), Some(value), "{text}");
         }
         for text in [
-            "", "nan", "-nan", " 1", "1 ", "1e400", "0x", "0xg", "1e", "in", "0x1p",
+            "",
+            "nan",
+            "-nan",
+            " 1",
+            "1 ",
+            "1e400",
+            "1e-400",
+            "-0.01e-322",
+            "0x",
+            "0xg",
+            "1e",
+            "in",
+            "0x1p",
         ] {
             assert_eq!(parse_f64(text.as_bytes()), None, "{text}");
         }

@@ -416,7 +416,7 @@ impl Shard {
     #[inline]
     pub fn settle(&mut self, key: &[u8]) {
         if let Some(hooks) = &mut self.hooks {
-            hooks.changed(key);
+            hooks.changed(&self.table, key);
             self.drop_idle_hooks();
         }
     }

@@ -1,8 +1,8 @@
 //! OBJECT: how a value is kept.
 
 use crate::command::{CmdError, Cx};
-use crate::store::Entry;
 use crate::store::clock::Accesses;
+use crate::store::{Entry, ValueRef, num};
 
 /// The entry whose key is the third argument, and nothing but a null reply if there is none.
 fn entry<'c>(
@@ -20,14 +20,23 @@ fn entry<'c>(
 
 pub(super) fn encoding(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     if let Some((entry, out)) = entry(cx, args) {
-        out.bulk(entry.value().encoding().as_bytes());
+        out.bulk(entry.encoding().as_bytes());
     }
     Ok(())
 }
 
 pub(super) fn refcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    if let Some((_, out)) = entry(cx, args) {
-        out.int(1);
+    /// Integers below this are shared, by so many as Redis says of what is never freed.
+    const SHARED: i64 = 10_000;
+    const MANY: i64 = i32::MAX as i64;
+    let shares = cx.limits.shares_integers;
+    if let Some((entry, out)) = entry(cx, args) {
+        let number = match entry.value() {
+            ValueRef::Str(text) if shares && entry.encoding() == "int" => num::parse_i64(text),
+            _ => None,
+        };
+        let shared = number.is_some_and(|n| (0..SHARED).contains(&n));
+        out.int(if shared { MANY } else { 1 });
     }
     Ok(())
 }

@@ -67,6 +67,8 @@ fn ends(args: &[&[u8]]) -> Result<(End, End), CmdError> {
 /// [`shift`] for one that may wait for its source.
 fn shift_or_wait(cx: &mut Cx<'_>, args: &[&[u8]], from: End, to: End) -> Result<bool, CmdError> {
     match cx.attempt() {
+        // Others are before it in the queue of its source, even if the destination changed first.
+        Attempt::Changed(key) if key != args[1] => Ok(false),
         // What is no list any more may become one again.
         Attempt::Changed(_) if cx.db.list(args[1]).is_err() => Ok(false),
         Attempt::Last => Ok(false),

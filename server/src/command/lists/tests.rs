@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use crate::command::testing::Bench;
-use crate::store::KeyListener;
+use crate::store::{Change, KeyListener};
 
 struct Waiter;
 
 impl KeyListener for Waiter {
-    fn key_changed(&self, _key: &[u8]) {}
+    fn key_changed(&self, _: &[u8], _: Change) {}
 }
 
 fn waiting() -> Bench {

@@ -26,7 +26,7 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    fn parse(args: &'a [&'a [u8]], grouped: bool, now_ms: i64) -> Result<Request<'a>, CmdError> {
+    fn parse(args: &'a [&'a [u8]], grouped: bool, cx: &Cx<'_>) -> Result<Request<'a>, CmdError> {
         let only_grouped = |option: &str| match grouped {
             true => Ok(()),
             false => Err(CmdError::formatted(format!(
@@ -45,7 +45,12 @@ impl<'a> Request<'a> {
         loop {
             match rest {
                 [word, value, more @ ..] if is(word, "block") => {
-                    request.block = Some(until(value, now_ms)?);
+                    if cx.in_script {
+                        let name = String::from_utf8_lossy(args[0]);
+                        let why = "command is not allowed with BLOCK option from scripts";
+                        return Err(CmdError::formatted(format!("ERR {name} {why}")));
+                    }
+                    request.block = Some(until(value, cx.now_ms)?);
                     rest = more;
                 }
                 [word, value, more @ ..] if is(word, "count") => {
@@ -107,7 +112,7 @@ pub(super) fn xreadgroup(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 fn read(cx: &mut Cx<'_>, args: &[&[u8]], grouped: bool) -> Done {
-    let request = Request::parse(args, grouped, cx.now_ms)?;
+    let request = Request::parse(args, grouped, cx)?;
     let done = match cx.attempt() {
         Attempt::First => first(cx, &request, args),
         Attempt::Changed(key) => again(cx, &request, key),

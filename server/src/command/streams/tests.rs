@@ -1,7 +1,7 @@
 use crate::command::testing::Bench;
 use crate::command::{Attempt, Effects, Env, Outcome, attempt, resolve};
 use crate::resp::Reply;
-use crate::store::KeyListener;
+use crate::store::{Change, KeyListener};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 struct Waiter(Mutex<Option<Vec<Box<[u8]>>>>);
 
 impl KeyListener for Waiter {
-    fn key_changed(&self, _key: &[u8]) {}
+    fn key_changed(&self, _: &[u8], _: Change) {}
 
     fn rephrase(&self, args: Vec<Box<[u8]>>) {
         *self.0.lock() = Some(args);
@@ -35,6 +35,7 @@ fn again(bench: &mut Bench, line: &str, key: &str) -> Option<String> {
         limits: &bench.limits,
         journal: Some(&bench.told),
         in_transaction: false,
+        in_script: false,
         waiter: bench.waiter.as_ref(),
         audience: None,
     };

@@ -3,7 +3,7 @@
 use super::{check_len, range};
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx, events};
-use crate::store::Object;
+use crate::store::{Entry, Object, entry};
 
 fn bit_offset(arg: &[u8]) -> Result<usize, CmdError> {
     const WRONG: CmdError = CmdError::text("ERR bit offset is not an integer or out of range");
@@ -100,11 +100,17 @@ pub(super) fn bitcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
         cx.out.int(0);
         return Ok(());
     };
-    let (start, end, bits) = match args.len() {
-        2 => (0, -1, false),
-        4 | 5 => (integer(args[2])?, integer(args[3])?, in_bits(args.get(4))?),
+    let (start, end) = match args.len() {
+        2 => (0, -1),
+        4 | 5 => (integer(args[2])?, integer(args[3])?),
         _ => return Err(CmdError::Syntax),
     };
+    if end < start && start < 0 {
+        // Redis does not look at the unit then.
+        cx.out.int(0);
+        return Ok(());
+    }
+    let bits = in_bits(args.get(4))?;
     let part = part(value, start, end, bits);
     let count = part.map_or(0, |part| {
         part.bytes(false).0.map(|b| i64::from(b.count_ones())).sum()
@@ -184,7 +190,9 @@ pub(super) fn bitop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     }
     let len = result.len();
     if len > 0 {
-        cx.db.put(destination, Object::Str(result), None);
+        let mut new = Entry::object(destination, Object::Str(result), None);
+        new.mark(entry::EDITED);
+        cx.db.put_entry(new);
         cx.dirty();
         cx.notify(events::STRING, "set", destination);
     } else if cx.db.remove(destination) {

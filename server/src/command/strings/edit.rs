@@ -4,7 +4,7 @@ use super::{check_len, range};
 use crate::command::args::integer;
 use crate::command::{CmdError, Cx, events};
 use crate::store::longdouble::LongDouble;
-use crate::store::{Entry, ValueRef, num};
+use crate::store::{Entry, ValueRef, entry, num};
 
 pub(super) fn strlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let len = cx.db.string(args[1])?.map_or(0, <[u8]>::len);
@@ -14,9 +14,12 @@ pub(super) fn strlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 pub(super) fn append(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let (key, tail) = (args[1], args[2]);
-    let old = cx.db.string(key)?.map_or(0, <[u8]>::len);
-    let len = check_len(old.checked_add(tail.len()))?;
-    cx.db.resize_string(key, len)?[old..].copy_from_slice(tail);
+    let old = cx.db.string(key)?.map(<[u8]>::len);
+    let len = check_len(old.unwrap_or(0).checked_add(tail.len()))?;
+    match old {
+        None => cx.db.set_string(key, tail, None),
+        Some(old) => cx.db.resize_string(key, len)?[old..].copy_from_slice(tail),
+    }
     cx.dirty();
     cx.notify(events::STRING, "append", key);
     cx.out.int(len as i64);
@@ -101,6 +104,9 @@ pub(super) fn incrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdErro
     ))?;
     let expire = entry.and_then(Entry::expire);
     cx.db.set_string(key, sum.as_bytes(), expire);
+    if let Some(entry) = cx.db.entry_mut(key) {
+        entry.mark(entry::TEXT);
+    }
     // Replicas need not agree on arithmetic.
     cx.rewrite(&[b"SET", key, sum.as_bytes(), b"KEEPTTL"]);
     cx.notify(events::STRING, "incrbyfloat", key);

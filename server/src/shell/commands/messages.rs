@@ -20,16 +20,20 @@ pub(super) fn subscribe(call: &mut Call<'_>, which: S, names: &[&[u8]]) -> Flow 
         let text = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client";
         return error(call, text);
     }
+    let start = call.out.len();
     let own = &mut call.session.subscriptions;
     let pubsub = &call.server.pubsub;
     pubsub.subscribe(kind(which), call.client, own, names, call.out);
+    call.session.push(call.out, start);
     Flow::Next
 }
 
 pub(super) fn unsubscribe(call: &mut Call<'_>, which: S, names: &[&[u8]]) -> Flow {
+    let start = call.out.len();
     let own = &mut call.session.subscriptions;
     let pubsub = &call.server.pubsub;
     pubsub.unsubscribe(kind(which), call.client, own, names, call.out);
+    call.session.push(call.out, start);
     Flow::Next
 }
 
@@ -48,7 +52,9 @@ pub(super) fn publish(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
     let receivers = pubsub.publish(kind(which), args[1], args[2], tell_replicas);
     // A message to oneself comes before the reply.
     if call.session.is_subscribed() {
+        let start = call.out.len();
         call.client.take_mail(call.out.buffer_mut());
+        call.session.push(call.out, start);
     }
     call.out.int(receivers as i64);
     Flow::Next

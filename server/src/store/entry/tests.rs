@@ -81,6 +81,28 @@ fn collections_keep_their_object_when_key_or_expiry_change() {
 }
 
 #[test]
+fn how_a_string_was_made_goes_with_it_until_it_is_set_anew() {
+    let mut entry = Entry::string(b"key", b"12", None);
+    assert_eq!(entry.encoding(), "int");
+    entry.mark(TEXT);
+    assert_eq!(entry.encoding(), "embstr");
+    entry.resize_string(3);
+    assert_eq!(entry.encoding(), "raw");
+    let mut copy = entry.copied_to(b"copy");
+    copy.set_expire(Some(5));
+    let mut copy = copy.rekeyed(b"another");
+    copy.set_clock(7);
+    assert_eq!((copy.encoding(), copy.clock()), ("raw", 7));
+    copy.set_string(b"34", Some(6));
+    assert_eq!(copy.encoding(), "int");
+    entry.set_object(Object::Str(b"text".to_vec()), None);
+    assert_eq!(entry.encoding(), "embstr");
+    let mut list = Entry::object(b"key", hash(3), None);
+    assert!(list.resize_string(3).is_none());
+    assert_eq!(list.encoding(), "listpack");
+}
+
+#[test]
 fn the_clock_has_24_bits_and_leaves_the_flags_alone() {
     let entry = Entry::string(b"k", b"v", Some(9));
     entry.set_clock(u32::MAX);

@@ -1,6 +1,6 @@
 use crate::command::testing::Bench;
 use crate::store::expiry::{ExpiryCycle, Gone, Progress};
-use crate::store::hooks::KeyListener;
+use crate::store::hooks::{Change, KeyListener};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 struct Ears(Mutex<Vec<String>>);
 
 impl KeyListener for Ears {
-    fn key_changed(&self, key: &[u8]) {
+    fn key_changed(&self, key: &[u8], _: Change) {
         self.0
             .lock()
             .push(String::from_utf8_lossy(key).into_owned());

@@ -75,6 +75,7 @@ impl Local {
             limits: &self.limits,
             journal: Some(&self.told),
             in_transaction: false,
+            in_script: false,
             waiter: None,
             audience: None,
         };

@@ -11,6 +11,7 @@ mod programs;
 mod scripts;
 mod stock;
 mod streams;
+mod waiting;
 
 use crate::common::Server;
 use damselfly_server::command::table;
@@ -134,10 +135,7 @@ impl Pair {
                     _ => &["EXISTS", &key],
                 };
                 self.run(read);
-                // How a short string came about does not show in its encoding.
-                if kind != b"+string\r\n" {
-                    self.run_line(&format!("OBJECT ENCODING {key}"));
-                }
+                self.run_line(&format!("OBJECT ENCODING {key}"));
                 if kind == b"+stream\r\n" {
                     self.compare_groups(&key);
                 }

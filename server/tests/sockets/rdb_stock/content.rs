@@ -103,6 +103,7 @@ fn told(stream: &Stream) -> Vec<String> {
         limits: &Limits::default(),
         journal: None,
         in_transaction: false,
+        in_script: false,
         waiter: None,
         audience: None,
     };

@@ -1,5 +1,5 @@
 //! Commands about connections, configuration, replication and the server itself, with arguments right and wrong: what
-//! is said is what the stock server says, byte for byte.
+//! is said is what the stock server says, byte for byte. And what the kinds of values show that one program tells.
 
 mod figures;
 mod migrate;
@@ -48,6 +48,7 @@ fn they_are_answered_as_the_stock_server_answers_them() {
     let args = ["--enable-debug-command", "yes"];
     let (redis, ours) = (Server::redis(&args), Server::damselfly(&args));
     let programs = include_str!("programs.txt").lines();
+    let programs = programs.chain(include_str!("values.txt").lines());
     let mut different = Vec::new();
     for program in programs.filter(|line| !line.starts_with('#')) {
         let (theirs, own) = (said(&redis, program), said(&ours, program));

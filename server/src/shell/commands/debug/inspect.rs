@@ -66,7 +66,7 @@ fn described(call: &Call<'_>, entry: &Entry) -> String {
     };
     let mut text = format!(
         "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
-        value.encoding(),
+        entry.encoding(),
         serialized_len(value, settings.rdb_compression),
         entry.clock(),
         clock.idle_seconds(entry),
@@ -85,7 +85,7 @@ fn described(call: &Call<'_>, entry: &Entry) -> String {
 
 pub(super) fn string(call: &mut Call<'_>, key: &[u8]) -> Flow {
     let text = with_entry(call, key, |_, entry| match entry.value() {
-        ValueRef::Str(value) if entry.value().encoding() != "int" => Ok(format!(
+        ValueRef::Str(value) if entry.encoding() != "int" => Ok(format!(
             "key_sds_len:{}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{}, val_sds_avail:{}, val_zmalloc: {}",
             key.len(),
             entry.block_size(),
@@ -102,7 +102,7 @@ pub(super) fn string(call: &mut Call<'_>, key: &[u8]) -> Flow {
 pub(super) fn print(call: &mut Call<'_>, key: &[u8], encoding: &str) -> Flow {
     let text = with_entry(call, key, |_, entry| {
         let value = entry.value();
-        if value.encoding() != encoding {
+        if entry.encoding() != encoding {
             return Err(format!("ERR Not a {encoding} encoded object."));
         }
         let bytes = serialized_len(value, false);
