@@ -206,11 +206,9 @@ impl<'a> Keys<'a> {
     #[inline]
     pub fn glance(&self, key: &[u8]) -> Option<&Entry> {
         let entry = self.peek(key);
-        let count = match entry {
-            Some(_) => &self.hits,
-            None => &self.misses,
-        };
-        count.set(count.get() + 1);
+        let found = entry.is_some();
+        self.hits.set(self.hits.get() + u32::from(found));
+        self.misses.set(self.misses.get() + u32::from(!found));
         entry
     }
 

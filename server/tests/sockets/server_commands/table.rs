@@ -8,6 +8,16 @@ const OURS: &[&str] = &["client|no-touch", "client|setinfo", "repltakeover"];
 
 /// What is meant to differ: the command, the field of COMMAND INFO (by its place), and why.
 const MEANT: &[(&str, usize, &str)] = &[
+    (
+        "zrank",
+        1,
+        "WITHSCORE, of Redis 7.2, makes an argument more",
+    ),
+    (
+        "zrevrank",
+        1,
+        "WITHSCORE, of Redis 7.2, makes an argument more",
+    ),
     ("replicaof", 1, "FORCE makes an argument more"),
     ("slaveof", 1, "FORCE makes an argument more"),
     (
