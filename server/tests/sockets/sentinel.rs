@@ -17,10 +17,10 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The name of the set.
-const SET: &str = "flies";
+pub const SET: &str = "flies";
 
 /// Three Sentinels that watch one set; ended with their owner.
-struct Sentinels(Vec<Sentinel>);
+pub struct Sentinels(Vec<Sentinel>);
 
 struct Sentinel {
     port: u16,
@@ -30,7 +30,7 @@ struct Sentinel {
 
 impl Sentinels {
     /// Of the set whose master is at `port`, which has `replicas` replicas and wants `password`.
-    fn of(port: u16, replicas: i64, password: Option<&str>) -> Sentinels {
+    pub fn of(port: u16, replicas: i64, password: Option<&str>) -> Sentinels {
         let all = (0..3).map(|_| Sentinel::new(port, password)).collect();
         let sentinels = Sentinels(all);
         for one in &sentinels.0 {
@@ -51,7 +51,7 @@ impl Sentinels {
     }
 
     /// Waits until all of them see a master with `replicas` replicas whose links are up, and no failover going on.
-    fn await_settled(&self, replicas: usize) {
+    pub fn await_settled(&self, replicas: usize) {
         for one in &self.0 {
             eventually_within(PATIENCE, "the Sentinels see a whole set", || {
                 let reply = one.client().run(&format!("SENTINEL REPLICAS {SET}"));
@@ -70,8 +70,19 @@ impl Sentinels {
         }
     }
 
+    /// The port of the first.
+    pub fn port(&self) -> u16 {
+        self.0[0].port
+    }
+
+    /// Asks one of them, by number, to make a replica the master.
+    pub fn fail_over(&self, by: usize) {
+        let ask = format!("SENTINEL FAILOVER {SET}");
+        self.0[by].client().run(&ask).ok();
+    }
+
     /// Waits until all of them name one of `ports` as the master; which.
-    fn await_master(&self, ports: &[u16]) -> u16 {
+    pub fn await_master(&self, ports: &[u16]) -> u16 {
         let mut first = &self.0[..];
         let mut agreed = None;
         eventually_within(PATIENCE, "the Sentinels agree on a master", || {
@@ -276,8 +287,7 @@ fn a_failover_on_request_never_picks_priority_0() {
     for round in 0..2 {
         let (old, new) = before;
         sentinels.await_settled(2);
-        let ask = format!("SENTINEL FAILOVER {SET}");
-        sentinels.0[round].client().run(&ask).ok();
+        sentinels.fail_over(round);
         assert_eq!(sentinels.await_master(&[new.port, never.port]), new.port);
         await_promoted(new);
         for node in [old, never] {
