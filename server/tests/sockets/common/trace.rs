@@ -34,10 +34,14 @@ pub fn count(inputs: usize) {
     }
 }
 
-/// Builds `damselfly-model` with the profile that built the server under test, once a process.
+/// The program that `DAMSELFLY_MODEL_BIN` names, or `damselfly-model` built with the profile that built the server under
+/// test, once a process.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(built) = std::env::var_os("DAMSELFLY_MODEL_BIN") {
+            return built.into();
+        }
         let server = Path::new(env!("CARGO_BIN_EXE_damselfly"));
         let dir = server.parent().expect("the binary lies in a directory");
         let target = dir.parent().expect("the profile lies in a directory");
