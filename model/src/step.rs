@@ -488,10 +488,8 @@ impl<A: Algorithm> World<A> {
             ] {
                 for from in [from.max(2) - 1, from.max(1), from + 1] {
                     let wanted = Resume { replid, from };
-                    let holds = Position {
-                        replid,
-                        offset: from - 1,
-                    };
+                    let offset = from - 1;
+                    let holds = Position { replid, offset };
                     let given = may_continue(&status.history, backlog, wanted);
                     let right = self.data.contains(holds);
                     self.unless(!given || right, Property::NoFalseContinue);
