@@ -131,7 +131,7 @@ fn a_storm_of_replicaof_changes_nothing_while_a_hand_over_waits() {
         .unwrap();
     eventually("it is on its way", || {
         let log = master.log();
-        check(log.contains("connecting"), || log)
+        check(log.contains("Connecting to MASTER"), || log)
     });
     master
         .run(&format!(
