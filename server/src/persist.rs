@@ -23,6 +23,8 @@ pub struct Saves {
     pub changes: AtomicU64,
     /// Saves that succeeded.
     pub count: AtomicU64,
+    /// All keys were removed at once, and no save has begun since.
+    pub emptied: AtomicBool,
     /// When the save under way began; -1 without one.
     pub began: AtomicI64,
     /// Seconds that the last save took; -1 if there was none.
@@ -56,6 +58,7 @@ impl Saves {
             ok: AtomicBool::new(true),
             changes: AtomicU64::new(0),
             count: AtomicU64::new(0),
+            emptied: AtomicBool::new(false),
             began: AtomicI64::new(-1),
             took: AtomicI64::new(-1),
             load: Load {
@@ -69,10 +72,12 @@ impl Saves {
     /// A save begins, which will have all of the first `changes` changes; says what it came to when it is over.
     pub fn begin(&self, changes: u64, now: i64) -> impl FnOnce(bool, i64) {
         self.began.store(now, Relaxed);
+        let emptied = self.emptied.swap(false, Relaxed);
         move |ok, then| {
             self.began.store(-1, Relaxed);
             self.took.store((then - now).max(0), Relaxed);
             self.ok.store(ok, Relaxed);
+            self.emptied.fetch_or(emptied && !ok, Relaxed);
             if ok {
                 self.last.store(then, Relaxed);
                 self.changes.store(changes, Relaxed);

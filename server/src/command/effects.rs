@@ -20,6 +20,8 @@ pub struct Effects {
     pub expired: u32,
     /// Fields of hashes that it found expired and removed.
     pub expired_fields: u32,
+    /// It emptied all databases.
+    pub emptied: bool,
 }
 
 /// A command to propagate.
@@ -37,6 +39,7 @@ impl Effects {
         (self.dirty, self.rewritten) = (false, false);
         (self.hits, self.misses) = (0, 0);
         (self.expired, self.expired_fields) = (0, 0);
+        self.emptied = false;
     }
 
     /// True when the command changed the dataset.

@@ -233,6 +233,7 @@ impl Applier {
             ..
         } = &self.batch;
         let mut applied = Applied::More;
+        let (mut changes, mut emptied) = (0, false);
         for item in items {
             let range = item.first..item.first + item.args;
             let args = arguments(args, &bytes[item.start..], range);
@@ -256,6 +257,8 @@ impl Applier {
                     if let Outcome::Replaced(dataset) = outcome {
                         held.replace(Arc::new(dataset));
                     }
+                    changes += u64::from(self.effects.is_dirty());
+                    emptied |= self.effects.emptied;
                     if self.out.is_error_at(0) {
                         self.errors += 1;
                         self.failed = Some(report(command, &self.out, self.errors));
@@ -272,6 +275,9 @@ impl Applier {
                 What::Ack => applied = Applied::AckAsked,
                 What::Nothing | What::Multi | What::Exec => {}
             }
+        }
+        if changes > 0 {
+            self.driver.changed(changes, emptied);
         }
         if let Some(item) = items.last().filter(|item| item.args > 0) {
             self.last = command::find(args.get(&bytes[item.start..], item.first));

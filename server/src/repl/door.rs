@@ -181,6 +181,15 @@ impl Hooks for Arc<Neighbours> {
         }
     }
 
+    fn changed(&self, changes: u64, emptied: bool) {
+        if let Some(server) = self.server.upgrade() {
+            server.stats[server.aside()].changes.add(changes);
+            if emptied {
+                server.saves.emptied.store(true, Relaxed);
+            }
+        }
+    }
+
     fn replaced(&self) {
         if let Some(server) = self.server.upgrade() {
             server.tracking.flush(&server);

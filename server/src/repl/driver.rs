@@ -75,6 +75,8 @@ pub trait Hooks: Send + Sync {
     fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
         run(None);
     }
+    /// The master's stream changed the dataset so often, or emptied it. Called with the applier's gate held.
+    fn changed(&self, _changes: u64, _emptied: bool) {}
     /// Another dataset is served: clients that cache are to forget all. Called with all gates held.
     fn replaced(&self) {}
     /// The master's stream changed keys that clients wait for. Called with a gate held whose view is `view`.
@@ -195,6 +197,11 @@ impl Driver {
     /// Hands a message of the stream to our subscribers.
     pub(super) fn publish_message(&self, sharded: bool, channel: &[u8], message: &[u8]) {
         self.world.hooks.publish(sharded, channel, message);
+    }
+
+    /// A batch of the master's stream changed the dataset so often, or emptied it.
+    pub(super) fn changed(&self, changes: u64, emptied: bool) {
+        self.world.hooks.changed(changes, emptied);
     }
 
     /// Gives whoever hears of what the stream does to keys to `run`.

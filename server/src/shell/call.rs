@@ -330,6 +330,9 @@ impl Call<'_> {
             times.note(view, env.db, args, before);
         }
         count(&self.server.stats[self.slot], self.effects);
+        if self.effects.emptied {
+            self.server.saves.emptied.store(true, Relaxed);
+        }
         match outcome {
             Outcome::Done => Flow::Next,
             Outcome::Replaced(dataset) => {

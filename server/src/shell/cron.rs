@@ -99,11 +99,15 @@ impl Save {
     }
 }
 
-/// True when a save point is reached: so many changes, so long ago.
+/// True when a save point is reached: so many changes, so long ago; or when all keys were removed, which as in Redis the
+/// snapshot file is not to bring back.
 fn is_save_due(server: &Server) -> bool {
     let settings = server.config.settings();
     if settings.save.is_empty() || server.snapshots().is_none_or(|s| s.saving()) {
         return false;
+    }
+    if server.saves.emptied.load(Relaxed) {
+        return true;
     }
     let changes = server.unsaved_changes();
     let since = u64::try_from(now_ms() / 1000 - server.saves.last.load(Relaxed)).unwrap_or(0);

@@ -29,7 +29,12 @@ pub fn pending() -> usize {
     PENDING.load(Ordering::Acquire)
 }
 
-/// How many things have been freed since the process started.
+/// How many things have been freed since the process started, or [`reset`] was called.
 pub fn freed() -> usize {
     FREED.load(Ordering::Relaxed)
+}
+
+/// Counts what is freed from 0 again.
+pub fn reset() {
+    FREED.store(0, Ordering::Relaxed);
 }

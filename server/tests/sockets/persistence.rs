@@ -158,6 +158,42 @@ fn save_points_and_shutdown_save() {
     assert_eq!(damselfly.run("GET lost"), Value::Nil);
 }
 
+/// As in Redis: where there are save points, FLUSHALL is one, on a replica, too.
+#[test]
+fn what_was_flushed_does_not_come_back() {
+    let mut master = Server::damselfly(&["--save", "3600 1000000"]);
+    let mut replica = Server::damselfly(&["--save", "3600 1000000"]);
+    replica.follow(master.port);
+    let mut client = master.client();
+    client.run("SET k v").ok();
+    await_caught_up(&master, &replica);
+    for server in [&master, &replica] {
+        let info = server.info("persistence");
+        assert_eq!(
+            info.num("rdb_changes_since_last_save"),
+            1,
+            "{}",
+            info.short()
+        );
+        server.run("SAVE").ok();
+    }
+    let saves = |server: &Server| server.info("persistence").num("rdb_saves");
+    let before = (saves(&master), saves(&replica));
+    client.run("FLUSHALL").ok();
+    eventually("both have saved that nothing is left", || {
+        let now = (saves(&master), saves(&replica));
+        check(now.0 > before.0 && now.1 > before.1, || {
+            format!("{before:?} {now:?}")
+        })
+    });
+    replica.run("REPLICAOF NO ONE").ok();
+    for server in [&mut master, &mut replica] {
+        server.kill();
+        server.restart();
+        assert_eq!(server.run("DBSIZE").int(), 0);
+    }
+}
+
 #[test]
 fn a_restarted_replica_resumes_from_its_file() {
     let master = Server::redis(&["--repl-backlog-size", "10mb"]);

@@ -65,6 +65,7 @@ pub(super) fn flushall(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
     check_mode(args)?;
     cx.replace(cx.dataset.emptied(None));
     cx.flushed();
+    cx.effects.emptied = true;
     cx.dirty();
     cx.out.ok();
     Ok(())

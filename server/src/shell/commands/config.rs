@@ -6,7 +6,7 @@ use crate::resp::Reply;
 use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::shell::replication::Answer;
-use crate::store::glob;
+use crate::store::{glob, lazyfree};
 
 pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     match (subcommand(args).as_str(), &args[2..]) {
@@ -16,6 +16,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             call.server.stats.iter().for_each(|stats| stats.reset());
             call.server.latency.reset_commands();
             call.server.errors.reset();
+            lazyfree::reset();
             ok(call)
         }
         ("rewrite", []) => Flow::Outside(Box::new(|server| {
