@@ -12,7 +12,7 @@ use crate::command::shell::ShellCommand;
 use crate::command::table::Lock;
 use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outcome, Run};
 use crate::config::Settings;
-use crate::gate::{Gates, View};
+use crate::gate::Gates;
 use crate::resp::Reply;
 use crate::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
 use crate::resp::reply::Proto;
@@ -199,7 +199,7 @@ impl Applier {
     }
 
     #[cfg(not(feature = "simulation"))]
-    fn may_apply(&mut self, gate: &View, to: u64) -> bool {
+    fn may_apply(&mut self, gate: &crate::gate::View, to: u64) -> bool {
         self.driver.batch(gate, self.generation, to)
     }
 
