@@ -212,8 +212,11 @@ impl Engine {
 
 /// What scripts are called by: the SHA-1 of `bytes` in forty hexadecimal digits.
 pub fn sha1_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
     let digest = Sha1::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+    digest.iter().flat_map(digits).collect()
 }
 
 #[cfg(test)]

@@ -81,6 +81,7 @@ pub fn peek(dataset: &Dataset, words: &[&[u8]]) -> Value {
         limits: &Limits::default(),
         journal: None,
         in_transaction: false,
+        in_script: false,
         waiter: None,
         audience: None,
     };
