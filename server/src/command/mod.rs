@@ -431,8 +431,11 @@ fn propagate(
     args: &[&[u8]],
     effects: &Effects,
 ) {
-    let deletions: SmallVec<[_; 1]> = keys.expired.iter().map(|gone| gone.deletion()).collect();
     let rewrites = effects.rewrites();
+    if keys.expired.is_empty() && rewrites.is_none() {
+        return journal.append(env.db, &[args]);
+    }
+    let deletions: SmallVec<[_; 1]> = keys.expired.iter().map(|gone| gone.deletion()).collect();
     let mut commands: SmallVec<[&[&[u8]]; 4]> = deletions.iter().map(|del| &del[..]).collect();
     if effects.is_dirty() {
         match &rewrites {
