@@ -64,6 +64,41 @@ impl Unit {
     }
 }
 
+/// On what a new time to expire depends: all that are said have to hold.
+#[derive(Clone, Copy, Default)]
+pub struct Conditions {
+    /// There is none yet.
+    pub nx: bool,
+    /// There is one.
+    pub xx: bool,
+    /// The new one is later; none is the latest of all.
+    pub gt: bool,
+    /// The new one is earlier.
+    pub lt: bool,
+}
+
+impl Conditions {
+    /// Notes the one that `arg` says; false if it says none.
+    pub fn take(&mut self, arg: &[u8]) -> bool {
+        match arg {
+            _ if is(arg, "nx") => self.nx = true,
+            _ if is(arg, "xx") => self.xx = true,
+            _ if is(arg, "gt") => self.gt = true,
+            _ if is(arg, "lt") => self.lt = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether the time may become `new` where it was `old`.
+    pub fn hold(&self, old: Option<i64>, new: i64) -> bool {
+        !(self.nx && old.is_some()
+            || self.xx && old.is_none()
+            || self.gt && old.is_none_or(|old| new <= old)
+            || self.lt && old.is_some_and(|old| new >= old))
+    }
+}
+
 /// The moment that `arg` of an expiry option means; times up to zero are refused.
 pub fn expire_time(
     arg: &[u8],

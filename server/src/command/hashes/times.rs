@@ -1,7 +1,7 @@
 //! When fields expire.
 
 use super::Done;
-use crate::command::args::{Unit, integer, invalid_expire, is};
+use crate::command::args::{Conditions, Unit, integer, invalid_expire, is};
 use crate::command::{CmdError, Cx, events};
 use crate::store::hash::FIELD_TIME_MAX;
 use crate::store::num::parse_i64;
@@ -26,44 +26,6 @@ pub(super) fn hexpireat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn hpexpireat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     set_times(cx, args, Unit::UnixMilliseconds, "hpexpireat")
-}
-
-/// On what a new time depends.
-#[derive(Clone, Copy)]
-enum Condition {
-    Always,
-    /// There is none yet.
-    Nx,
-    /// There is one.
-    Xx,
-    /// The new one is later; none is the latest of all.
-    Gt,
-    /// The new one is earlier.
-    Lt,
-}
-
-impl Condition {
-    /// The one that stands first in `args`, and what is behind it.
-    fn parse<'a>(args: &'a [&'a [u8]]) -> (Condition, &'a [&'a [u8]]) {
-        let condition = match args.first() {
-            Some(arg) if is(arg, "nx") => Condition::Nx,
-            Some(arg) if is(arg, "xx") => Condition::Xx,
-            Some(arg) if is(arg, "gt") => Condition::Gt,
-            Some(arg) if is(arg, "lt") => Condition::Lt,
-            _ => return (Condition::Always, args),
-        };
-        (condition, &args[1..])
-    }
-
-    fn holds(self, old: Option<i64>, new: i64) -> bool {
-        match self {
-            Condition::Always => true,
-            Condition::Nx => old.is_none(),
-            Condition::Xx => old.is_some(),
-            Condition::Gt => old.is_some_and(|old| new > old),
-            Condition::Lt => old.is_none_or(|old| new < old),
-        }
-    }
 }
 
 /// The fields of `FIELDS numfields field ...`; an error, `too_few` if they should be less than one.
@@ -96,7 +58,9 @@ fn set_times(cx: &mut Cx<'_>, args: &[&[u8]], unit: Unit, command: &'static str)
         .moment(time, cx.now_ms)
         .filter(|at| *at <= FIELD_TIME_MAX)
         .ok_or_else(|| invalid_expire(command))?;
-    let (condition, rest) = Condition::parse(&args[3..]);
+    let mut conditions = Conditions::default();
+    // Other than EXPIRE it takes one of them.
+    let rest = &args[3 + usize::from(args.get(3).is_some_and(|arg| conditions.take(arg)))..];
     let fields = fields(rest, "ERR Parameter `numFields` should be greater than 0")?;
     cx.out.array(fields.len());
     if !there {
@@ -109,7 +73,7 @@ fn set_times(cx: &mut Cx<'_>, args: &[&[u8]], unit: Unit, command: &'static str)
         for &field in fields {
             let outcome = match hash.at(until).contains(field) {
                 false => NO_FIELD,
-                true if !condition.holds(hash.time_of(field), at) => UNCHANGED,
+                true if !conditions.hold(hash.time_of(field), at) => UNCHANGED,
                 true if past => {
                     hash.remove(field);
                     REMOVED

@@ -1,6 +1,6 @@
 //! When keys expire.
 
-use crate::command::args::{Unit, integer, invalid_expire, is};
+use crate::command::args::{Conditions, Unit, integer, invalid_expire};
 use crate::command::{CmdError, Cx, events};
 
 pub(super) fn expire(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
@@ -19,54 +19,26 @@ pub(super) fn pexpireat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError>
     set_expiry(cx, args, Unit::UnixMilliseconds, "pexpireat")
 }
 
-/// On what a new expiry depends.
-#[derive(Default)]
-struct Conditions {
-    /// There is none yet.
-    nx: bool,
-    /// There is one.
-    xx: bool,
-    /// The new one is later; none is the latest of all.
-    gt: bool,
-    /// The new one is earlier.
-    lt: bool,
-}
-
-impl Conditions {
-    fn parse(args: &[&[u8]]) -> Result<Conditions, CmdError> {
-        let mut conditions = Conditions::default();
-        for arg in args {
-            match arg {
-                _ if is(arg, "nx") => conditions.nx = true,
-                _ if is(arg, "xx") => conditions.xx = true,
-                _ if is(arg, "gt") => conditions.gt = true,
-                _ if is(arg, "lt") => conditions.lt = true,
-                _ => {
-                    let option = String::from_utf8_lossy(arg);
-                    let text = format!("ERR Unsupported option {option}");
-                    return Err(CmdError::formatted(text));
-                }
-            }
+fn conditions(args: &[&[u8]]) -> Result<Conditions, CmdError> {
+    let mut conditions = Conditions::default();
+    for arg in args {
+        if !conditions.take(arg) {
+            let option = String::from_utf8_lossy(arg);
+            let text = format!("ERR Unsupported option {option}");
+            return Err(CmdError::formatted(text));
         }
-        if conditions.nx && (conditions.xx || conditions.gt || conditions.lt) {
-            return Err(CmdError::text(
-                "ERR NX and XX, GT or LT options at the same time are not compatible",
-            ));
-        }
-        if conditions.gt && conditions.lt {
-            return Err(CmdError::text(
-                "ERR GT and LT options at the same time are not compatible",
-            ));
-        }
-        Ok(conditions)
     }
-
-    fn hold(&self, old: Option<i64>, new: i64) -> bool {
-        !(self.nx && old.is_some()
-            || self.xx && old.is_none()
-            || self.gt && old.is_none_or(|old| new <= old)
-            || self.lt && old.is_some_and(|old| new >= old))
+    if conditions.nx && (conditions.xx || conditions.gt || conditions.lt) {
+        return Err(CmdError::text(
+            "ERR NX and XX, GT or LT options at the same time are not compatible",
+        ));
     }
+    if conditions.gt && conditions.lt {
+        return Err(CmdError::text(
+            "ERR GT and LT options at the same time are not compatible",
+        ));
+    }
+    Ok(conditions)
 }
 
 fn set_expiry(
@@ -76,7 +48,7 @@ fn set_expiry(
     command: &'static str,
 ) -> Result<(), CmdError> {
     let key = args[1];
-    let conditions = Conditions::parse(&args[3..])?;
+    let conditions = conditions(&args[3..])?;
     let at = unit
         .moment(integer(args[2])?, cx.now_ms)
         .ok_or_else(|| invalid_expire(command))?;
