@@ -10,6 +10,7 @@ use super::server::{Server, now_ms};
 use crate::command::{self, Audience, Effects, Env, Origin, table};
 use crate::gate::View;
 use crate::rdb::dump::dump;
+use crate::repl::peer::{Peer, encode};
 use crate::resp::Reply;
 use crate::store::Dataset;
 use crate::sys::net::{TcpStream, lookup_host};
@@ -18,14 +19,11 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long a connection is kept that nobody uses.
 const KEPT: Duration = Duration::from_secs(10);
 /// Connections kept.
 const MOST: usize = 64;
-/// The longest line that another server may answer, bytes.
-const LONGEST_LINE: usize = 64 << 10;
 /// How long to wait before looking again whether writes are allowed.
 const PATIENCE: Duration = Duration::from_millis(10);
 
@@ -133,11 +131,9 @@ impl Fault {
 
 /// A connection to a target.
 struct Link {
-    socket: TcpStream,
+    peer: Peer,
     /// The database selected there.
     db: Option<i64>,
-    /// Read, and no line yet.
-    read: Vec<u8>,
 }
 
 impl Link {
@@ -155,9 +151,8 @@ impl Link {
                 // Without it answers come later, that is all.
                 let _ = socket.set_nodelay(true);
                 Ok(Link {
-                    socket,
+                    peer: Peer::new(socket),
                     db: None,
-                    read: Vec::new(),
                 })
             }
             Ok(Err(fault)) => Err(fault),
@@ -166,7 +161,7 @@ impl Link {
     }
 
     async fn send(&mut self, bytes: &[u8], timeout: Duration) -> Result<(), Fault> {
-        match tokio::time::timeout(timeout, self.socket.write_all(bytes)).await {
+        match tokio::time::timeout(timeout, self.peer.send(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Fault::Write { late: false }),
             Err(_) => Err(Fault::Write { late: true }),
@@ -175,29 +170,12 @@ impl Link {
 
     /// The next answer, without its line's end.
     async fn answer(&mut self, timeout: Duration) -> Result<Vec<u8>, Fault> {
-        loop {
-            if let Some(end) = self.read.iter().position(|b| *b == b'\n') {
-                let mut line: Vec<u8> = self.read.drain(..=end).collect();
-                line.truncate(line.trim_ascii_end().len());
-                return Ok(line);
-            }
-            let mut portion = [0; 4096];
-            let read = tokio::time::timeout(timeout, self.socket.read(&mut portion)).await;
-            match read {
-                Ok(Ok(n)) if n > 0 && self.read.len() < LONGEST_LINE => {
-                    self.read.extend_from_slice(&portion[..n]);
-                }
-                Ok(_) => return Err(Fault::Read { late: false }),
-                Err(_) => return Err(Fault::Read { late: true }),
-            }
+        match tokio::time::timeout(timeout, self.peer.line()).await {
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(_)) => Err(Fault::Read { late: false }),
+            Err(_) => Err(Fault::Read { late: true }),
         }
     }
-}
-
-/// Adds a request to `out`.
-fn request(out: &mut Reply, args: &[&[u8]]) {
-    out.array(args.len());
-    args.iter().for_each(|arg| out.bulk(arg));
 }
 
 /// What became of the keys of one round.
@@ -245,11 +223,9 @@ impl Order {
             }
             // Removed here while they were sent: they are to be nowhere.
             if !gone.is_empty() {
-                let mut out = Reply::default();
                 let mut words: Vec<&[u8]> = vec![b"DEL"];
                 words.extend(gone.iter().map(Vec::as_slice));
-                request(&mut out, &words);
-                link.send(out.as_bytes(), self.timeout).await?;
+                link.send(&encode(&words), self.timeout).await?;
                 link.answer(self.timeout).await?;
             }
             server.migrations.keep(&self.target, link);
@@ -269,15 +245,16 @@ impl Order {
 
     /// Sends all keys, and reads what becomes of them.
     async fn send(&self, link: &mut Link) -> Result<Round, Fault> {
-        let (mut out, mut before) = (Reply::default(), 0);
-        match &self.auth {
-            Some((Some(user), password)) => request(&mut out, &[b"AUTH", user, password]),
-            Some((None, password)) => request(&mut out, &[b"AUTH", password]),
-            None => {}
+        let (mut out, mut before) = (Vec::new(), 0);
+        if let Some((user, password)) = &self.auth {
+            let mut words: Vec<&[u8]> = vec![b"AUTH"];
+            words.extend(user.as_deref());
+            words.push(password);
+            out.extend(encode(&words));
+            before += 1;
         }
-        before += usize::from(self.auth.is_some());
         if link.db != Some(self.db) {
-            request(&mut out, &[b"SELECT", self.db.to_string().as_bytes()]);
+            out.extend(encode(&[b"SELECT", self.db.to_string().as_bytes()]));
             before += 1;
         }
         for moving in &self.keys {
@@ -293,9 +270,9 @@ impl Order {
                 &moving.dump,
                 b"REPLACE",
             ];
-            request(&mut out, &words[..4 + usize::from(self.replace)]);
+            out.extend(encode(&words[..4 + usize::from(self.replace)]));
         }
-        link.send(out.as_bytes(), self.timeout).await?;
+        link.send(&out, self.timeout).await?;
         let (mut error, mut ready) = (None, true);
         for _ in 0..before {
             let line = link.answer(self.timeout).await?;
