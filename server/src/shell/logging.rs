@@ -47,10 +47,10 @@ pub fn log_to(path: &Path, settings: &Settings) -> io::Result<()> {
     let lines = tracing_subscriber::fmt::layer()
         // It would tell of a line it cannot write on stderr, and panic where that is closed as well.
         .log_internal_errors(false)
-        .event_format(Line)
+        .event_format(Line::Own)
         .with_writer(writer);
     let system = settings.syslog.then(|| {
-        let lines = SystemLine {
+        let lines = Line::System {
             ident: settings.syslog_ident.clone(),
             facility: facility(&settings.syslog_facility),
         };
@@ -112,38 +112,38 @@ impl io::Write for SystemLog {
     }
 }
 
-/// A line for the system's log: `<priority>ident[pid]: message`.
-struct SystemLine {
-    ident: String,
-    facility: u8,
+/// What a line begins with.
+enum Line {
+    /// `pid:role date level`.
+    Own,
+    /// For the system's log: `<priority>ident[pid]:`.
+    System { ident: String, facility: u8 },
 }
 
-impl<S, N> FormatEvent<S, N> for SystemLine
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        ctx: &FmtContext<'_, S, N>,
-        mut out: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        // As Redis: its levels from debug to warning are debug, info, notice, warning.
-        let severity = match *event.metadata().level() {
-            Level::TRACE => 7,
-            Level::DEBUG => 6,
-            Level::INFO => 5,
-            _ => 4,
+impl Line {
+    fn head(&self, level: Level, out: &mut Writer<'_>) -> fmt::Result {
+        let pid = std::process::id();
+        // As Redis: its levels from debug to warning are debug, info, notice, warning to the system.
+        let (mark, severity) = match level {
+            Level::TRACE => ('.', 7),
+            Level::DEBUG => ('-', 6),
+            Level::INFO => ('*', 5),
+            _ => ('#', 4),
         };
-        let priority = u32::from(self.facility) * 8 + severity;
-        write!(out, "<{priority}>{}[{}]: ", self.ident, std::process::id())?;
-        ctx.format_fields(out.by_ref(), event)?;
-        writeln!(out)
+        match self {
+            Line::Own => {
+                let now = since_epoch();
+                let role = if REPLICA.load(Relaxed) { 'S' } else { 'M' };
+                let (date, millis) = (date(now.as_secs()), now.subsec_millis());
+                write!(out, "{pid}:{role} {date}.{millis:03} {mark} ")
+            }
+            Line::System { ident, facility } => {
+                let priority = u32::from(*facility) * 8 + severity;
+                write!(out, "<{priority}>{ident}[{pid}]: ")
+            }
+        }
     }
 }
-
-struct Line;
 
 impl<S, N> FormatEvent<S, N> for Line
 where
@@ -156,21 +156,7 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mark = match *event.metadata().level() {
-            Level::TRACE => '.',
-            Level::DEBUG => '-',
-            Level::INFO => '*',
-            _ => '#',
-        };
-        let now = since_epoch();
-        let date = date(now.as_secs());
-        write!(
-            out,
-            "{}:{} {date}.{:03} {mark} ",
-            std::process::id(),
-            if REPLICA.load(Relaxed) { 'S' } else { 'M' },
-            now.subsec_millis()
-        )?;
+        self.head(*event.metadata().level(), &mut out)?;
         ctx.format_fields(out.by_ref(), event)?;
         writeln!(out)
     }
