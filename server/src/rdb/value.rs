@@ -66,8 +66,10 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
                 }
                 hash_object(hash)
             }
-            Kind::HashZiplist => hash_object(fields(ziplist::items(self.blob()?)?, limits)?),
-            Kind::HashListpack => hash_object(fields(listpack::items(self.blob()?)?, limits)?),
+            Kind::HashZiplist => hash_object(fields(ziplist::items(self.blob()?)?, false, limits)?),
+            Kind::HashListpack => {
+                hash_object(fields(listpack::items(self.blob()?)?, false, limits)?)
+            }
             Kind::Zset | Kind::Zset2 => self.zset(kind)?,
             Kind::ZsetZiplist => zset_object(scored(ziplist::items(self.blob()?)?, limits)?),
             Kind::ZsetListpack => zset_object(scored(listpack::items(self.blob()?)?, limits)?),
@@ -85,12 +87,12 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
                 self.timed_hash(Some(first))?
             }
             Kind::HashListpackExPreGa => {
-                hash_object(triplets(listpack::items(self.blob()?)?, limits)?)
+                hash_object(fields(listpack::items(self.blob()?)?, true, limits)?)
             }
             Kind::HashListpackEx => {
                 // The first time is in the listpack, too.
                 let _: [u8; 8] = self.source.array()?;
-                hash_object(triplets(listpack::items(self.blob()?)?, limits)?)
+                hash_object(fields(listpack::items(self.blob()?)?, true, limits)?)
             }
         };
         Ok(object)
@@ -245,30 +247,21 @@ fn members<'a>(
     Ok(set)
 }
 
+/// Fields with values and, if they are `timed`, times, of which 0 is none.
 fn fields<'a>(
     mut items: impl Iterator<Item = Result<Item<'a>, Fault>>,
+    timed: bool,
     limits: &Limits,
 ) -> Result<Hash, Fault> {
     let mut hash = Hash::new();
     let (mut digits, mut more_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
     while let Some(field) = items.next().transpose()? {
         let value = items.next().ok_or(NO_PARTNER)??;
-        let field = field.bytes(&mut digits);
-        insert_field(&mut hash, field, value.bytes(&mut more_digits), limits)?;
-    }
-    Ok(hash)
-}
-
-/// Fields with values and times; 0 is none.
-fn triplets<'a>(
-    mut items: impl Iterator<Item = Result<Item<'a>, Fault>>,
-    limits: &Limits,
-) -> Result<Hash, Fault> {
-    let mut hash = Hash::new();
-    let (mut digits, mut more_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-    while let Some(field) = items.next().transpose()? {
-        let value = items.next().ok_or(NO_PARTNER)??;
-        let time = match items.next().ok_or(NO_PARTNER)?? {
+        let time = match timed {
+            true => items.next().ok_or(NO_PARTNER)??,
+            false => Item::Int(0),
+        };
+        let time = match time {
             Item::Int(0) => None,
             Item::Int(at) => Some(u64::try_from(at).map_err(|_| NO_TIME)?),
             Item::Bytes(_) => return Err(NO_TIME),

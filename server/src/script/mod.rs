@@ -212,11 +212,7 @@ impl Engine {
 
 /// What scripts are called by: the SHA-1 of `bytes` in forty hexadecimal digits.
 pub fn sha1_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
-    let digest = Sha1::digest(bytes);
-    let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
-    digest.iter().flat_map(digits).collect()
+    format!("{:x}", Sha1::digest(bytes))
 }
 
 #[cfg(test)]
