@@ -6,6 +6,7 @@
 //! gate; [`commands`] holds the commands that are not about data.
 
 pub mod accounts;
+pub mod address;
 mod admit;
 mod audience;
 pub mod background;

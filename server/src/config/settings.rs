@@ -103,6 +103,10 @@ settings! {
     port: u16 = number("port"),
     /// Addresses to listen on, as `bind` has them.
     bind: Vec<String> = words("bind"),
+    /// Where a Unix socket listens; empty for none.
+    unixsocket: PathBuf = path("unixsocket"),
+    /// Who may connect to it; 0 for whom the umask lets.
+    unixsocketperm: u32 = octal("unixsocketperm"),
     /// Clients from other machines are refused while there is no password.
     protected_mode: bool = flag("protected-mode"),
     /// Length of the system's queue of new connections.
@@ -296,6 +300,10 @@ impl Values<'_> {
 
     fn number<T: std::str::FromStr + Default>(&self, name: &str) -> T {
         self.text(name).parse().unwrap_or_default()
+    }
+
+    fn octal(&self, name: &str) -> u32 {
+        u32::from_str_radix(&self.text(name), 8).unwrap_or_default()
     }
 
     fn flag(&self, name: &str) -> bool {

@@ -100,6 +100,14 @@ pub static PARAMS: &[Param] = &[
         "* -::*",
         "Addresses to listen on; one after `-` may be missing",
     ),
+    live("unixsocket", Text, "", "Path of a socket to listen at").startup(),
+    live(
+        "unixsocketperm",
+        Octal,
+        "0",
+        "Permissions of that socket; 0: as the umask has it",
+    )
+    .startup(),
     live(
         "protected-mode",
         Bool,
@@ -695,8 +703,6 @@ pub static PARAMS: &[Param] = &[
         "2097152",
     )
     .hidden(),
-    ignored("unixsocket", Text, "").startup(),
-    ignored("unixsocketperm", Octal, "0").startup(),
     ignored("socket-mark-id", Int(0, u32::MAX as i64), "0").startup(),
     ignored("bind-source-addr", Text, ""),
     // Cluster.

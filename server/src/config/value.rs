@@ -105,7 +105,8 @@ impl Kind {
             }
             Kind::Octal => match i64::from_str_radix(&text, 8) {
                 Ok(n) if (0..=0o777).contains(&n) => Ok(format!("{n:o}").into()),
-                _ => Err("argument couldn't be parsed into an integer".to_owned()),
+                Ok(_) => Err("argument must be between 0 and 777 inclusive".to_owned()),
+                Err(_) => Err("argument couldn't be parsed as an octal number".to_owned()),
             },
             Kind::Memory(min, max) => match memory(&text) {
                 Some(n) => in_range(n, min, max),

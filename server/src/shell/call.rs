@@ -251,7 +251,7 @@ impl Call<'_> {
     pub(super) fn show(&self, command: &Command, args: &[&[u8]]) {
         let from = match self.world {
             World::Script(_) => "lua".to_owned(),
-            _ => self.client.addr.to_string(),
+            _ => self.client.addr.origin(),
         };
         let args = monitor::redacted(command, args);
         let monitors = &self.server.monitors;

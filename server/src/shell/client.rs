@@ -3,13 +3,13 @@
 mod line;
 
 use super::accounts::Account;
+use super::address::Address;
 use crate::command::Command;
 use crate::config::BufferLimit;
 use crate::resp::reply::Proto;
 use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
@@ -58,6 +58,8 @@ pub mod trait_of {
     pub const MASTER: u32 = 1 << 13;
     /// Killed: its connection is about to be closed.
     pub const KILLED: u32 = 1 << 14;
+    /// It came over a Unix socket.
+    pub const UNIX: u32 = 1 << 15;
 }
 
 /// One connection, as all threads see it.
@@ -65,9 +67,9 @@ pub struct Client {
     /// Its number; never used twice.
     pub id: u64,
     /// The peer's address.
-    pub addr: SocketAddr,
+    pub addr: Address,
     /// Our own address on this connection.
-    pub laddr: SocketAddr,
+    pub laddr: Address,
     /// Its file descriptor, for CLIENT LIST.
     pub fd: i32,
     /// When it connected.
@@ -121,10 +123,14 @@ struct Mail {
 impl Client {
     pub(super) fn new(
         id: u64,
-        (addr, laddr): (SocketAddr, SocketAddr),
+        (addr, laddr): (Address, Address),
         fd: i32,
         user: &Arc<Account>,
     ) -> Client {
+        let traits = match addr.is_unix() {
+            true => trait_of::UNIX,
+            false => 0,
+        };
         Client {
             id,
             addr,
@@ -135,7 +141,7 @@ impl Client {
             command: AtomicPtr::default(),
             user: Mutex::new(Arc::clone(user)),
             db: AtomicU32::new(0),
-            traits: AtomicU32::new(0),
+            traits: AtomicU32::new(traits),
             subscriptions: Default::default(),
             redirect: AtomicU64::new(0),
             queued: AtomicU32::new(0),

@@ -39,7 +39,7 @@ impl Listeners {
         }
     }
 
-    /// Accepts connections of `all` from here on.
+    /// Accepts connections of `all` from here on; those at paths stay to the end.
     ///
     /// # Errors
     /// The system has no handle for one of them.
@@ -52,7 +52,9 @@ impl Listeners {
                 closer: Closer::of(&listener)?,
                 closed: AtomicBool::new(false),
             });
-            self.open.lock().push(Arc::clone(&open));
+            if !listener.is_unix() {
+                self.open.lock().push(Arc::clone(&open));
+            }
             let (server, crew) = (Arc::clone(&server), Arc::clone(&self.crew));
             self.crew.handles[0].spawn(net::accept(listener, open, server, crew));
         }

@@ -1,5 +1,6 @@
 //! The link to our master, as clients see it.
 
+use super::address::Address;
 use super::client::{Client, trait_of};
 use super::server::Server;
 use crate::command::Command;
@@ -18,7 +19,12 @@ impl MasterClient {
     pub fn new(server: Arc<Server>, addr: SocketAddr, laddr: SocketAddr, fd: i32) -> MasterClient {
         let id = server.clients.next_id();
         let user = server.accounts.default_account();
-        let client = Arc::new(Client::new(id, (addr, laddr), fd, user));
+        let client = Arc::new(Client::new(
+            id,
+            (Address::Ip(addr), Address::Ip(laddr)),
+            fd,
+            user,
+        ));
         client.set(trait_of::MASTER, true);
         // It is there whatever `maxclients` says.
         server.clients.add(&client, usize::MAX);

@@ -1,15 +1,19 @@
 //! Listening, accepting, and who is let in.
 
-use super::client::Client;
+use super::address::Address;
+use super::client::{Client, trait_of};
 use super::conn;
 use super::execute::Worker;
 use super::listeners::Open;
 use super::server::Server;
-use crate::sys::net::{self, Bound, TcpKeepalive, TcpListener, TcpStream};
+use crate::config::Settings;
+use crate::config::startup::reason;
+use crate::sys::net::{self, Bound, Listener, TcpKeepalive, TcpStream};
 use crate::sys::task::{self, Handle};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,14 +35,14 @@ testing, restart it with the '--protected-mode no' option. 4) Setup a an authent
 NOTE: You only need to do one of the above things in order for the server to start accepting connections from the \
 outside.\r\n";
 
-/// Listens on all addresses of `bind`. One after `-` may be missing on this machine.
+/// Listens on all addresses of `bind`, and on none if `port` is 0. One after `-` may be missing on this machine.
 ///
 /// # Errors
 /// One line for people: which address cannot be had, and why.
 pub fn listen(bind: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>, String> {
     let mut listeners = Vec::new();
     if port == 0 {
-        return Err("Configured to not listen anywhere".to_owned());
+        return Ok(listeners);
     }
     for name in bind {
         let (name, optional) = match name.strip_prefix('-') {
@@ -53,7 +57,7 @@ pub fn listen(bind: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>, St
             Err(e) => {
                 let why = match e.kind() {
                     ErrorKind::AddrInUse => "Address already in use".to_owned(),
-                    _ => crate::config::startup::reason(&e),
+                    _ => reason(&e),
                 };
                 return Err(format!(
                     "Could not create server TCP listening socket {name}:{port}: {why}"
@@ -61,10 +65,27 @@ pub fn listen(bind: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>, St
             }
         }
     }
-    match listeners.is_empty() {
-        true => Err("Configured to not listen anywhere".to_owned()),
-        false => Ok(listeners),
-    }
+    Ok(listeners)
+}
+
+/// The longest path of a Unix socket, in bytes.
+const LONGEST_PATH: usize = 107;
+
+/// Listens at `path`, to whom `settings` say.
+///
+/// # Errors
+/// One line for people: why that cannot be.
+pub fn listen_unix(path: &Path, settings: &Settings) -> Result<Bound, String> {
+    let len = path.as_os_str().len();
+    let bound = match len > LONGEST_PATH {
+        true => Err(format!(
+            "unix socket path too long ({len}), must be under {}",
+            LONGEST_PATH + 1
+        )),
+        false => net::bind_unix(path, settings.unixsocketperm, settings.tcp_backlog)
+            .map_err(|e| format!("bind: {}", reason(&e))),
+    };
+    bound.map_err(|why| format!("Failed opening Unix socket: {why}"))
 }
 
 fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -95,7 +116,7 @@ impl Crew {
 
 /// Accepts connections until the listener is closed, or the runtime ends, which is that of the first thread of the crew.
 pub(super) async fn accept(listener: Bound, open: Arc<Open>, server: Arc<Server>, crew: Arc<Crew>) {
-    let listener = match TcpListener::from_std(listener) {
+    let listener = match Listener::from_std(listener) {
         Ok(listener) => listener,
         Err(e) => return tracing::error!("cannot accept connections: {e}"),
     };
@@ -117,7 +138,7 @@ pub(super) async fn accept(listener: Bound, open: Arc<Open>, server: Arc<Server>
 }
 
 /// Lets a connection in, or tells it why not.
-fn admit(stream: TcpStream, addr: SocketAddr, server: &Arc<Server>, crew: &Arc<Crew>) {
+fn admit(stream: TcpStream, addr: Option<SocketAddr>, server: &Arc<Server>, crew: &Arc<Crew>) {
     // Accepting is done by one thread, whose counters these are.
     let stats = &server.stats[server.aside()];
     stats.connections.add(1);
@@ -127,13 +148,19 @@ fn admit(stream: TcpStream, addr: SocketAddr, server: &Arc<Server>, crew: &Arc<C
         // The peer may be gone; there is nobody else to tell.
         let _ = stream.try_write(text);
     };
-    let outside = !addr.ip().to_canonical().is_loopback();
-    if outside && settings.protected_mode && !server.accounts.has_password() {
+    let (addr, laddr) = match addr {
+        None => {
+            let both = Address::unix(&settings.unixsocket);
+            (both.clone(), both)
+        }
+        Some(addr) => match stream.local_addr() {
+            Ok(laddr) => (Address::Ip(addr), Address::Ip(laddr)),
+            Err(_) => return,
+        },
+    };
+    if !addr.is_local() && settings.protected_mode && !server.accounts.has_password() {
         return refuse(stream, DENIED);
     }
-    let Ok(laddr) = stream.local_addr() else {
-        return;
-    };
     let id = server.clients.next_id();
     let client = Arc::new(Client::new(
         id,
@@ -144,7 +171,9 @@ fn admit(stream: TcpStream, addr: SocketAddr, server: &Arc<Server>, crew: &Arc<C
     if !server.clients.add(&client, settings.maxclients) {
         return refuse(stream, TOO_MANY);
     }
-    prepare(&stream, settings.tcp_keepalive);
+    if !client.is(trait_of::UNIX) {
+        prepare(&stream, settings.tcp_keepalive);
+    }
     let slot = crew.least_busy();
     crew.counts[slot].fetch_add(1, Relaxed);
     let seat = Seat {
@@ -162,7 +191,7 @@ fn admit(stream: TcpStream, addr: SocketAddr, server: &Arc<Server>, crew: &Arc<C
         crew.handles[slot].spawn(async move {
             match TcpStream::from_std(stream) {
                 Ok(stream) => seat.serve(stream, client).await,
-                Err(e) => tracing::warn!("client {id} at {addr}: {e}"),
+                Err(e) => tracing::warn!("client {id} at {}: {e}", client.addr),
             }
         });
     }

@@ -24,7 +24,16 @@ pub fn run(config: Config) -> Result<(), String> {
     let config = Arc::new(config);
     let settings = Arc::clone(&config.settings());
     table::rename(config.renames());
-    let listeners = net::listen(&settings.bind, settings.port, settings.tcp_backlog)?;
+    let mut listeners = net::listen(&settings.bind, settings.port, settings.tcp_backlog)?;
+    let socket = in_dir(&settings, &settings.unixsocket);
+    if !socket.as_os_str().is_empty() {
+        listeners.push(net::listen_unix(&socket, &settings)?);
+    }
+    // It goes when the server ends, and when it cannot start.
+    let socket = Own(socket);
+    if listeners.is_empty() {
+        return Err("Configured to not listen anywhere, exiting.".to_owned());
+    }
     let count = match settings.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
@@ -37,7 +46,7 @@ pub fn run(config: Config) -> Result<(), String> {
         true => PathBuf::from(BACKGROUND_PIDFILE),
         false => in_dir(&settings, &settings.pidfile),
     };
-    let pidfile = Pidfile::write(pidfile);
+    let pidfile = write_pid(pidfile);
     let loading = if made.has_snapshot() {
         let thread = std::thread::Builder::new().name("restore".to_owned());
         let spawned = thread.spawn(move || made.restore());
@@ -59,7 +68,7 @@ pub fn run(config: Config) -> Result<(), String> {
     background::tell(&settings, "STOPPING=1\n");
     let why = server.shutdown.why();
     tracing::warn!("Damselfly is now ready to exit, bye bye... ({why})");
-    drop(pidfile);
+    drop((pidfile, socket));
     match loading.map(|thread| thread.join()) {
         Some(Ok(Err(why))) => Err(why),
         _ => Ok(()),
@@ -97,27 +106,25 @@ async fn end_on(mut signal: Signal, name: &'static str, server: &Arc<Server>) {
     }
 }
 
-/// The file that holds our process id, for as long as this lives.
-struct Pidfile(PathBuf);
-
-impl Pidfile {
-    /// As in Redis, a server does without if it must: a stock configuration file names a place that only a service
-    /// manager makes.
-    fn write(path: PathBuf) -> Option<Pidfile> {
-        if path.as_os_str().is_empty() {
-            return None;
-        }
-        match std::fs::write(&path, format!("{}\n", std::process::id())) {
-            Ok(()) => Some(Pidfile(path)),
-            Err(why) => {
-                tracing::warn!("no pid file {}: {}", path.display(), reason(&why));
-                None
-            }
+/// Writes our process id to `path`, if there is one. As in Redis, a server does without if it must: a stock
+/// configuration file names a place that only a service manager makes.
+fn write_pid(path: PathBuf) -> Option<Own> {
+    if path.as_os_str().is_empty() {
+        return None;
+    }
+    match std::fs::write(&path, format!("{}\n", std::process::id())) {
+        Ok(()) => Some(Own(path)),
+        Err(why) => {
+            tracing::warn!("no pid file {}: {}", path.display(), reason(&why));
+            None
         }
     }
 }
 
-impl Drop for Pidfile {
+/// A file that is there for as long as this lives; an empty path for none.
+struct Own(PathBuf);
+
+impl Drop for Own {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }

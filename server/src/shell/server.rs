@@ -1,6 +1,7 @@
 //! The server: what all threads share.
 
 use super::accounts::Accounts;
+use super::address::Address;
 use super::audience::{Asked, Telling};
 use super::blocking::Blocking;
 use super::client::Clients;
@@ -29,7 +30,6 @@ use crate::repl::domain::Id;
 use crate::store::Limits;
 use crate::sys::time::{Instant, since_epoch};
 use arc_swap::ArcSwap;
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
@@ -316,11 +316,11 @@ impl Server {
     }
 
     /// Whether a client at `addr` may use what `allowed` guards.
-    pub fn allows(&self, allowed: Allowed, addr: &SocketAddr) -> bool {
+    pub fn allows(&self, allowed: Allowed, addr: &Address) -> bool {
         match allowed {
             Allowed::Yes => true,
             Allowed::No => false,
-            Allowed::Local => addr.ip().to_canonical().is_loopback(),
+            Allowed::Local => addr.is_local(),
         }
     }
 

@@ -126,15 +126,43 @@ pub mod fs {
 /// Sockets.
 pub mod net {
     pub use socket2::TcpKeepalive;
-    use socket2::{Domain, Protocol, SockRef, Socket, Type};
+    use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+    use std::fs::{self, Permissions};
     use std::io;
     use std::net::SocketAddr;
     /// A connection that a thread reads, which waits for bytes.
     pub use std::net::TcpStream as Blocking;
-    pub use tokio::net::{TcpListener, TcpStream, lookup_host};
+    use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    use std::os::unix::net;
+    use std::path::Path;
+    use tokio::net::{TcpListener, UnixListener};
+    /// A connection. One over a Unix socket is used like any other, but that it has no addresses.
+    pub use tokio::net::{TcpStream, lookup_host};
 
     /// A listener that no runtime knows of yet.
-    pub type Bound = std::net::TcpListener;
+    pub enum Bound {
+        /// At an address.
+        Tcp(std::net::TcpListener),
+        /// At a path.
+        Unix(net::UnixListener),
+    }
+
+    impl Bound {
+        /// True for one at a path.
+        pub fn is_unix(&self) -> bool {
+            matches!(self, Bound::Unix(_))
+        }
+    }
+
+    impl AsFd for Bound {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            match self {
+                Bound::Tcp(listener) => listener.as_fd(),
+                Bound::Unix(listener) => listener.as_fd(),
+            }
+        }
+    }
 
     /// Listens on `addr`.
     ///
@@ -150,11 +178,69 @@ pub mod net {
         socket.bind(&(*addr).into())?;
         socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
-        Ok(socket.into())
+        Ok(Bound::Tcp(socket.into()))
+    }
+
+    /// Listens at `path`, in the place of a socket that lies there. Who may connect is said by `mode`, or 0.
+    ///
+    /// # Errors
+    /// The path cannot be had.
+    pub fn bind_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Bound> {
+        if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+            fs::remove_file(path)?;
+        }
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        socket.listen(backlog)?;
+        if mode != 0 {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        socket.set_nonblocking(true)?;
+        Ok(Bound::Unix(OwnedFd::from(socket).into()))
+    }
+
+    /// Takes connections.
+    pub enum Listener {
+        /// At an address.
+        Tcp(TcpListener),
+        /// At a path.
+        Unix(UnixListener),
+    }
+
+    impl Listener {
+        /// Has the runtime that this is called in take the connections of `bound`.
+        ///
+        /// # Errors
+        /// It cannot.
+        pub fn from_std(bound: Bound) -> io::Result<Listener> {
+            match bound {
+                Bound::Tcp(listener) => TcpListener::from_std(listener).map(Listener::Tcp),
+                Bound::Unix(listener) => UnixListener::from_std(listener).map(Listener::Unix),
+            }
+        }
+
+        /// The next connection, and its peer's address if it has one.
+        ///
+        /// # Errors
+        /// What the system says.
+        pub async fn accept(&self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+            match self {
+                Listener::Tcp(listener) => {
+                    let (stream, addr) = listener.accept().await?;
+                    Ok((stream, Some(addr)))
+                }
+                Listener::Unix(listener) => {
+                    let (stream, _) = listener.accept().await?;
+                    // The calls that read and write are the same for both kinds of socket.
+                    let stream = Blocking::from(OwnedFd::from(stream.into_std()?));
+                    Ok((TcpStream::from_std(stream)?, None))
+                }
+            }
+        }
     }
 
     /// Ends a listener that a runtime has taken.
-    pub struct Closer(Bound);
+    pub struct Closer(OwnedFd);
 
     impl Closer {
         /// For `listener`.
@@ -162,7 +248,7 @@ pub mod net {
         /// # Errors
         /// There is no handle left.
         pub fn of(listener: &Bound) -> io::Result<Closer> {
-            listener.try_clone().map(Closer)
+            listener.as_fd().try_clone_to_owned().map(Closer)
         }
 
         /// It takes no connection any more, and its address is free.

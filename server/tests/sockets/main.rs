@@ -35,5 +35,6 @@ mod startup;
 mod storm;
 mod stream;
 mod turns;
+mod unixsocket;
 mod wait;
 mod watching;

@@ -31,6 +31,7 @@ impl Client {
             (trait_of::BROADCAST, 'B'),
             (trait_of::DIRTY, 'd'),
             (trait_of::CLOSING, 'c'),
+            (trait_of::UNIX, 'U'),
             (trait_of::NO_EVICT, 'e'),
             (trait_of::NO_TOUCH, 'T'),
         ] {

@@ -2,6 +2,7 @@
 
 use super::{error, help, integer, is, ok, subcommand, text, tracking, unknown_subcommand};
 use crate::shell::accounts::{Account, Accounts};
+use crate::shell::address::Address;
 use crate::shell::call::Call;
 use crate::shell::client::{Client, trait_of};
 use crate::shell::execute::Flow;
@@ -261,15 +262,15 @@ impl Filter {
     }
 
     fn has(&self, client: &Client) -> bool {
-        let named = |addr: &Option<String>, own: std::net::SocketAddr| {
+        let named = |addr: &Option<String>, own: &Address| {
             addr.as_ref().is_none_or(|a| *a == own.to_string())
         };
         self.id.is_none_or(|id| id == client.id)
             && self.class.is_none_or(|class| class.has(client))
             && self.max_age.is_none_or(|age| client.since.elapsed() >= age)
             && self.user.as_ref().is_none_or(|user| client.is_user(user))
-            && named(&self.addr, client.addr)
-            && named(&self.laddr, client.laddr)
+            && named(&self.addr, &client.addr)
+            && named(&self.laddr, &client.laddr)
     }
 }
 

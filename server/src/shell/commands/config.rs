@@ -75,7 +75,7 @@ fn set(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     if pairs.iter().any(is_password) && !call.world.is_still() {
         return Flow::NeedAll;
     }
-    let local = call.client.addr.ip().to_canonical().is_loopback();
+    let local = call.client.addr.is_local();
     match call.server.configure(&pairs, local) {
         Ok(()) => ok(call),
         Err(SetError::Unknown(name)) => {

@@ -63,7 +63,7 @@ pub(super) fn psync(call: &mut Call<'_>, all: &[&[u8]]) -> Flow {
         return error(call, ALONE);
     };
     let hello = call.session.hello.as_deref().cloned().unwrap_or_default();
-    let ip = call.client.addr.ip().to_canonical().to_string();
+    let ip = call.client.addr.host();
     let plain;
     let mut args = all;
     if let [name, replid, offset, failover, force @ ..] = args

@@ -8,6 +8,7 @@ use socket2::TcpKeepalive;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker, ready};
@@ -285,10 +286,10 @@ impl Write for Blocking {
 }
 
 /// A listener that no runtime knows of yet; here there is no difference.
-pub type Bound = TcpListener;
+pub type Bound = Listener;
 
 /// Takes connections.
-pub struct TcpListener {
+pub struct Listener {
     world: Arc<World>,
     listening: Arc<Listening>,
 }
@@ -307,7 +308,15 @@ pub fn bind(addr: &SocketAddr, _: i32) -> io::Result<Bound> {
     network.listeners.insert(*addr, Arc::clone(&listening));
     drop(network);
     let world = here.world;
-    Ok(TcpListener { world, listening })
+    Ok(Listener { world, listening })
+}
+
+/// There are no Unix sockets here.
+///
+/// # Errors
+/// Always.
+pub fn bind_unix(_: &Path, _: u32, _: i32) -> io::Result<Bound> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// Ends a listener; here they are as the host's configuration says from its start to its end.
@@ -326,25 +335,31 @@ impl Closer {
     pub fn close(&self) {}
 }
 
-impl TcpListener {
+impl Listener {
     /// The same; here there is no difference.
     ///
     /// # Errors
     /// Never; tokio's may.
-    pub fn from_std(bound: Bound) -> io::Result<TcpListener> {
+    pub fn from_std(bound: Bound) -> io::Result<Listener> {
         Ok(bound)
+    }
+
+    /// All are at addresses.
+    pub fn is_unix(&self) -> bool {
+        false
     }
 
     /// The next connection.
     ///
     /// # Errors
     /// Never; tokio's may.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    pub async fn accept(&self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
         loop {
             let next = self.listening.queue.lock().pop_front();
             if let Some(wire) = next {
                 let peer = wire.addrs[0];
-                return Ok((TcpStream::new(Arc::clone(&self.world), wire, 1), peer));
+                let stream = TcpStream::new(Arc::clone(&self.world), wire, 1);
+                return Ok((stream, Some(peer)));
             }
             self.listening.came.notified().await;
         }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a reply may take before the test fails.
@@ -140,6 +143,16 @@ impl Client {
     pub fn connect(port: u16) -> io::Result<Client> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
+        Client::over(stream)
+    }
+
+    /// Connects to the Unix socket at `path`.
+    pub fn connect_unix(path: &Path) -> io::Result<Client> {
+        // The calls that read and write are the same for both kinds of socket.
+        Client::over(TcpStream::from(OwnedFd::from(UnixStream::connect(path)?)))
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Client> {
         stream.set_read_timeout(Some(REPLY_LIMIT))?;
         stream.set_write_timeout(Some(REPLY_LIMIT))?;
         Ok(Client {
