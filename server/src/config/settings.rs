@@ -121,6 +121,8 @@ settings! {
     threads: usize = number("threads"),
     /// Bytes of requests that may wait in a client's buffer.
     query_buffer_limit: usize = number("client-query-buffer-limit"),
+    /// Bytes that all clients may take together, or a percentage of `maxmemory`; 0: no limit.
+    maxmemory_clients: String = text("maxmemory-clients"),
     /// Output limits of the classes normal, replica, pubsub.
     buffer_limits: [BufferLimit; 3] = buffer_limits("client-output-buffer-limit"),
     /// Longest argument of a request, bytes.

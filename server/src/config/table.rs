@@ -229,6 +229,12 @@ pub static PARAMS: &[Param] = &[
         "Bytes of memory above which keys go or writes are refused; 0: no limit",
     ),
     live(
+        "maxmemory-clients",
+        MemoryOrPercent,
+        "0",
+        "Bytes, or a share of `maxmemory`, above which the clients that take most are closed; 0: no limit",
+    ),
+    live(
         "maxmemory-policy",
         Enum(&[
             "volatile-lru",
@@ -564,7 +570,6 @@ pub static PARAMS: &[Param] = &[
     ignored("aof-timestamp-enabled", Bool, "no"),
     ignored("aof-disable-auto-gc", Bool, "no"),
     // Memory.
-    ignored("maxmemory-clients", MemoryOrPercent, "0"),
     ignored("lazyfree-lazy-eviction", Bool, "no"),
     ignored("lazyfree-lazy-expire", Bool, "no"),
     ignored("lazyfree-lazy-server-del", Bool, "no"),

@@ -118,7 +118,8 @@ impl Kind {
                 Ok(n.max(floor).to_string().into())
             }
             Kind::MemoryOrPercent => match text.strip_suffix('%').map(integer) {
-                Some(Some(0..=100)) => Ok(word.to_vec()),
+                Some(Some(0)) => Ok(b"0".to_vec()),
+                Some(Some(n @ 1..=100)) => Ok(format!("{n}%").into()),
                 Some(Some(n)) if n > 100 => {
                     Err("percentage argument must be less or equal to 100".to_owned())
                 }

@@ -3,7 +3,7 @@
 use super::admit::{self, Refusal};
 use super::audience::{MONITORS, Telling};
 use super::blocking::Waiter;
-use super::client::Client;
+use super::client::{Client, memory::Held};
 use super::commands;
 use super::conn::Parked;
 use super::execute::Flow;
@@ -225,6 +225,8 @@ impl Call<'_> {
         if let Some(queue) = &mut self.session.queue {
             queue.push(command, args);
             self.client.queued.store(queue.len() as u32 + 1, Relaxed);
+            let (count, bytes) = (queue.len(), queue.bytes());
+            self.client.holds(Held::Queue, count, bytes);
             self.out.simple("QUEUED");
         }
     }

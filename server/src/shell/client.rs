@@ -1,6 +1,7 @@
 //! What other threads may know of a connection, and how they reach it.
 
 mod line;
+pub(super) mod memory;
 
 use super::accounts::Account;
 use super::address::Address;
@@ -92,6 +93,10 @@ pub struct Client {
     pub input: AtomicUsize,
     /// Bytes of replies waiting to be sent, the mailbox not counted.
     pub output: AtomicUsize,
+    /// Bytes of what it holds besides.
+    held: memory::AllHeld,
+    /// Bytes it took when it was weighed last.
+    weighed: AtomicUsize,
     /// Tells what of the log a replica of ours has not been sent.
     owed: OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>,
     events: AtomicU32,
@@ -147,6 +152,8 @@ impl Client {
             queued: AtomicU32::new(0),
             input: AtomicUsize::new(0),
             output: AtomicUsize::new(0),
+            held: Default::default(),
+            weighed: AtomicUsize::new(0),
             owed: OnceLock::new(),
             events: AtomicU32::new(0),
             waker: Mutex::new(None),
@@ -377,6 +384,8 @@ pub struct Clients {
     all: Mutex<BTreeMap<u64, Arc<Client>>>,
     last: AtomicU64,
     count: AtomicUsize,
+    /// What they take.
+    pub(super) together: memory::Together,
 }
 
 impl Clients {
@@ -399,7 +408,9 @@ impl Clients {
     /// Forgets the client of this number.
     pub(super) fn remove(&self, id: u64) {
         let mut all = self.all.lock();
-        all.remove(&id);
+        if let Some(gone) = all.remove(&id) {
+            self.together.forget(&gone);
+        }
         self.count.store(all.len(), Relaxed);
     }
 

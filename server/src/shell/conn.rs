@@ -4,6 +4,8 @@
 //! request that is not whole, requests behind one that waits, or behind replies the client does not take) moves to a
 //! buffer of the connection's own. So an idle connection holds neither input nor output.
 
+mod bounds;
+
 use super::blocking::Waiter;
 use super::client::{Client, event, trait_of};
 use super::execute::{Batch, Next, Worker};
@@ -95,7 +97,12 @@ pub(super) async fn serve(
 ) {
     let mut conn = Conn::new(stream, server, client);
     let end = loop {
-        let end = std::future::poll_fn(|cx| conn.poll(cx, worker)).await;
+        let end = std::future::poll_fn(|cx| {
+            let polled = conn.poll(cx, worker);
+            conn.server.clients.weigh(&conn.client);
+            polled
+        });
+        let end = end.await;
         if !matches!(end, End::Leaves) {
             break end;
         }
@@ -118,6 +125,7 @@ pub(super) async fn serve(
         End::Replica(serve) => {
             let client = Arc::clone(&conn.client);
             client.set(trait_of::REPLICA, true);
+            conn.server.clients.weigh(&client);
             let account = Arc::clone(&conn.session.access.account);
             let unread = conn.input.take().map(|input| input.bytes);
             let served = serve(conn.stream, unread.unwrap_or_default(), Arc::clone(&client));
@@ -364,24 +372,6 @@ impl Conn {
         })
     }
 
-    /// Appends to the input that waits.
-    fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let input = self.input.get_or_insert_default();
-        let limit = self.server.config.settings().query_buffer_limit;
-        if input.bytes.len() + bytes.len() > limit {
-            tracing::warn!(
-                "client {} at {} closed: its requests exceed client-query-buffer-limit",
-                self.client.id,
-                self.client.addr
-            );
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        input.bytes.extend_from_slice(bytes);
-        input.starved = false;
-        self.client.input.store(input.bytes.len(), Relaxed);
-        Ok(())
-    }
-
     /// Executes a batch of the input that waited; how many bytes it was.
     fn execute_input(&mut self, cx: &mut Context<'_>, worker: Worker) -> usize {
         let Some(mut input) = self.input.take() else {
@@ -466,16 +456,6 @@ impl Conn {
                 false
             }
         }
-    }
-
-    /// Closes a client that takes its replies too slowly, or whose next ones, of `more` bytes, are over its hard limit
-    /// together, however fast it may take them; true if it did.
-    fn is_over_limit(&self, more: usize) -> bool {
-        let limit = self.server.config.settings().buffer_limits[self.client.class()];
-        let waiting = self.output.len() - self.sent + more;
-        let too_much = more > 0 && (1..=waiting as u64).contains(&limit.hard);
-        let over = too_much || self.client.over_limit(&limit);
-        over.then(|| self.client.close_over(waiting)).is_some()
     }
 
     /// The connection is no client any more.

@@ -46,6 +46,7 @@ pub(super) async fn run(server: Arc<Server>) {
 fn see_to_clients(server: &Server) {
     let settings = server.config.settings();
     let timeout = settings.timeout;
+    server.clients.weigh_all();
     for client in server.clients.all() {
         let limit = &settings.buffer_limits[client.class()];
         if client.over_limit(limit) {

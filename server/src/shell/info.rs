@@ -298,7 +298,8 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("expired_keys", totals.expired);
     lines.add("expired_subkeys", totals.expired_fields);
     lines.add("evicted_keys", totals.evicted);
-    lines.add("evicted_clients", 0);
+    let evicted = server.clients.together.evicted.load(Relaxed);
+    lines.add("evicted_clients", evicted);
     lines.add("keyspace_hits", totals.hits);
     lines.add("keyspace_misses", totals.misses);
     lines.add("pubsub_channels", server.pubsub.len(Kind::Channel));

@@ -2,7 +2,7 @@
 
 use super::admit;
 use super::call::Call;
-use super::client::trait_of;
+use super::client::{memory::Held, trait_of};
 use super::execute::{Flow, Outside};
 use super::replication::Answer;
 use super::server::{Server, now_ms};
@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Commands queued between MULTI and EXEC.
 pub(super) struct Queue {
     commands: Vec<(&'static Command, Vec<Box<[u8]>>)>,
+    /// Bytes of their words.
+    bytes: usize,
     /// A command was refused: EXEC will fail.
     pub aborted: bool,
     /// The flags any of the commands has.
@@ -34,6 +36,7 @@ impl Queue {
     fn new() -> Queue {
         Queue {
             commands: Vec::new(),
+            bytes: 0,
             aborted: false,
             any: 0,
             all: u32::MAX,
@@ -48,6 +51,8 @@ impl Queue {
         self.all &= command.flags;
         // One that will not run need not be kept.
         if !self.aborted {
+            let word = size_of::<Box<[u8]>>();
+            self.bytes += args.iter().map(|arg| arg.len() + word).sum::<usize>();
             let args = args.iter().map(|arg| (*arg).into()).collect();
             self.commands.push((command, args));
         }
@@ -56,6 +61,11 @@ impl Queue {
     /// How many commands there are.
     pub fn len(&self) -> usize {
         self.commands.len()
+    }
+
+    /// Bytes of their words.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -194,6 +204,8 @@ impl KeyListener for Alarm {
 #[derive(Default)]
 pub(super) struct Watching {
     keys: Vec<Watched>,
+    /// Bytes of the keys.
+    bytes: usize,
 }
 
 struct Watched {
@@ -242,6 +254,7 @@ pub(super) fn discard(call: &mut Call<'_>) {
     call.session.queue = None;
     call.client.set(trait_of::MULTI, false);
     call.client.queued.store(0, Relaxed);
+    call.client.holds(Held::Queue, 0, 0);
     unwatch(call);
 }
 
@@ -249,6 +262,7 @@ pub(super) fn discard(call: &mut Call<'_>) {
 pub(super) fn unwatch(call: &mut Call<'_>) {
     if let Some(watching) = call.session.watching.take() {
         watching.end_in(&call.world.view().dataset);
+        call.client.holds(Held::Watched, 0, 0);
     }
 }
 
@@ -272,6 +286,7 @@ pub(super) fn watch(call: &mut Call<'_>, keys: &[&[u8]]) -> Flow {
             });
             let listener: Arc<dyn KeyListener> = alarm.clone();
             db.listen(key, &listener);
+            watching.bytes += key.len();
             watching.keys.push(Watched {
                 db: db_number,
                 key: (*key).into(),
@@ -279,6 +294,8 @@ pub(super) fn watch(call: &mut Call<'_>, keys: &[&[u8]]) -> Flow {
             });
         }
     }
+    let (count, bytes) = (watching.keys.len(), watching.bytes);
+    call.client.holds(Held::Watched, count, bytes);
     call.out.ok();
     Flow::Next
 }

@@ -1,6 +1,6 @@
 //! Messages: who listens to which channel, and how a message reaches them.
 
-use super::client::{Client, trait_of};
+use super::client::{Client, memory::Held, trait_of};
 use crate::config::{BufferLimit, Settings};
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
@@ -35,18 +35,22 @@ impl Kind {
 
 /// What one client listens to: channels, patterns, shard channels, in the order of [`Kind`].
 #[derive(Default)]
-pub(super) struct Subscriptions([BTreeSet<Box<[u8]>>; 3]);
+pub(super) struct Subscriptions {
+    names: [BTreeSet<Box<[u8]>>; 3],
+    /// Bytes of the names.
+    bytes: usize,
+}
 
 impl Subscriptions {
     fn is_empty(&self) -> bool {
-        self.0.iter().all(BTreeSet::is_empty)
+        self.names.iter().all(BTreeSet::is_empty)
     }
 
     /// The number in (un)subscribe confirmations: shard channels count apart.
     fn count(&self, kind: Kind) -> usize {
         match kind {
-            Kind::Shard => self.0[2].len(),
-            _ => self.0[0].len() + self.0[1].len(),
+            Kind::Shard => self.names[2].len(),
+            _ => self.names[0].len() + self.names[1].len(),
         }
     }
 }
@@ -121,7 +125,8 @@ impl PubSub {
         let own = own.get_or_insert_default();
         client.set(trait_of::PUBSUB, true);
         for name in names {
-            if own.0[kind as usize].insert((*name).into()) {
+            if own.names[kind as usize].insert((*name).into()) {
+                own.bytes += name.len();
                 let mut listeners = self.listeners.lock();
                 let list = listeners[kind as usize].entry((*name).into()).or_default();
                 list.push(Arc::clone(client));
@@ -146,7 +151,7 @@ impl PubSub {
         let [_, word, _] = kind.words();
         let all: Vec<Box<[u8]>>;
         let names: Vec<&[u8]> = if names.is_empty() {
-            all = mine.0[kind as usize].iter().cloned().collect();
+            all = mine.names[kind as usize].iter().cloned().collect();
             all.iter().map(|name| &**name).collect()
         } else {
             names.to_vec()
@@ -157,7 +162,8 @@ impl PubSub {
         // What was said before comes before the confirmation.
         client.take_mail(out.buffer_mut());
         for name in names {
-            if mine.0[kind as usize].remove(name) {
+            if mine.names[kind as usize].remove(name) {
+                mine.bytes -= name.len();
                 self.forget(kind, client, name);
                 client.take_mail(out.buffer_mut());
             }
@@ -185,7 +191,7 @@ impl PubSub {
     pub(super) fn leave(&self, client: &Arc<Client>, own: &mut Option<Box<Subscriptions>>) {
         let Some(mine) = own.take() else { return };
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
-            for name in &mine.0[kind as usize] {
+            for name in &mine.names[kind as usize] {
                 self.forget(kind, client, name);
             }
         }
@@ -233,9 +239,11 @@ impl PubSub {
 }
 
 fn publish_counts(client: &Client, own: &Subscriptions) {
-    for (shown, set) in client.subscriptions.iter().zip(&own.0) {
+    for (shown, set) in client.subscriptions.iter().zip(&own.names) {
         shown.store(set.len() as u32, Relaxed);
     }
+    let count = own.names.iter().map(BTreeSet::len).sum();
+    client.holds(Held::Subscriptions, count, own.bytes);
 }
 
 fn confirm(out: &mut Reply, word: &str, name: Option<&[u8]>, count: usize) {

@@ -135,6 +135,8 @@ impl Server {
         let asked = Asked::default();
         asked.set_events(settings.keyspace_events);
         let accounts = Accounts::new(&settings, config.users());
+        let clients = Clients::default();
+        clients.limit(&settings);
         drop(settings);
         Server {
             limits,
@@ -144,7 +146,7 @@ impl Server {
             gates: Arc::new(Gates::new(threads + 2, view)),
             log,
             accounts,
-            clients: Clients::default(),
+            clients,
             pubsub,
             asked,
             tracking: Tracking::default(),
@@ -243,6 +245,7 @@ impl Server {
         let settings = self.config.settings();
         self.limits.store(Arc::new(settings.limits()));
         self.pubsub.configure(&settings);
+        self.clients.limit(&settings);
         self.asked.set_events(settings.keyspace_events);
         let sets = |param: &str| {
             let mut names = pairs.iter().map(|(name, _)| name);

@@ -7,7 +7,7 @@
 mod broadcast;
 mod table;
 
-use super::client::{Client, trait_of};
+use super::client::{Client, memory::Held, trait_of};
 use super::server::Server;
 use crate::command::events::CACHES;
 use crate::resp::Reply;
@@ -106,6 +106,9 @@ impl Tracking {
             let all: &[&[u8]] = &[b""];
             let prefixes = if prefixes.is_empty() { all } else { prefixes };
             self.prefixes.add(client.id, prefixes);
+            let own = self.prefixes.of(client.id);
+            let bytes = own.iter().map(|prefix| prefix.len()).sum();
+            client.holds(Held::Prefixes, own.len(), bytes);
         }
         client.set(trait_of::BROKEN_REDIRECT, false);
         client.set(trait_of::BROADCAST, wish.broadcast);
@@ -134,6 +137,7 @@ impl Tracking {
         drop(clients);
         if was.wish().broadcast {
             self.prefixes.remove(client.id);
+            client.holds(Held::Prefixes, 0, 0);
         }
         let traits = trait_of::TRACKING | trait_of::BROADCAST | trait_of::BROKEN_REDIRECT;
         client.set(traits, false);

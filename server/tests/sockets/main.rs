@@ -7,6 +7,7 @@ mod algorithms;
 mod bad_input;
 mod chain;
 mod chaos;
+mod client_eviction;
 mod clients;
 mod commands;
 mod common;

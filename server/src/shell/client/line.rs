@@ -4,12 +4,6 @@ use super::{Client, trait_of};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Client {
-    /// Bytes that it takes, its buffers included.
-    pub fn memory(&self) -> usize {
-        let buffers = self.input.load(Relaxed) + self.output.load(Relaxed);
-        buffers + self.mail_len() + size_of::<Client>()
-    }
-
     /// Its line in CLIENT LIST, without the line break.
     pub fn describe(&self) -> Vec<u8> {
         let names = self.names();
@@ -51,7 +45,7 @@ impl Client {
         line.extend(
             format!(
                 " age={} idle={} flags={flags} db={} sub={} psub={} ssub={} multi={} qbuf={input} qbuf-free=0 \
-                 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} tot-mem={} events={} \
+                 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl={output} oll=0 omem={output} tot-mem={} events={} \
                  cmd={} user={} redir={} resp={}",
                 self.since.elapsed().as_secs(),
                 self.idle().as_secs(),
@@ -60,6 +54,7 @@ impl Client {
                 count(1),
                 count(2),
                 i64::from(self.queued.load(Relaxed)) - 1,
+                self.queued_bytes(),
                 self.memory(),
                 if output > 0 { "rw" } else { "r" },
                 self.last_command(),

@@ -7,6 +7,7 @@ use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::shell::replication::Answer;
 use crate::store::{glob, lazyfree};
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     match (subcommand(args).as_str(), &args[2..]) {
@@ -16,6 +17,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             call.server.stats.iter().for_each(|stats| stats.reset());
             call.server.latency.reset_commands();
             call.server.errors.reset();
+            call.server.clients.together.evicted.store(0, Relaxed);
             lazyfree::reset();
             ok(call)
         }
