@@ -162,7 +162,7 @@ fn values(kind: Kind) -> String {
         Kind::MemoryOrPercent => "bytes, or a percentage".into(),
         Kind::Enum(words) => one_of(words),
         Kind::Flags(words) => format!("some of {}", one_of(words)),
-        Kind::Text => "any".into(),
+        Kind::Text | Kind::Title => "any".into(),
         Kind::FileName => "file name".into(),
         Kind::Dir => "directory".into(),
         Kind::Words => "words".into(),

@@ -162,7 +162,7 @@ pub const COMMANDS: &[Command] = &[
         "5.0.0",
         "O(1)",
         "[VERSION version]",
-        "Shows the version.",
+        "Shows computer art of a version, and the version that is running.",
     ),
     Command::shell("multi", 1, SESSION | ALLOW_BUSY, S::Multi)
         .acl(acl::TRANSACTION)

@@ -183,6 +183,10 @@ settings! {
     trace: PathBuf = path("trace"),
     /// Host and port of the master to follow from the start.
     replicaof: Option<(String, u16)> = host_port("replicaof"),
+    /// Our address or name on connections to masters; empty for what the system gives.
+    bind_source: String = text("bind-source-addr"),
+    /// The log begins with a picture.
+    logo: bool = flag("always-show-logo"),
     /// Password to give to the master; empty for none.
     masterauth: Vec<u8> = bytes("masterauth"),
     /// User to be at the master; empty for the default one.

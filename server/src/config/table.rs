@@ -321,6 +321,12 @@ pub static PARAMS: &[Param] = &[
     )
     .or("slaveof")
     .startup(),
+    live(
+        "bind-source-addr",
+        Text,
+        "",
+        "Address that connections to masters come from, where it can be had",
+    ),
     live("masterauth", Text, "", "Password to give to the master"),
     live("masteruser", Text, "", "User to be at the master"),
     live(
@@ -610,10 +616,10 @@ pub static PARAMS: &[Param] = &[
     ignored("set-proc-title", Bool, "yes").startup(),
     ignored(
         "proc-title-template",
-        Text,
+        Title,
         "{title} {listen-addr} {server-mode}",
     ),
-    ignored("always-show-logo", Bool, "no").startup(),
+    live("always-show-logo", Bool, "no", "Begin the log with a picture").startup(),
     live("syslog-enabled", Bool, "no", "Log to the system's log, too").startup(),
     live("syslog-ident", Text, "redis", "What marks our lines there").startup(),
     live(
@@ -709,7 +715,6 @@ pub static PARAMS: &[Param] = &[
     )
     .hidden(),
     ignored("socket-mark-id", Int(0, u32::MAX as i64), "0").startup(),
-    ignored("bind-source-addr", Text, ""),
     // Cluster.
     ignored("cluster-enabled", Bool, "no").startup(),
     ignored("cluster-config-file", Text, "nodes.conf").startup(),

@@ -27,6 +27,8 @@ pub enum Kind {
     Text,
     /// A file name without a directory.
     FileName,
+    /// Text in which words in braces stand for something.
+    Title,
     /// A directory.
     Dir,
     /// Words, separated by spaces.
@@ -132,6 +134,9 @@ impl Kind {
             Kind::FileName if text.contains('/') => {
                 Err("can't be a path, just a filename".to_owned())
             }
+            Kind::Title if !is_title(&text) => {
+                Err("template format is invalid or contains unknown variables".to_owned())
+            }
             Kind::KeyspaceEvents => {
                 let classes = events::parse(&text)
                     .ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned())?;
@@ -140,6 +145,30 @@ impl Kind {
             _ => Ok(word.to_vec()),
         }
     }
+}
+
+/// The words that may stand in braces in `proc-title-template`.
+const TITLE_WORDS: [&str; 7] = [
+    "title",
+    "listen-addr",
+    "server-mode",
+    "port",
+    "tls-port",
+    "config-file",
+    "unixsocket",
+];
+
+/// True for a title of known words and something besides; `{{` stands for a brace.
+fn is_title(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('{') {
+        rest = match (after.strip_prefix('{'), after.split_once('}')) {
+            (Some(after), _) => after,
+            (None, Some((word, after))) if TITLE_WORDS.contains(&word) => after,
+            _ => return false,
+        };
+    }
+    !text.trim().is_empty()
 }
 
 fn in_range<T: Ord + std::fmt::Display>(n: T, min: T, max: T) -> Result<Vec<u8>, String> {
@@ -367,6 +396,11 @@ mod tests {
                 Kind::BufferLimits,
                 "x 1 2 3",
                 "Invalid client class specified in buffer limit configuration.",
+            ),
+            (
+                Kind::Title,
+                "{title} {x}",
+                "template format is invalid or contains unknown variables",
             ),
             (
                 Kind::KeyspaceEvents,

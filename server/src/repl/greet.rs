@@ -81,7 +81,8 @@ pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached
     let all = async {
         let addresses = resolve(host).await?;
         *step.lock() = "connecting";
-        let stream = connect(host, &addresses, deadline).await?;
+        let source = source(&settings.bind_source).await;
+        let stream = connect(host, &addresses, &source, deadline).await?;
         let mut peer = Peer::new(stream);
         let run_id = greet(host, &mut peer, settings, &step).await?;
         Ok(Reached { peer, run_id })
@@ -112,17 +113,35 @@ async fn resolve(host: Host) -> Result<Vec<SocketAddr>, Unreached> {
     }
 }
 
+/// The addresses of `name`, which our end of the connection is to have. As in Redis it has another one where that is in
+/// vain.
+async fn source(name: &str) -> Vec<SocketAddr> {
+    if name.is_empty() {
+        return Vec::new();
+    }
+    match net::lookup_host((name, 0)).await {
+        Ok(found) => found.collect(),
+        Err(why) => {
+            tracing::warn!("bind-source-addr {name}: {why}");
+            Vec::new()
+        }
+    }
+}
+
 /// Tries one address after the other; none may use up the time of those behind it.
 async fn connect(
     host: Host,
     addresses: &[SocketAddr],
+    source: &[SocketAddr],
     deadline: Instant,
 ) -> Result<TcpStream, Unreached> {
     let mut why = String::new();
     for (i, address) in addresses.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
         let share = left / (addresses.len() - i) as u32;
-        match timeout(share, TcpStream::connect(address)).await {
+        let mut own = source.iter().filter(|s| s.is_ipv4() == address.is_ipv4());
+        let own = own.next().map(SocketAddr::ip);
+        match timeout(share, net::connect(address, own)).await {
             Ok(Ok(stream)) => {
                 tune(&stream);
                 return Ok(stream);

@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod debug;
 mod latency;
+mod lolwut;
 mod memory;
 mod messages;
 mod migrate;
@@ -67,7 +68,7 @@ pub(super) fn run(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
         S::Debug => debug::run(call, args),
         S::Info => operator::info(call, args),
         S::LastSave => operator::last_save(call),
-        S::Lolwut => operator::lolwut(call),
+        S::Lolwut => lolwut::run(call, args),
         S::Latency => latency::run(call, args),
         S::Memory => memory::run(call, args),
         S::Migrate => migrate::run(call, args),

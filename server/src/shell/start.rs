@@ -65,6 +65,9 @@ impl Made {
         };
         let view = View::new(Arc::new(Dataset::new(settings.databases)), Arc::new(status));
         let server = Arc::new(Server::new(config, view, log, run_id, threads));
+        if settings.logo {
+            tracing::info!("{}", logo(settings.port));
+        }
         tracing::info!(
             "Damselfly {} starts: port {}, {threads} threads, pid {}, run id {run_id}",
             env!("CARGO_PKG_VERSION"),
@@ -90,6 +93,21 @@ impl Made {
     pub fn restore(&self) -> Result<(), String> {
         restore(&self.server, &self.door)
     }
+}
+
+/// What `always-show-logo` shows.
+fn logo(port: u16) -> String {
+    let (version, pid) = (env!("CARGO_PKG_VERSION"), process::id());
+    format!(
+        r"
+      \\    o    //
+    ===\\===|===//===    Damselfly {version}
+    ===//===|===\\===    Port: {port}
+      //    |    \\      PID: {pid}
+            |
+            '
+"
+    )
 }
 
 /// Reads the users from their file, if there is one.

@@ -129,14 +129,14 @@ pub mod net {
     use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
     use std::fs::{self, Permissions};
     use std::io;
-    use std::net::SocketAddr;
     /// A connection that a thread reads, which waits for bytes.
     pub use std::net::TcpStream as Blocking;
+    use std::net::{IpAddr, SocketAddr};
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     use std::os::unix::net;
     use std::path::Path;
-    use tokio::net::{TcpListener, UnixListener};
+    use tokio::net::{TcpListener, TcpSocket, UnixListener};
     /// A connection. One over a Unix socket is used like any other, but that it has no addresses.
     pub use tokio::net::{TcpStream, lookup_host};
 
@@ -256,6 +256,25 @@ pub mod net {
             // It fails where it has been closed.
             let _ = SockRef::from(&self.0).shutdown(std::net::Shutdown::Both);
         }
+    }
+
+    /// Connects to `addr`, from the address `from`, of the same family, if that can be.
+    ///
+    /// # Errors
+    /// Nobody listens there, or cannot be reached.
+    pub async fn connect(addr: &SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+        if let Some(from) = from {
+            let socket = match addr {
+                SocketAddr::V4(_) => TcpSocket::new_v4()?,
+                SocketAddr::V6(_) => TcpSocket::new_v6()?,
+            };
+            if socket.bind((from, 0).into()).is_ok()
+                && let Ok(stream) = socket.connect(*addr).await
+            {
+                return Ok(stream);
+            }
+        }
+        TcpStream::connect(addr).await
     }
 
     /// Has the system look whether a silent peer is still there.

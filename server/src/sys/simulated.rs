@@ -100,7 +100,8 @@ pub mod fs {
 /// The network between hosts.
 pub mod net {
     pub use super::tcp::{
-        Blocking, Bound, Closer, Listener, TcpStream, bind, bind_unix, keep_alive, lookup_host,
+        Blocking, Bound, Closer, Listener, TcpStream, bind, bind_unix, connect, keep_alive,
+        lookup_host,
     };
     pub use socket2::TcpKeepalive;
 }

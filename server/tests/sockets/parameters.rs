@@ -22,6 +22,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("replica-serve-stale-data", "no", "no"),
     ("min-replicas-to-write", "2", "2"),
     ("min-replicas-max-lag", "5", "5"),
+    ("bind-source-addr", "127.0.0.3", "127.0.0.3"),
     ("masterauth", "sesame", "sesame"),
     ("masteruser", "ali", "ali"),
 ];
@@ -368,4 +369,29 @@ fn snapshots_and_loads_take_as_long_as_tests_want_and_end_when_nobody_waits() {
     replica.run("CONFIG SET key-load-delay 1000").ok();
     replica.follow(master.port);
     assert_eq!(replica.run("DBSIZE").int(), 3);
+}
+
+#[test]
+fn links_come_from_the_address_that_they_are_told() {
+    let master = Server::redis(&["--bind", "127.0.0.1"]);
+    let from = || {
+        let list = master.run("CLIENT LIST TYPE replica").text();
+        let at = list.find(" addr=").map_or(0, |at| at + " addr=".len());
+        list[at..].split(':').next().unwrap_or_default().to_owned()
+    };
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let replica = Server::start(kind, &["--bind-source-addr", "127.0.0.3"]);
+        replica.follow(master.port);
+        assert_eq!(from(), "127.0.0.3", "{kind:?}");
+        replica.run("REPLICAOF NO ONE").ok();
+        // One that is not ours is none: from the range for documentation.
+        for (address, seen) in [("127.0.0.4", "127.0.0.4"), ("192.0.2.1", "127.0.0.1")] {
+            replica
+                .run(&format!("CONFIG SET bind-source-addr {address}"))
+                .ok();
+            replica.follow(master.port);
+            assert_eq!(from(), seen, "{kind:?}");
+            replica.run("REPLICAOF NO ONE").ok();
+        }
+    }
 }

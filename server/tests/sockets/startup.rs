@@ -262,3 +262,12 @@ fn a_server_in_the_background_tells_whoever_supervises_it() {
         check(reached().is_none(), || "it serves".to_owned())
     });
 }
+
+#[test]
+fn the_log_begins_with_a_picture_where_one_is_wanted() {
+    for (wanted, shown) in [("no", false), ("yes", true)] {
+        let server = Server::damselfly(&["--always-show-logo", wanted]);
+        let port = format!("Port: {}\n", server.port);
+        assert_eq!(server.log().contains(&port), shown, "{}", server.log());
+    }
+}

@@ -182,9 +182,3 @@ pub(super) fn monitor(call: &mut Call<'_>) -> Flow {
     call.server.monitors.add(call.server, call.client);
     ok(call)
 }
-
-pub(super) fn lolwut(call: &mut Call<'_>) -> Flow {
-    let text = format!("Redis ver. {}\n", crate::shell::REDIS_VERSION);
-    call.out.verbatim("txt", text.as_bytes());
-    Flow::Next
-}

@@ -366,6 +366,14 @@ impl Listener {
     }
 }
 
+/// Connects to `addr`; a host has one address here.
+///
+/// # Errors
+/// As [`TcpStream::connect`].
+pub async fn connect(addr: &SocketAddr, _: Option<IpAddr>) -> io::Result<TcpStream> {
+    TcpStream::connect(addr).await
+}
+
 /// The addresses of a host; here a name is its own address.
 ///
 /// # Errors

@@ -58,3 +58,43 @@ fn they_are_answered_as_the_stock_server_answers_them() {
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
+
+/// How wide each line of `LOLWUT` is, whatever its shades, and what is written below the picture.
+fn frame(server: &Server, args: &str) -> (Vec<usize>, String) {
+    let text = server.run(&format!("LOLWUT VERSION {args}")).text();
+    let mut visible = String::new();
+    for part in text.split('\x1b') {
+        // What follows an escape ends with an `m`.
+        let shown = part.strip_prefix('[').and_then(|code| code.split_once('m'));
+        visible.push_str(shown.map_or(part, |(_, shown)| shown));
+    }
+    let widths = visible.lines().map(|line| line.chars().count()).collect();
+    let below = visible.lines().rev().take(2).collect::<Vec<_>>().join("\n");
+    (widths, below)
+}
+
+#[test]
+fn art_has_the_frame_of_the_stock_servers() {
+    let (redis, ours) = (Server::redis(&[]), Server::damselfly(&[]));
+    for args in [
+        "5",
+        "5 20",
+        "5 20 3",
+        "5 20 3 4",
+        "5 10 1 1",
+        "5 1 1 1",
+        "5 0 -1 -1",
+        "5 33 7 5 9",
+        "5 2",
+        "6",
+        "6 10 4",
+        "6 0 0",
+        "6 7 1 3",
+    ] {
+        assert_eq!(frame(&redis, args), frame(&ours, args), "{args}");
+    }
+    let pictures: Vec<_> = (0..2)
+        .map(|_| ours.run("LOLWUT VERSION 5").text())
+        .collect();
+    assert_ne!(pictures[0], pictures[1], "each is another one");
+}
