@@ -92,6 +92,20 @@ pub fn cursor(arg: &[u8]) -> Result<u64, CmdError> {
 /// key that was asked for, and the shards of a database, so that one call is enough for a small one.
 const SEGMENTS_PER_KEY: usize = 10;
 
+/// Keys that were found without a lock go if they have expired and this is a master. For commands that have locked no key.
+pub(super) fn remove_if_stale(cx: &mut Cx<'_>, keys: &[Box<[u8]>]) -> Result<(), CmdError> {
+    if cx.expiry != Expiry::Remove || keys.is_empty() {
+        return Ok(());
+    }
+    cx.db.lock(keys.iter().map(|key| &**key))?;
+    cx.db.forget_places();
+    for key in keys {
+        // It notes what has expired.
+        cx.db.peek(key);
+    }
+    Ok(())
+}
+
 /// SCAN's cursor is a [`Place`]: the keys before it have been returned. A key's place never changes, and places
 /// are visited in ascending order, so a key that is there from the first call to the last is returned however
 /// shards split meanwhile, and once only. 0 means both the beginning and the end, which no other cursor can:
@@ -100,7 +114,7 @@ pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let mut from: Place = cursor(args[1])?;
     let options = ScanOptions::parse(&args[2..], Scanned::Keys)?;
     let db = cx.selected();
-    let mut keys: Vec<Box<[u8]>> = Vec::new();
+    let (mut keys, mut stale) = (Vec::<Box<[u8]>>::new(), Vec::new());
     let mut left = options.count;
     let mut segments = options
         .count
@@ -112,11 +126,13 @@ pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     while from <= PLACE_MASK && left > 0 && segments > 0 {
         let shard = db.lock(shard_of(from));
         let (seen, next) = shard.scan(from, left, &mut |entry| {
-            let hidden = cx.expiry != Expiry::Ignore && entry.is_expired(cx.now_ms);
-            let wanted = options
-                .kind
-                .is_none_or(|kind| is(kind, entry.value().type_name()));
-            if !hidden && wanted && options.matches(entry.key()) {
+            if !options.matches(entry.key()) {
+                return;
+            }
+            let kind = entry.value().type_name();
+            if cx.expiry != Expiry::Ignore && entry.is_expired(cx.now_ms) {
+                stale.push(entry.key().into());
+            } else if options.kind.is_none_or(|wanted| is(wanted, kind)) {
                 keys.push(entry.key().into());
             }
         });
@@ -124,6 +140,7 @@ pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         segments -= 1;
         from = next;
     }
+    remove_if_stale(cx, &stale)?;
     let next = if from <= PLACE_MASK { from } else { 0 };
     cx.out.array(2);
     cx.out.bulk(itoa::Buffer::new().format(next).as_bytes());

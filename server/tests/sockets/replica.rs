@@ -242,3 +242,27 @@ fn a_frozen_master_is_noticed_and_resumed() {
     assert_same_data(&master, &replica);
     assert_eq!(granted(&master).full, before.full);
 }
+
+/// Keys whose time has come are hidden by who comes across them; their master says when they go.
+#[test]
+fn a_replica_removes_no_key_that_a_scan_comes_across() {
+    let master = Server::redis(&[]);
+    master.run("DEBUG SET-ACTIVE-EXPIRE 0").ok();
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let replica = Server::start(kind, &[]);
+        replica.follow(master.port);
+        master.run("SET a 1 PX 1").ok();
+        await_caught_up(&master, &replica);
+        std::thread::sleep(Duration::from_millis(10));
+        assert!(replica.run("SCAN 0").list()[1].list().is_empty());
+        assert!(replica.run("KEYS *").list().is_empty());
+        let _ = replica.run("RANDOMKEY");
+        assert_eq!(replica.run("DBSIZE").int(), 1, "{kind:?}");
+        // The master does, and says so.
+        assert!(master.run("SCAN 0").list()[1].list().is_empty());
+        eventually("it is told", || {
+            let keys = replica.run("DBSIZE").int();
+            check(keys == 0, || format!("{kind:?}: {keys} keys"))
+        });
+    }
+}

@@ -1,9 +1,11 @@
 //! Whole databases.
 
 use crate::command::args::{integer, is};
+use crate::command::scan::remove_if_stale;
 use crate::command::{CmdError, Cx, Expiry};
 use crate::store::glob;
-use crate::store::random::random;
+use crate::store::random::{below, random};
+use std::collections::BTreeSet;
 
 pub(super) fn keys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let (db, mut count, mark) = (cx.selected(), 0, cx.out.defer());
@@ -21,19 +23,38 @@ pub(super) fn keys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 pub(super) fn randomkey(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
-    /// A database may hold nothing but expired keys that await their removal.
+    /// After so many expired keys we no longer hope to hit upon one that is not.
     const TRIES: usize = 100;
+    let mut stale = BTreeSet::new();
+    let mut found = None;
     for _ in 0..TRIES {
         let Some(key) = cx.selected().random_key(random()) else {
             break;
         };
         let expired = cx.expiry != Expiry::Ignore && cx.selected().is_expired(&key, cx.now_ms);
         if !expired {
-            cx.out.bulk(&key);
-            return Ok(());
+            found = Some(key);
+            break;
         }
+        stale.insert(key);
     }
-    cx.out.null();
+    if found.is_none() && !stale.is_empty() {
+        // Each of those that are there with the same chance.
+        let mut there = 0;
+        cx.selected().for_each(|entry| {
+            if entry.is_expired(cx.now_ms) {
+                stale.insert(entry.key().into());
+            } else {
+                there += 1;
+                if below(there) == 0 {
+                    found = Some(entry.key().into());
+                }
+            }
+        });
+    }
+    let stale: Vec<_> = stale.into_iter().collect();
+    remove_if_stale(cx, &stale)?;
+    cx.out.bulk_or_null(found.as_deref());
     Ok(())
 }
 

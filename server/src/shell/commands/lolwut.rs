@@ -62,7 +62,7 @@ fn squares(columns: usize, across: usize, down: usize) -> String {
             row => row as f64 / down as f64,
         };
         for column in 0..across {
-            let mut shift = |most: f64| (chance() - 0.5) * disorder * most;
+            let shift = |most: f64| (chance() - 0.5) * disorder * most;
             let angle = shift(FRAC_PI_2);
             let x = padding as f64 + (column as f64 + 0.5) * side + shift(side * 0.7);
             let y = padding as f64 + (row as f64 + 0.5) * side + shift(side * 0.7);
@@ -166,6 +166,5 @@ fn skyline(columns: usize, rows: usize) -> String {
         }
         text.push('\n');
     }
-    text + "Dedicated to the 8 bit game developers of past and present.\n\
-            Original 8 bit image from Plaguemon by hikikomori. "
+    text + "Dedicated to the 8 bit game developers of past and present. "
 }

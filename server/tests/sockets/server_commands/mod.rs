@@ -59,7 +59,33 @@ fn they_are_answered_as_the_stock_server_answers_them() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// How wide each line of `LOLWUT` is, whatever its shades, and what is written below the picture.
+/// Who comes across a key whose time has come removes it, and those who listen hear of it.
+#[test]
+fn a_key_that_a_walk_finds_expired_is_an_event() {
+    for server in [Server::redis(&[]), Server::damselfly(&[])] {
+        let (mut client, mut hears) = (server.client(), server.client());
+        client.run("DEBUG SET-ACTIVE-EXPIRE 0").ok();
+        client.run("CONFIG SET notify-keyspace-events Ex").ok();
+        hears.run("SUBSCRIBE __keyevent@0__:expired");
+        for (walk, removes) in [("SCAN 0", true), ("RANDOMKEY", true), ("KEYS *", false)] {
+            let key = walk.split(' ').next().expect("a name");
+            client.run(&format!("SET {key} 1 PX 1")).ok();
+            client.run("DEBUG SLEEP 0.01").ok();
+            client.run(walk);
+            assert_eq!(client.run("EXISTS nokey").int(), 0);
+            assert_eq!(client.run("DBSIZE").int(), i64::from(!removes), "{walk}");
+            if removes {
+                let message = hears.read().expect("an event");
+                assert_eq!(message.list()[2].text(), key);
+            }
+        }
+        client.run("GET KEYS");
+        let message = hears.read().expect("an event, and none before it");
+        assert_eq!(message.list()[2].text(), "KEYS");
+    }
+}
+
+/// How wide each line of the picture of `LOLWUT` is, whatever its shades, and what is written at its end.
 fn frame(server: &Server, args: &str) -> (Vec<usize>, String) {
     let text = server.run(&format!("LOLWUT VERSION {args}")).text();
     let mut visible = String::new();
@@ -68,9 +94,10 @@ fn frame(server: &Server, args: &str) -> (Vec<usize>, String) {
         let shown = part.strip_prefix('[').and_then(|code| code.split_once('m'));
         visible.push_str(shown.map_or(part, |(_, shown)| shown));
     }
-    let widths = visible.lines().map(|line| line.chars().count()).collect();
-    let below = visible.lines().rev().take(2).collect::<Vec<_>>().join("\n");
-    (widths, below)
+    let lines = visible.lines().take_while(|line| !line.contains("e"));
+    let widths = lines.map(|line| line.chars().count()).collect();
+    let end = visible.rfind("Redis ver.").map_or("", |at| &visible[at..]);
+    (widths, end.to_owned())
 }
 
 #[test]

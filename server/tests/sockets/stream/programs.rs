@@ -208,6 +208,30 @@ pub const EXPIRING: &str = "
     GETEX k3 EX 100
     SINTERSTORE dst s nokey
     FLUSHALL
+    FLUSHALL
+    SET q 1 PX 1
+    sleep
+    KEYS *
+    SCAN 0 MATCH z*
+    DBSIZE
+    SCAN 0
+    DBSIZE
+    RPUSH q a
+    PEXPIRE q 1
+    sleep
+    SCAN 0 TYPE string MATCH q
+    DBSIZE
+    SET q 1 PX 1
+    sleep
+    RANDOMKEY
+    RANDOMKEY
+    SADD q m
+    PEXPIRE q 1
+    sleep
+    MULTI
+    SCAN 0
+    RANDOMKEY
+    EXEC
 ";
 
 /// Every command that writes, in the forms that are told otherwise than they were given.
