@@ -35,6 +35,17 @@ pub struct Saves {
     pub turn: tokio::sync::Mutex<()>,
 }
 
+/// Why a snapshot did not become a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotSaved {
+    /// All keys were removed meanwhile: the file would have brought them back.
+    #[error("terminated: all keys were removed")]
+    Outdated,
+    /// It could not be written.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// How far the load at start-up is, and what came of it.
 #[derive(Debug, Default)]
 pub struct Load {
@@ -70,13 +81,17 @@ impl Saves {
     }
 
     /// A save begins, which will have all of the first `changes` changes; says what it came to when it is over.
-    pub fn begin(&self, changes: u64, now: i64) -> impl FnOnce(bool, i64) {
+    pub fn begin(&self, changes: u64, now: i64) -> impl FnOnce(&Result<(), NotSaved>, i64) {
         self.began.store(now, Relaxed);
         let emptied = self.emptied.swap(false, Relaxed);
-        move |ok, then| {
+        move |saved, then| {
+            let ok = saved.is_ok();
             self.began.store(-1, Relaxed);
             self.took.store((then - now).max(0), Relaxed);
-            self.ok.store(ok, Relaxed);
+            // One that nobody wanted any more is no failure.
+            if !matches!(saved, Err(NotSaved::Outdated)) {
+                self.ok.store(ok, Relaxed);
+            }
             self.emptied.fetch_or(emptied && !ok, Relaxed);
             if ok {
                 self.last.store(then, Relaxed);

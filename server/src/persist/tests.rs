@@ -118,7 +118,7 @@ fn a_save_counts_when_it_succeeds() {
     assert_eq!(saves.took.load(Relaxed), -1);
     let end = saves.begin(7, 200);
     assert_eq!(saves.began.load(Relaxed), 200);
-    end(false, 203);
+    end(&Err(NotSaved::Failed("no room".into())), 203);
     let now = |saves: &Saves| {
         let [last, began, took] = [&saves.last, &saves.began, &saves.took].map(|n| n.load(Relaxed));
         (
@@ -131,6 +131,8 @@ fn a_save_counts_when_it_succeeds() {
         )
     };
     assert_eq!(now(&saves), (100, -1, 3, false, 0, 0));
-    saves.begin(9, 300)(true, 301);
+    saves.begin(8, 250)(&Err(NotSaved::Outdated), 251);
+    assert_eq!(now(&saves), (100, -1, 1, false, 0, 0), "as before");
+    saves.begin(9, 300)(&Ok(()), 301);
     assert_eq!(now(&saves), (301, -1, 1, true, 9, 1));
 }

@@ -5,11 +5,13 @@ use super::domain::{Host, Id, Wire};
 use super::driver::{Asked, Driver, Hooks, Start, World};
 use super::failover;
 use super::serve::{Hello, Master, MasterConfig, MasterHooks};
+use super::snapshot::SaveError;
 use super::tasks::OnRuntime;
 use crate::command;
 use crate::command::Audience;
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
+use crate::persist::NotSaved;
 use crate::rdb;
 use crate::resp::Reply;
 use crate::shell::blocking;
@@ -185,7 +187,7 @@ impl Hooks for Arc<Neighbours> {
         if let Some(server) = self.server.upgrade() {
             server.stats[server.aside()].changes.add(changes);
             if emptied {
-                server.saves.emptied.store(true, Relaxed);
+                server.emptied();
             }
         }
     }
@@ -443,23 +445,31 @@ impl Snapshots for Door {
     fn save(
         &self,
         server: &Arc<Server>,
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+    ) -> Pin<Box<dyn Future<Output = Result<(), NotSaved>> + Send>> {
         let path = start::snapshot_file(&server.config.settings());
         let saved = self.master.snapshots().save(path);
         Box::pin(async move {
-            let saved = saved.ok_or("a save is under way")?;
+            let failed = |why: &str| NotSaved::Failed(why.to_owned());
+            let saved = saved.ok_or_else(|| failed("a save is under way"))?;
             match saved.await {
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err("the save was abandoned".into()),
+                Ok(Err(SaveError::Outdated)) => Err(NotSaved::Outdated),
+                Ok(Err(error)) => Err(failed(&error.to_string())),
+                Err(_) => Err(failed("the save was abandoned")),
             }
         })
     }
 
-    fn save_now(&self, server: &Arc<Server>, view: &View) -> Result<(), String> {
+    fn save_now(&self, server: &Arc<Server>, view: &View) -> Result<(), NotSaved> {
         let path = start::snapshot_file(&server.config.settings());
         let saved = self.master.snapshots().save_now(view, path);
-        saved.map(|_| ()).map_err(|error| error.to_string())
+        saved
+            .map(|_| ())
+            .map_err(|error| NotSaved::Failed(error.to_string()))
+    }
+
+    fn end_saves(&self) {
+        self.master.snapshots().end_saves();
     }
 
     fn saving(&self) -> bool {

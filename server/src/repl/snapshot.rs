@@ -18,6 +18,7 @@ use damselfly_core::Position;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -65,6 +66,9 @@ pub enum SaveError {
     /// The file could not be written.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// All keys were removed before it was whole.
+    #[error("all keys were removed")]
+    Outdated,
     /// The thread that makes it is gone.
     #[error("the snapshot was given up")]
     GivenUp,
@@ -112,6 +116,8 @@ pub struct Snapshots {
     hooks: Arc<dyn MasterHooks>,
     config: Arc<ArcSwap<MasterConfig>>,
     queue: Mutex<Queue>,
+    /// Saves that are under way end.
+    outdated: Arc<AtomicBool>,
 }
 
 impl Snapshots {
@@ -128,6 +134,7 @@ impl Snapshots {
             hooks,
             config,
             queue: Mutex::default(),
+            outdated: Arc::default(),
         }
     }
 
@@ -171,6 +178,22 @@ impl Snapshots {
         walk::save_now(self, view, path)
     }
 
+    /// Ends all saves that were asked for so far: all keys have been removed. Replicas get theirs, and learn of it by the
+    /// stream.
+    pub fn end_saves(&self) {
+        let mut queue = self.queue.lock();
+        let waiting = std::mem::take(&mut queue.waiting);
+        for waiter in waiting {
+            match waiter.consumer {
+                // Nobody need wait for it.
+                Consumer::Save(_, to) => drop(to.send(Err(SaveError::Outdated))),
+                Consumer::Replica(..) => queue.waiting.push(waiter),
+            }
+        }
+        queue.saving &= queue.running;
+        self.outdated.store(queue.running, Relaxed);
+    }
+
     /// A snapshot is being made.
     pub fn running(&self) -> bool {
         self.queue.lock().running
@@ -203,6 +226,7 @@ impl Snapshots {
         queue.waiting = later;
         let consumers = now.into_iter().map(|waiter| waiter.consumer).collect();
         queue.running = true;
+        self.outdated.store(false, Relaxed);
         let this = Arc::clone(self);
         if let Err(error) = thread::spawn("snapshot", move || this.run(consumers)) {
             // The consumers went with the closure: their channels are closed, their tasks retry or give up.

@@ -333,7 +333,7 @@ impl Call<'_> {
         }
         count(&self.server.stats[self.slot], self.effects);
         if self.effects.emptied {
-            self.server.saves.emptied.store(true, Relaxed);
+            self.server.emptied();
         }
         match outcome {
             Outcome::Done => Flow::Next,

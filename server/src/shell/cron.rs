@@ -90,7 +90,8 @@ impl Save {
         }
         if let Some(save) = self.running.take() {
             let saved = save.await.unwrap_or(false);
-            self.failed = (!saved).then(Instant::now);
+            let failed = !saved && !server.saves.ok.load(Relaxed);
+            self.failed = failed.then(Instant::now);
         }
         if is_save_due(server) && self.failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
             let server = Arc::clone(server);

@@ -4,6 +4,7 @@ use super::client::Client;
 use super::server::Server;
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
+use crate::persist::NotSaved;
 use crate::repl::serve::Hello;
 use crate::resp::Reply;
 use crate::sys::net::TcpStream;
@@ -151,13 +152,16 @@ pub trait Snapshots: Send + Sync {
     fn save(
         &self,
         server: &std::sync::Arc<Server>,
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+    ) -> Pin<Box<dyn Future<Output = Result<(), NotSaved>> + Send>>;
 
     /// The same before it returns. The caller holds all gates, and `view` is what is in them.
     ///
     /// # Errors
     /// Why it could not be written.
-    fn save_now(&self, server: &std::sync::Arc<Server>, view: &View) -> Result<(), String>;
+    fn save_now(&self, server: &std::sync::Arc<Server>, view: &View) -> Result<(), NotSaved>;
+
+    /// All keys were removed: saves that are under way end.
+    fn end_saves(&self);
 
     /// True while a snapshot file is being written.
     fn saving(&self) -> bool;

@@ -25,7 +25,7 @@ use crate::command::Audience;
 use crate::config::{Allowed, Config};
 use crate::gate::{Gates, View};
 use crate::log::ReplLog;
-use crate::persist::Saves;
+use crate::persist::{NotSaved, Saves};
 use crate::repl::domain::Id;
 use crate::store::Limits;
 use crate::sys::time::{Instant, since_epoch};
@@ -275,11 +275,8 @@ impl Server {
         let _turn = self.saves.turn.lock().await;
         let end = self.saves.begin(self.totals().changes, now_ms() / 1000);
         let saved = snapshots.save(self).await;
-        end(saved.is_ok(), now_ms() / 1000);
-        if let Err(why) = &saved {
-            tracing::warn!("snapshot not saved: {why}");
-        }
-        saved
+        end(&saved, now_ms() / 1000);
+        told(saved)
     }
 
     /// [`Server::save`] by this thread, which holds all gates with `view` in them.
@@ -292,11 +289,17 @@ impl Server {
         };
         let end = self.saves.begin(self.totals().changes, now_ms() / 1000);
         let saved = snapshots.save_now(self, view);
-        end(saved.is_ok(), now_ms() / 1000);
-        if let Err(why) = &saved {
-            tracing::warn!("snapshot not saved: {why}");
+        end(&saved, now_ms() / 1000);
+        told(saved)
+    }
+
+    /// All keys were removed at once: no save that is under way brings them back, and one that is to come goes without
+    /// them.
+    pub fn emptied(&self) {
+        self.saves.emptied.store(true, Relaxed);
+        if let Some(snapshots) = self.snapshots() {
+            snapshots.end_saves();
         }
-        saved
     }
 
     /// Writes the parameters to the configuration file, `replicaof` as the role is now; `all` of them, or those that are
@@ -371,6 +374,14 @@ fn pubsub_kind(sharded: bool) -> super::pubsub::Kind {
         true => super::pubsub::Kind::Shard,
         false => super::pubsub::Kind::Channel,
     }
+}
+
+/// How a save went, after the log has been told.
+fn told(saved: Result<(), NotSaved>) -> Result<(), String> {
+    saved.map_err(|why| {
+        tracing::warn!("snapshot not saved: {why}");
+        why.to_string()
+    })
 }
 
 /// Unix time in milliseconds.

@@ -4,7 +4,7 @@ use crate::common::data::with_module;
 use crate::common::server::free_port;
 use crate::common::wait::check;
 use crate::common::{
-    Dump, Server, Value, assert_same_data, await_caught_up, await_replicas, data, eventually,
+    Dump, Kind, Server, Value, assert_same_data, await_caught_up, await_replicas, data, eventually,
 };
 use std::fs;
 use std::process::{Command, Stdio};
@@ -288,4 +288,142 @@ fn a_save_that_fails_is_told_and_harms_nothing() {
     );
     let held = Dump::of(&damselfly);
     assert_eq!(held.len(), 1);
+}
+
+fn saving(server: &Server) -> bool {
+    server.info("persistence").num("rdb_bgsave_in_progress") == 1
+}
+
+/// A server that takes long to save its three keys, and is at it.
+fn busy_saving(kind: Kind) -> Server {
+    let server = Server::start(kind, &["--rdb-key-save-delay", "10000000"]);
+    server.run("MSET a 1 b 2 c 3").ok();
+    assert_eq!(server.run("BGSAVE").text(), "Background saving started");
+    assert!(saving(&server));
+    server
+}
+
+#[test]
+fn a_save_ends_when_all_keys_are_removed() {
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let server = busy_saving(kind);
+        let before = server.info("persistence");
+        // It is of one moment, and there are other databases.
+        server.run("FLUSHDB").ok();
+        assert!(saving(&server));
+        server.run("FLUSHALL").ok();
+        eventually("the save ends", || {
+            check(!saving(&server), || format!("{kind:?} saves"))
+        });
+        let after = server.info("persistence");
+        assert_eq!(after.get("rdb_last_bgsave_status"), "ok");
+        assert_eq!(
+            after.num("rdb_last_save_time"),
+            before.num("rdb_last_save_time")
+        );
+        assert!(!server.dir().join("dump.rdb").exists());
+        let said = "Background saving terminated";
+        eventually("the log says so", || {
+            check(server.log().contains(said), || server.log())
+        });
+        // The next one is nobody's business.
+        server.run("CONFIG SET rdb-key-save-delay 0").ok();
+        server.run("SAVE").ok();
+        assert!(server.dir().join("dump.rdb").exists());
+    }
+}
+
+#[test]
+fn a_save_of_a_replica_ends_when_its_master_removes_all_keys() {
+    let master = Server::damselfly(&[]);
+    let replica = Server::damselfly(&["--rdb-key-save-delay", "10000000"]);
+    master.run("MSET a 1 b 2 c 3").ok();
+    replica.follow(master.port);
+    replica.run("BGSAVE");
+    assert!(saving(&replica));
+    master.run("FLUSHALL").ok();
+    eventually("the save ends", || {
+        check(!saving(&replica), || "it goes on".into())
+    });
+    assert_eq!(
+        replica.info("persistence").get("rdb_last_bgsave_status"),
+        "ok"
+    );
+    assert!(!replica.dir().join("dump.rdb").exists());
+}
+
+/// What both servers are told while they cannot save.
+const CANNOT_SAVE: &[&str] = &[
+    "SET k 2",
+    "GET k",
+    "PING",
+    "PUBLISH a b",
+    "MULTI",
+    "SET k 3",
+    "GET k",
+    "EXEC",
+    "MULTI",
+    "GET k",
+    "EXEC",
+    "DEL nokey",
+    "CONFIG SET stop-writes-on-bgsave-error no",
+    "SET k 4",
+    "PING",
+    "CONFIG SET stop-writes-on-bgsave-error yes",
+    "SET k 5",
+    "CONFIG SET save \"\"",
+    "SET k 6",
+    "CONFIG SET save 3600\\x201000000",
+    "SET k 7",
+    "GET k",
+];
+
+#[test]
+fn who_cannot_save_takes_no_writes() {
+    let mut told = Vec::new();
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let server = Server::start(kind, &["--save", "3600 1000000"]);
+        let mut client = server.client();
+        client.run("SET k 1").ok();
+        // A directory in the file's place cannot be replaced.
+        let file = server.dir().join("dump.rdb");
+        fs::create_dir(&file).expect("make a directory");
+        client.run("BGSAVE");
+        eventually("the save fails", || {
+            let status = server.info("persistence").get("rdb_last_bgsave_status");
+            check(status == "err", || status.clone())
+        });
+        let mut said: Vec<String> = Vec::new();
+        for line in CANNOT_SAVE {
+            client
+                .send_raw(format!("{line}\r\n").as_bytes())
+                .expect("send");
+            said.push(format!("{line}: {:?}", client.read().expect("a reply")));
+        }
+        let write = "return redis.pcall('SET', 'k', 8)";
+        for script in [
+            write,
+            "return redis.call('SET', 'k', 9)",
+            "return redis.call('GET', 'k')",
+        ] {
+            said.push(format!(
+                "{script}: {:?}",
+                client.cmd(&["EVAL", script, "1", "k"])
+            ));
+        }
+        fs::remove_dir(&file).expect("remove it");
+        client.run("BGSAVE");
+        eventually("the save succeeds", || {
+            let status = server.info("persistence").get("rdb_last_bgsave_status");
+            check(status == "ok", || status.clone())
+        });
+        client.run("SET k 10").ok();
+        told.push(said);
+    }
+    assert!(
+        told[0][0].contains("MISCONF Redis is configured to save"),
+        "{:?}",
+        told[0]
+    );
+    assert_eq!(told[0], told[1]);
 }

@@ -13,7 +13,7 @@ use damselfly_core::Position;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::sync::{mpsc, oneshot};
 
 /// Pieces are handed on when they have this size.
@@ -27,6 +27,8 @@ struct Sinks {
     saves: Vec<Save>,
     /// How the saves went that are over.
     saved: Vec<Saved>,
+    /// The saves are to end.
+    outdated: Arc<AtomicBool>,
     written: u64,
 }
 
@@ -53,7 +55,7 @@ impl Saved {
 /// Makes one snapshot for `consumers`, and returns what is to be told to those who wanted it saved.
 pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     let filter = consumers.first().and_then(Consumer::filter);
-    let mut sinks = Sinks::open(&of.config.load().dir, consumers);
+    let mut sinks = Sinks::open(&of.config.load().dir, consumers, &of.outdated);
     for (asked, target) in [
         (!sinks.replicas.is_empty(), "replicas sockets"),
         (sinks.spool.is_some(), "disk"),
@@ -110,7 +112,11 @@ pub(super) fn save_now(of: &Snapshots, view: &View, path: PathBuf) -> Result<u64
     }
     // The answer is taken from where it is kept for this receiver.
     let (to, _nobody) = oneshot::channel();
-    let sinks = Sinks::open(&of.config.load().dir, vec![Consumer::Save(path, to)]);
+    let sinks = Sinks::open(
+        &of.config.load().dir,
+        vec![Consumer::Save(path, to)],
+        &Arc::default(),
+    );
     let saved = match sinks.is_empty() {
         true => sinks.saved,
         false => {
@@ -164,6 +170,7 @@ fn make(
             sinks.finish();
             match by_socket {
                 true => tracing::info!("Background RDB transfer terminated with success"),
+                false if sinks.saved.iter().any(|saved| saved.result.is_err()) => {}
                 false => tracing::info!("Background saving terminated with success"),
             }
         }
@@ -231,12 +238,13 @@ fn write(
 }
 
 impl Sinks {
-    fn open(dir: &Path, consumers: Vec<Consumer>) -> Sinks {
+    fn open(dir: &Path, consumers: Vec<Consumer>, outdated: &Arc<AtomicBool>) -> Sinks {
         let mut sinks = Sinks {
             replicas: Vec::new(),
             spool: None,
             saves: Vec::new(),
             saved: Vec::new(),
+            outdated: Arc::clone(outdated),
             written: 0,
         };
         let mut spooled = Vec::new();
@@ -280,7 +288,8 @@ impl Sinks {
     /// Whether somebody still waits for the end.
     fn are_wanted(&self) -> bool {
         let spooled = self.spool.iter().flat_map(|(_, replicas)| replicas);
-        !self.saves.is_empty()
+        let saves = !self.saves.is_empty() && !self.outdated.load(Relaxed);
+        saves
             || self
                 .replicas
                 .iter()
@@ -303,6 +312,19 @@ impl Sinks {
         }
     }
 
+    /// Ends the saves that are to end.
+    fn end_saves(&mut self) {
+        if self.saves.is_empty() || !self.outdated.load(Relaxed) {
+            return;
+        }
+        tracing::warn!("Background saving terminated: all keys were removed");
+        let ended = self.saves.drain(..).map(|Save { done, .. }| Saved {
+            done,
+            result: Err(SaveError::Outdated),
+        });
+        self.saved.extend(ended);
+    }
+
     /// Hands a piece to everybody, waiting for those whose channel is full.
     fn push(&mut self, piece: Vec<u8>) -> Result<(), Deserted> {
         let piece = Bytes::from(piece);
@@ -319,6 +341,7 @@ impl Sinks {
                 self.spool = None;
             }
         }
+        self.end_saves();
         for mut save in std::mem::take(&mut self.saves) {
             match save.file.write_all(&piece) {
                 Ok(()) => self.saves.push(save),
@@ -333,6 +356,7 @@ impl Sinks {
     }
 
     fn finish(&mut self) {
+        self.end_saves();
         for to in self.replicas.drain(..) {
             // A receiver that is gone needs no end.
             let _ = thread::send(&to, Part::End);
@@ -393,7 +417,7 @@ fn cannot_spool(error: &io::Error) {
 /// A new file in `dir`, for reading and writing, and its name.
 fn create_temporary(dir: &Path) -> io::Result<(File, Temporary)> {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    let number = LAST.fetch_add(1, Relaxed);
     let path = dir.join(format!("temp-{}-{number}.rdb", process::id()));
     let file = fs::create_new(&path)?;
     Ok((file, Temporary(path)))
