@@ -4,6 +4,7 @@ use super::call::{Call, is};
 use super::client::trait_of;
 use super::evict::{self, Room};
 use super::multi::Queue;
+use super::scripts::declared;
 use super::server::Server;
 use crate::acl::{Denied, Entry, Place};
 use crate::command::shell::ShellCommand;
@@ -179,7 +180,9 @@ impl Call<'_> {
             let may_change = flag::WRITE | flag::MAY_REPLICATE | flag::SCRIPT;
             let changes =
                 command.flags & may_change != 0 || queue.is_some_and(|q| q.any & may_change != 0);
-            if self.server.pause.holds(changes) && !is_about_pause(command) {
+            let held = |changes| self.server.pause.holds(changes) && !is_about_pause(command);
+            let reads = || runs_script(command) && declared::writes_not(self, command, args);
+            if held(changes) && (held(false) || !reads()) {
                 return Err(Refusal::Paused);
             }
         }

@@ -31,6 +31,11 @@ fn declared(call: &Call<'_>, command: &Command, args: &[&[u8]]) -> Option<Flags>
     Some(flags).filter(|flags| !flags.compat)
 }
 
+/// Whether a script that `args` of `command` would run declares that it writes nothing.
+pub(in crate::shell) fn writes_not(call: &Call<'_>, command: &Command, args: &[&[u8]]) -> bool {
+    declared(call, command, args).is_some_and(|flags| flags.no_writes)
+}
+
 /// Whether what a script declares keeps it out of a transaction, as it would keep it from running now.
 ///
 /// # Errors

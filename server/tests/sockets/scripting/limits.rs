@@ -265,3 +265,49 @@ fn a_replica_follows_again_when_its_script_is_over() {
         .cmd(&["EVAL", "return redis.call('SET', 'a', 2)", "0"]);
     assert!(refused.error().starts_with("READONLY "), "{refused:?}");
 }
+
+/// Scripts, and whether a pause of writes holds them up.
+const PAUSED: &[(&[&str], bool)] = &[
+    (&["EVAL", "return 1", "0"], true),
+    (&["EVAL", "#!lua flags=no-writes\nreturn 1", "0"], false),
+    (&["EVAL", "#!lua flags=allow-stale\nreturn 1", "0"], true),
+    (&["EVALSHA", "SHA", "0"], false),
+    (&["EVAL_RO", "return 1", "0"], false),
+    (&["FCALL", "reads", "0"], false),
+    (&["FCALL", "writes", "0"], true),
+    (&["FCALL", "nosuch", "0"], true),
+    (&["FCALL_RO", "reads", "0"], false),
+    (&["PFCOUNT", "k"], true),
+    (&["GET", "k"], false),
+];
+
+const LIBRARY: &str = "#!lua name=lib\n\
+    redis.register_function{function_name='reads', callback=function() return 1 end, flags={'no-writes'}}\n\
+    redis.register_function('writes', function() return 2 end)";
+
+#[test]
+fn a_script_that_declares_that_it_writes_nothing_need_not_wait_for_writes() {
+    for server in [Server::redis(&[]), Server::damselfly(&[])] {
+        let mut operator = server.client();
+        operator.cmd(&["FUNCTION", "LOAD", LIBRARY]);
+        let sha = operator.cmd(&["SCRIPT", "LOAD", "#!lua flags=no-writes\nreturn 7"]);
+        let sha = sha.text();
+        for (args, waits) in PAUSED {
+            operator.run("CLIENT PAUSE 100000 WRITE").ok();
+            let args: Vec<&str> = args
+                .iter()
+                .map(|a| if *a == "SHA" { &*sha } else { a })
+                .collect();
+            let mut client = server.client();
+            client.send(&args).expect("send");
+            if *waits {
+                await_blocked(&server, 1);
+                operator.run("CLIENT UNPAUSE").ok();
+            }
+            client
+                .read()
+                .expect("a reply, before the pause is over or after it");
+        }
+        operator.run("CLIENT UNPAUSE").ok();
+    }
+}
