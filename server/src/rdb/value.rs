@@ -135,7 +135,11 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
                 continue;
             }
             match self.source.count()? {
-                node::PLAIN => list.push(End::Right, self.blob()?, limits),
+                node::PLAIN => match self.blob()? {
+                    // No server makes one, and as in Redis none is taken.
+                    [] => return Err(Fault("a list's plain node is empty").into()),
+                    element => list.push(End::Right, element, limits),
+                },
                 node::PACKED => push_all(&mut list, listpack::items(self.blob()?)?, limits)?,
                 _ => return Err(Fault("a list's node has an unknown container").into()),
             }

@@ -294,6 +294,12 @@ fn what_is_corrupt_is_told_with_its_place() {
             b"k",
             &[&[1, 3][..], &string(b"m")].concat(),
         ),
+        key(Kind::ListQuicklist2, b"k", &[1, 1, 0]),
+        key(
+            Kind::ListQuicklist2,
+            b"k",
+            &[&[2, 1][..], &string(b"m"), &[1, 0]].concat(),
+        ),
         key(Kind::String, b"k", &[0xc4]),
         key(Kind::String, b"k", &[0xc3, 1, 200, 0]),
         [
