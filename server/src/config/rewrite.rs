@@ -2,9 +2,10 @@
 
 use super::startup::{directive, reason};
 use super::table::{DIRECTIVES, PARAMS};
-use super::value::{CLASSES, Kind, read_buffer_limits};
+use super::value::{Kind, read_buffer_limits};
 use super::{Config, defaults, find};
 use crate::resp::parse::{is_plain, quoted};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
 
@@ -57,87 +58,99 @@ impl Config {
     }
 }
 
-/// `old`, changed to say `values` and to define `users`; with `all`, what is at its default, too.
+/// `old`, changed to say `values` and to define `users`; with `all`, what is at its default, too. As in Redis, lines are
+/// trimmed, a line that is no longer needed leaves an empty one, and of empty ones that follow each other one stays.
 fn rewritten(old: &[u8], all: bool, values: &[Vec<u8>], users: &[Vec<u8>]) -> Vec<u8> {
     let defaults = defaults();
-    let mut written = vec![false; PARAMS.len()];
+    let mut said: Vec<_> = (0..).zip(values).map(|(i, value)| say(i, value)).collect();
     let mut lines: Vec<Vec<u8>> = Vec::new();
-    let mut has_mark = false;
-    let mut users = users.iter().map(|line| user_line(line));
-    for line in old
-        .strip_suffix(b"\n")
-        .unwrap_or(old)
-        .split(|b| *b == b'\n')
-    {
+    let mut users: VecDeque<_> = users.iter().map(|line| user_line(line)).collect();
+    let keeps = |name: &str| {
+        let other = DIRECTIVES.iter().any(|d| d.eq_ignore_ascii_case(name));
+        other || name.eq_ignore_ascii_case("include")
+    };
+    for line in old.split(|b| *b == b'\n').filter(|_| !old.is_empty()) {
         let words = directive(line).unwrap_or_default();
-        let name = words
-            .first()
-            .map(|w| String::from_utf8_lossy(w).into_owned());
-        match name.as_deref().and_then(find) {
-            // The first line of a parameter says all there is to say; further ones go.
-            Some(index) if written[index] => {}
-            Some(index) => {
-                written[index] = true;
-                lines.extend(say(index, &values[index]));
+        let name = words.first().map(|word| String::from_utf8_lossy(word));
+        let index = name.as_deref().and_then(find);
+        lines.push(match (index, name) {
+            (_, None) => line.trim_ascii().to_vec(),
+            // Each line of a parameter, or of a user, makes place for the next one.
+            (Some(index), _) => said[index].pop_front().unwrap_or_default(),
+            (None, Some(name)) if name.eq_ignore_ascii_case("user") => {
+                users.pop_front().unwrap_or_default()
             }
-            // As in Redis, a line of any user makes place for the next one.
-            None if name
-                .as_ref()
-                .is_some_and(|n| n.eq_ignore_ascii_case("user")) =>
-            {
-                lines.extend(users.next());
-            }
-            None => {
-                has_mark |= line == ADDED.as_bytes();
-                let keep = name.is_none_or(|n| {
-                    n.eq_ignore_ascii_case("include")
-                        || DIRECTIVES.iter().any(|d| d.eq_ignore_ascii_case(&n))
-                });
-                if keep && !(old.is_empty() && line.is_empty()) {
-                    lines.push(line.to_vec());
-                }
-            }
-        }
+            (None, Some(name)) if keeps(&name) => line.trim_ascii().to_vec(),
+            (None, Some(_)) => Vec::new(),
+        });
     }
-    for (index, value) in values.iter().enumerate() {
+    let mut added: Vec<Vec<u8>> = Vec::new();
+    for (index, said) in said.into_iter().enumerate() {
+        let defaults = say(index, &defaults[index]);
         // Started elsewhere, a server would take another directory for the default.
-        let is_default = *value == defaults[index] && PARAMS[index].kind != Kind::Dir;
-        if written[index] || (is_default && !all) {
-            continue;
-        }
-        if !has_mark {
-            lines.push(ADDED.into());
-            has_mark = true;
-        }
-        lines.extend(say(index, value));
+        let all = all || matches!(PARAMS[index].kind, Kind::Dir | Kind::Save);
+        added.extend(
+            said.into_iter()
+                .filter(|line| all || !defaults.contains(line)),
+        );
     }
-    let users: Vec<_> = users.collect();
-    if !users.is_empty() && !has_mark {
+    added.extend(users);
+    if !added.is_empty() && !lines.iter().any(|line| line == ADDED.as_bytes()) {
         lines.push(ADDED.into());
     }
-    lines.extend(users);
+    lines.extend(added);
+    lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
+    lines.pop_if(|line| line.is_empty());
     let mut new = lines.join(&b'\n');
     new.push(b'\n');
     new
 }
 
-/// The lines that give parameter `index` its value.
-fn say(index: usize, value: &[u8]) -> Vec<Vec<u8>> {
+/// Texts that may be set to nothing; of the others nothing means that they are not set.
+const MAY_BE_EMPTY: [&str; 4] = ["aclfile", "ignore-warnings", "logfile", "syslog-ident"];
+
+/// The lines that give parameter `index` its value, as Redis writes them.
+fn say(index: usize, value: &[u8]) -> VecDeque<Vec<u8>> {
     let param = &PARAMS[index];
     let line = |rest: &[u8]| [param.name.as_bytes(), b" ", rest].concat();
+    let text = String::from_utf8_lossy(value);
     match param.kind {
         // Following nobody is said by not naming a master.
-        Kind::HostPort if value.is_empty() => Vec::new(),
-        Kind::BufferLimits => CLASSES
+        Kind::HostPort if value.is_empty() => VecDeque::new(),
+        Kind::Text if value.is_empty() && !MAY_BE_EMPTY.contains(&param.name) => VecDeque::new(),
+        Kind::BufferLimits => ["normal", "replica", "pubsub"]
             .into_iter()
             .zip(read_buffer_limits(value))
             .map(|(class, [hard, soft, seconds])| {
+                let [hard, soft] = [hard, soft].map(bytes);
                 line(format!("{class} {hard} {soft} {seconds}").as_bytes())
             })
             .collect(),
-        kind if kind.is_list() && !value.is_empty() => vec![line(value)],
-        _ => vec![line(&word(value))],
+        Kind::Save if !value.is_empty() => {
+            let numbers: Vec<_> = text.split(' ').collect();
+            let pairs = numbers.chunks(2);
+            pairs.map(|pair| line(pair.join(" ").as_bytes())).collect()
+        }
+        Kind::Memory(..) | Kind::MemoryFloor(_) | Kind::MemoryOrPercent => {
+            let number = text.parse().map(bytes);
+            [line(number.as_deref().unwrap_or(&text).as_bytes())].into()
+        }
+        Kind::Text | Kind::FileName | Kind::Dir | Kind::Title | Kind::KeyspaceEvents => {
+            [line(&quoted(&param.kind.show(value)))].into()
+        }
+        kind if kind.is_list() && !value.is_empty() => [line(value)].into(),
+        _ => [line(&word(value))].into(),
     }
+}
+
+/// A number of bytes in the largest unit that has no rest.
+fn bytes(number: u64) -> String {
+    for (unit, shift) in [("gb", 30), ("mb", 20), ("kb", 10)] {
+        if number != 0 && number.trailing_zeros() >= shift {
+            return format!("{}{unit}", number >> shift);
+        }
+    }
+    number.to_string()
 }
 
 /// `value` as a word of a configuration file.
@@ -218,8 +231,8 @@ mod tests {
         );
         assert_eq!(
             new,
-            "# first\ndir /d\ntimeout 9\n\nport 7000\nreplicaof b 2\nuser y on\n# last\n\
-             # Generated by CONFIG REWRITE\nmaxclients 5\n"
+            "# first\ndir \"/d\"\ntimeout 9\n\nport 7000\n\nreplicaof b 2\nuser y on\n# last\n\n\
+             # Generated by CONFIG REWRITE\nmaxclients 5\nsave 3600 1\nsave 300 100\nsave 60 10000\n"
         );
     }
 
@@ -227,7 +240,7 @@ mod tests {
     fn a_master_no_longer_followed_is_no_longer_named() {
         assert_eq!(
             rewritten_text("port 1\nreplicaof a 1\n", &[("port", "1")]),
-            "port 1\n# Generated by CONFIG REWRITE\ndir /d\n"
+            "port 1\n\n# Generated by CONFIG REWRITE\nsave 3600 1\nsave 300 100\nsave 60 10000\ndir \"/d\"\n"
         );
     }
 

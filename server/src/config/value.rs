@@ -147,28 +147,30 @@ impl Kind {
     }
 }
 
-/// The words that may stand in braces in `proc-title-template`.
-const TITLE_WORDS: [&str; 7] = [
-    "title",
-    "listen-addr",
-    "server-mode",
-    "port",
-    "tls-port",
-    "config-file",
-    "unixsocket",
-];
-
-/// True for a title of known words and something besides; `{{` stands for a brace.
+/// True for a title of known words that leaves more than spaces; `{{` stands for a brace.
 fn is_title(text: &str) -> bool {
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('{') {
+    let (mut rest, mut shown) = (text, String::new());
+    while let Some((before, after)) = rest.split_once('{') {
+        shown.push_str(before);
         rest = match (after.strip_prefix('{'), after.split_once('}')) {
-            (Some(after), _) => after,
-            (None, Some((word, after))) if TITLE_WORDS.contains(&word) => after,
-            _ => return false,
+            (Some(after), _) => {
+                shown.push('{');
+                after
+            }
+            (None, Some((word, after))) => {
+                match word {
+                    "listen-addr" | "port" | "tls-port" => shown.push_str(word),
+                    // It depends on others whether there is anything to show.
+                    "title" | "server-mode" | "config-file" | "unixsocket" => {}
+                    _ => return false,
+                }
+                after
+            }
+            (None, None) => return false,
         };
     }
-    !text.trim().is_empty()
+    shown.push_str(rest);
+    !shown.trim().is_empty()
 }
 
 fn in_range<T: Ord + std::fmt::Display>(n: T, min: T, max: T) -> Result<Vec<u8>, String> {
@@ -399,7 +401,7 @@ mod tests {
             ),
             (
                 Kind::Title,
-                "{title} {x}",
+                "{title}{x}",
                 "template format is invalid or contains unknown variables",
             ),
             (

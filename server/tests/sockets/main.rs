@@ -11,6 +11,7 @@ mod client_eviction;
 mod clients;
 mod commands;
 mod common;
+mod distribution;
 mod failover;
 mod failover_rounds;
 mod field_times;
