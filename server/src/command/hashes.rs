@@ -5,10 +5,11 @@ use super::collections::{Picks, scan};
 use super::scan::Scanned;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, events};
-use crate::command::uses::{CUT, INSERT, LOOK, UPDATE, both};
+use crate::command::uses::{CUT, INSERT, LOOK, TAKE, UPDATE, both};
 use crate::store::longdouble::LongDouble;
 use crate::store::num::parse_i64;
 
+mod both;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -196,6 +197,27 @@ pub const COMMANDS: &[Command] = &[
         "O(N) where N is the number of fields that are named.",
         "key (FIELDS numfields field [field ...])",
         "Takes the times of fields away.",
+    ),
+    Command::keyed("hsetex", -6, EDIT, KEY, both::hsetex).uses(both(UPDATE, UPDATE)).acl(acl::HASH).doc(
+        GROUP,
+        "8.0.0",
+        "O(N) where N is the number of fields being set.",
+        "key [FNX|FXX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL] (FIELDS numfields field value [field value ...])",
+        "Sets fields, and when they expire.",
+    ),
+    Command::keyed("hgetex", -5, WRITE | FAST, KEY, both::hgetex).acl(acl::HASH).doc(
+        GROUP,
+        "8.0.0",
+        "O(N) where N is the number of fields that are named.",
+        "key [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST] (FIELDS numfields field [field ...])",
+        "Returns the values of fields and changes when they expire.",
+    ),
+    Command::keyed("hgetdel", -5, WRITE | FAST, KEY, both::hgetdel).uses(both(TAKE, TAKE)).acl(acl::HASH).doc(
+        GROUP,
+        "8.0.0",
+        "O(N) where N is the number of fields that are named.",
+        "key (FIELDS numfields field [field ...])",
+        "Returns the values of fields and removes them.",
     ),
 ];
 

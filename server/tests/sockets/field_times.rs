@@ -1,6 +1,8 @@
 //! Times of hash fields between servers: in full syncs, in the stream and over restarts; and the stock server, which
 //! is of a version that knows none.
 
+use crate::common::peer::Peer;
+use crate::common::resp::encode;
 use crate::common::wait::check;
 use crate::common::{Client, Server, Value, assert_same_data, await_caught_up, eventually};
 
@@ -132,4 +134,67 @@ fn who_watches_listens_or_caches_hears_of_the_end_of_a_field() {
     for event in ["hexpire h", "hpersist h", "hdel h", "del h"] {
         assert_eq!(next(&mut events), event);
     }
+}
+
+/// What a stream of Redis 8 says of fields, and has no other words for.
+const OF_REDIS_8: &[&[&str]] = &[
+    &["HSET", "h", "a", "1"],
+    &[
+        "HSETEX",
+        "h",
+        "PXAT",
+        "33333333333333",
+        "FIELDS",
+        "2",
+        "a",
+        "2",
+        "b",
+        "3",
+    ],
+    &["HSETEX", "h", "KEEPTTL", "FIELDS", "1", "b", "4.5"],
+    &["HSETEX", "h", "FIELDS", "1", "c", "6"],
+    &["HGETEX", "h", "PXAT", "33333333333334", "FIELDS", "1", "c"],
+    &["HGETDEL", "h", "FIELDS", "1", "a"],
+];
+
+#[test]
+fn a_link_to_a_master_of_redis_8_goes_on() {
+    let snapshot = {
+        let empty = Server::redis(&[]);
+        empty.run("SAVE").ok();
+        std::fs::read(empty.dir().join("dump.rdb")).expect("a snapshot file")
+    };
+    let master = Peer::master(move |conn, _| {
+        conn.send(
+            format!(
+                "+FULLRESYNC {} 0\r\n${}\r\n",
+                "e".repeat(40),
+                snapshot.len()
+            )
+            .as_bytes(),
+        );
+        conn.send(&snapshot);
+        conn.send(&encode(&["SELECT", "0"]));
+        OF_REDIS_8
+            .iter()
+            .for_each(|command| conn.send(&encode(command)));
+        conn.drain();
+    });
+    let replica = Server::damselfly(&[]);
+    replica
+        .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
+        .ok();
+    let all: usize = OF_REDIS_8.iter().map(|command| encode(command).len()).sum();
+    let sent = all + encode(&["SELECT", "0"]).len();
+    eventually("it has applied all", || {
+        let offset = replica.info("replication").num("slave_repl_offset");
+        check(offset == sent as i64, || offset.to_string())
+    });
+    assert_eq!(replica.info("replication").get("master_link_status"), "up");
+    assert_eq!(
+        format!("{:?}", replica.run("HMGET h a b c")),
+        r#"[nil, "4.5", "6"]"#
+    );
+    let times: Vec<i64> = times(&replica).list().iter().map(Value::int).collect();
+    assert_eq!(times, [-2, 33_333_333_333_333, 33_333_333_333_334, -2]);
 }

@@ -318,3 +318,164 @@ fn every_visible_field_is_as_likely() {
         assert!(seen.values().all(|n| (270..530).contains(n)), "{seen:?}");
     }
 }
+
+#[test]
+fn values_and_times_are_set_and_read_together() {
+    let arity = "-ERR wrong number of arguments for 'hsetex' command";
+    let once = "-ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
+    let negative = "-ERR invalid expire time, must be >= 0";
+    let no_fields = "-ERR Mandatory argument FIELDS is missing or not at the right position";
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("HSETEX h EX 10 FIELDS 2 a 1 b 2", ":1"),
+        ("HPEXPIRETIME h FIELDS 2 a b", "*2 :1010000 :1010000"),
+        ("HSETEX h FNX FIELDS 2 c 3 a 9", ":0"),
+        ("HSETEX h fxx fields 2 c 3 a 9", ":0"),
+        ("HSETEX nokey FXX FIELDS 1 a 1", ":0"),
+        ("EXISTS nokey", ":0"),
+        ("HSETEX h FNX PXAT 2000000 FIELDS 1 c 3", ":1"),
+        ("HSETEX h KEEPTTL FXX FIELDS 1 a 9", ":1"),
+        ("HSETEX h FIELDS 1 b 8", ":1"),
+        ("HPEXPIRETIME h FIELDS 3 a b c", "*3 :1010000 :-1 :2000000"),
+        ("HMGET h a b c", "*3 $1 9 $1 8 $1 3"),
+        ("HGETEX h FIELDS 3 a x b", "*3 $1 9 $-1 $1 8"),
+        ("HGETEX h PX 5 FIELDS 2 a x", "*2 $1 9 $-1"),
+        ("HGETEX h EXAT 3000 FIELDS 1 b", "*1 $1 8"),
+        ("HPEXPIRETIME h FIELDS 2 a b", "*2 :1000005 :3000000"),
+        ("HGETEX h PERSIST FIELDS 3 a b x", "*3 $1 9 $1 8 $-1"),
+        ("HTTL h FIELDS 2 a b", "*2 :-1 :-1"),
+        ("HGETEX nokey EX 10 FIELDS 2 a b", "*2 $-1 $-1"),
+        ("HGETDEL h FIELDS 2 a x", "*2 $1 9 $-1"),
+        ("HSETEX h PXAT 1 FIELDS 1 b 9", ":1"),
+        ("HGETEX h EX 0 FIELDS 1 c", "*1 $1 3"),
+        ("EXISTS h", ":0"),
+        ("HSETEX h EXAT 1 FIELDS 1 b 9", ":1"),
+        ("EXISTS h", ":0"),
+        ("HGETDEL h FIELDS 1 b", "*1 $-1"),
+    ]);
+    let told = [
+        "0: MULTI",
+        "0: HSET h a 1 b 2",
+        "0: HPEXPIREAT h 1010000 FIELDS 2 a b",
+        "0: EXEC",
+        "0: MULTI",
+        "0: HSET h c 3",
+        "0: HPEXPIREAT h 2000000 FIELDS 1 c",
+        "0: EXEC",
+        "0: MULTI",
+        "0: HSET h a 9",
+        "0: HPEXPIREAT h 1010000 FIELDS 1 a",
+        "0: EXEC",
+        "0: HSET h b 8",
+        "0: HPEXPIREAT h 1000005 FIELDS 1 a",
+        "0: HPEXPIREAT h 3000000 FIELDS 1 b",
+        "0: HPERSIST h FIELDS 2 a b",
+        "0: HDEL h a",
+        "0: HDEL h b",
+        "0: HDEL h c",
+        "0: HDEL h b",
+    ];
+    assert_eq!(bench.told(), told);
+    bench.check(&[
+        ("SET s 1", "+OK"),
+        (
+            "HSETEX s FIELDS 1 a 1",
+            "-WRONGTYPE Operation against a key holding the wrong kind of value",
+        ),
+        (
+            "HGETEX s FIELDS 1 a",
+            "-WRONGTYPE Operation against a key holding the wrong kind of value",
+        ),
+        (
+            "HGETDEL s FIELDS 1 a",
+            "-WRONGTYPE Operation against a key holding the wrong kind of value",
+        ),
+        ("HSETEX h FIELDS 2 a 1", arity),
+        ("HSETEX h FIELDS 1 a 1 b", arity),
+        ("HSETEX h EX 1 FIELDS 1 a", arity),
+        ("HSETEX h FIELDS 0 a 1", "-ERR invalid number of fields"),
+        ("HSETEX h FIELDS x a 1", "-ERR invalid number of fields"),
+        ("HSETEX h EX 1 PX 1 FIELDS 1 a 1", once),
+        ("HSETEX h KEEPTTL EX 1 FIELDS 1 a 1", once),
+        (
+            "HSETEX h FNX FXX FIELDS 1 a 1",
+            "-ERR Only one of FXX or FNX arguments can be specified",
+        ),
+        ("HSETEX h FOO 1 FIELDS 1 a 1", "-ERR unknown argument: FOO"),
+        ("HSETEX h FNX EX 1 EX", once),
+        (
+            "HSETEX h FNX KEEPTTL fxx x",
+            "-ERR Only one of FXX or FNX arguments can be specified",
+        ),
+        (
+            "HSETEX h EX x FIELDS 1 a 1",
+            "-ERR value is not an integer or out of range",
+        ),
+        ("HSETEX h EX -1 FIELDS 1 a 1", negative),
+        (
+            "HSETEX h PXAT 70368744177664 FIELDS 1 a 1",
+            "-ERR invalid expire time in 'hsetex' command",
+        ),
+        (
+            "HGETEX h EX 9223372036854775807 FIELDS 1 a",
+            "-ERR invalid expire time in 'hgetex' command",
+        ),
+        ("HGETEX h EX -1 FIELDS 1 a", negative),
+        ("HGETEX h KEEPTTL FIELDS 1 a", no_fields),
+        ("HGETEX h EX 1 FOO 1 a", no_fields),
+        (
+            "HGETEX h FIELDS 0 a",
+            "-ERR Number of fields must be a positive integer",
+        ),
+        (
+            "HGETDEL h FIELDS 2 a",
+            "-ERR The `numfields` parameter must match the number of arguments",
+        ),
+        ("HGETDEL h FOO 1 a", no_fields),
+    ]);
+    assert_eq!(bench.told(), ["0: SET s 1"]);
+}
+
+/// Fields whose time has come are none, and go when they are asked for by name.
+#[test]
+fn who_sets_or_takes_a_field_whose_time_has_come() {
+    let mut bench = Bench::new();
+    three_expired(&mut bench);
+    bench.check(&[
+        ("HSETEX h FXX FIELDS 1 a 7", ":0"),
+        ("HGETEX h PERSIST FIELDS 1 b", "*1 $-1"),
+        ("HGETDEL h FIELDS 2 c d", "*2 $-1 $1 4"),
+        ("EXISTS h", ":0"),
+    ]);
+    let told = [
+        "0: HDEL h a",
+        "0: HDEL h b",
+        "0: MULTI",
+        "0: HDEL h c",
+        "0: HDEL h d",
+        "0: EXEC",
+    ];
+    assert_eq!(bench.told(), told);
+    three_expired(&mut bench);
+    bench.check(&[
+        ("HSETEX h FNX EX 10 FIELDS 1 a 7", ":1"),
+        ("HSETEX h KEEPTTL FIELDS 2 b 8 d 9", ":1"),
+        ("HPTTL h FIELDS 3 a b d", "*3 :10000 :-1 :-1"),
+        ("HMGET h a b c d", "*4 $1 7 $1 8 $-1 $1 9"),
+    ]);
+}
+
+/// What a master of Redis 8 says is done as it says it: times that are past here are so there, too.
+#[test]
+fn what_a_newer_master_says_is_done() {
+    let mut bench = Bench::new();
+    bench.expiry = Expiry::Ignore;
+    bench.origin = Origin::Master;
+    bench.check(&[
+        ("HSETEX h PXAT 5 FIELDS 2 a 1 b 2", ":1"),
+        ("HSETEX h KEEPTTL FIELDS 1 a 3", ":1"),
+        ("HSETEX h FIELDS 1 b 4", ":1"),
+        ("HPEXPIRETIME h FIELDS 2 a b", "*2 :5 :-1"),
+        ("HLEN h", ":2"),
+    ]);
+}

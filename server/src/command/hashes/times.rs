@@ -28,15 +28,20 @@ pub(super) fn hpexpireat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     set_times(cx, args, Unit::UnixMilliseconds, "hpexpireat")
 }
 
+/// There is no `FIELDS`.
+pub(super) const NO_FIELDS: CmdError =
+    CmdError::text("ERR Mandatory argument FIELDS is missing or not at the right position");
+
 /// The fields of `FIELDS numfields field ...`; an error, `too_few` if they should be less than one.
-fn fields<'a>(args: &'a [&'a [u8]], too_few: &'static str) -> Result<&'a [&'a [u8]], CmdError> {
+pub(super) fn fields<'a>(
+    args: &'a [&'a [u8]],
+    too_few: &'static str,
+) -> Result<&'a [&'a [u8]], CmdError> {
     let [word, count, fields @ ..] = args else {
         return Err(CmdError::Syntax);
     };
     if !is(word, "fields") {
-        return Err(CmdError::text(
-            "ERR Mandatory argument FIELDS is missing or not at the right position",
-        ));
+        return Err(NO_FIELDS);
     }
     let count = parse_i64(count).filter(|count| *count > 0);
     match usize::try_from(count.ok_or(CmdError::text(too_few))?) {
@@ -119,7 +124,16 @@ pub(super) fn tell(cx: &mut Cx<'_>, key: &[u8], at: i64, fields: &[&[u8]]) {
     cx.rewrite(&command);
 }
 
-const TOO_FEW: &str = "ERR Number of fields must be a positive integer";
+/// Tells replicas that `fields` have no time any more.
+pub(super) fn tell_none(cx: &mut Cx<'_>, key: &[u8], fields: &[&[u8]]) {
+    let count = fields.len().to_string();
+    let mut command = vec![b"HPERSIST", key, b"FIELDS", count.as_bytes()];
+    command.extend(fields);
+    cx.rewrite(&command);
+}
+
+/// For [`fields`], where they are read.
+pub(super) const TOO_FEW: &str = "ERR Number of fields must be a positive integer";
 
 pub(super) fn hpersist(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let key = args[1];
@@ -153,10 +167,7 @@ pub(super) fn hpersist(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if !changed.is_empty() {
         cx.db.field_times_changed(key);
         // Not those that are hidden here: a replica, which hides nothing from its master, would keep them.
-        let count = changed.len().to_string();
-        let mut command = vec![b"HPERSIST", key, b"FIELDS", count.as_bytes()];
-        command.extend(changed);
-        cx.rewrite(&command);
+        tell_none(cx, key, &changed);
         cx.notify(events::HASH, "hpersist", key);
     }
     Ok(())
