@@ -6,12 +6,11 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -19,6 +18,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 /// Whether we are a replica, as the last line said.
 static REPLICA: AtomicBool = AtomicBool::new(false);
@@ -49,16 +49,9 @@ pub fn log_to(path: &Path, settings: &Settings) -> io::Result<()> {
         .log_internal_errors(false)
         .event_format(Line::Own)
         .with_writer(writer);
-    let system = settings.syslog.then(|| {
-        let lines = Line::System {
-            ident: settings.syslog_ident.clone(),
-            facility: facility(&settings.syslog_facility),
-        };
-        tracing_subscriber::fmt::layer()
-            .log_internal_errors(false)
-            .event_format(lines)
-            .with_writer(|| SystemLog)
-    });
+    let system = settings
+        .syslog
+        .then(|| system(settings, Path::new("/dev/log")));
     let subscriber = tracing_subscriber::registry()
         .with(filter)
         .with(lines)
@@ -67,6 +60,22 @@ pub fn log_to(path: &Path, settings: &Settings) -> io::Result<()> {
         let _ = LEVEL.set(handle);
     }
     Ok(())
+}
+
+/// What sends lines to the system's log, which hears at `socket`.
+fn system<S>(settings: &Settings, socket: &Path) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = Line::System {
+        ident: settings.syslog_ident.clone(),
+        facility: facility(&settings.syslog_facility),
+    };
+    let socket = socket.to_path_buf();
+    tracing_subscriber::fmt::layer()
+        .log_internal_errors(false)
+        .event_format(lines)
+        .with_writer(move || SystemLog(socket.clone()))
 }
 
 /// Log lines of `loglevel` and above are sent from here on (CONFIG SET).
@@ -97,13 +106,13 @@ fn facility(name: &str) -> u8 {
 }
 
 /// The system's log, which gets each line at once. What it does not take is lost, as with syslog(3).
-struct SystemLog;
+struct SystemLog(PathBuf);
 
 impl io::Write for SystemLog {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
-        socket.send_to(line.trim_ascii_end(), "/dev/log")?;
+        socket.send_to(line.trim_ascii_end(), &self.0)?;
         Ok(line.len())
     }
 
@@ -184,6 +193,45 @@ fn date(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+
+    /// As the stock server's lines come to a syslog daemon, but for the time, which it puts there itself.
+    #[test]
+    fn the_systems_log_gets_each_line() {
+        let dir = std::env::temp_dir().join(format!("damselfly-syslog-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("log");
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        let limit = std::time::Duration::from_secs(10);
+        daemon.set_read_timeout(Some(limit)).unwrap();
+        let config = Config::new();
+        let mut settings = Settings::clone(&config.settings());
+        settings.syslog_ident = "me".to_owned();
+        settings.syslog_facility = "local3".to_owned();
+        let subscriber = tracing_subscriber::registry().with(system(&settings, &path));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!("a warning of {}", 1);
+            tracing::info!("a notice");
+            tracing::debug!("verbose");
+            tracing::trace!("debug");
+        });
+        let pid = std::process::id();
+        for expected in [
+            format!("<156>me[{pid}]: a warning of 1"),
+            format!("<157>me[{pid}]: a notice"),
+            format!("<158>me[{pid}]: verbose"),
+            format!("<159>me[{pid}]: debug"),
+        ] {
+            let mut line = [0; 256];
+            let len = daemon.recv(&mut line).unwrap();
+            assert_eq!(String::from_utf8_lossy(&line[..len]), expected);
+        }
+        // Nobody need be there.
+        drop(daemon);
+        let subscriber = tracing_subscriber::registry().with(system(&settings, &path));
+        tracing::subscriber::with_default(subscriber, || tracing::warn!("lost"));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

@@ -83,3 +83,30 @@ fn who_may_not_replicate_is_told_so() {
         assert_eq!(replica.run("GET own").text(), "1");
     }
 }
+
+#[test]
+fn the_links_of_a_users_replicas_can_be_killed() {
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let master = Server::start(kind, &[]);
+        master
+            .run("ACL SETUSER link on >pw +psync +replconf +ping")
+            .ok();
+        let replica = Server::damselfly(REPLICA);
+        replica.follow(master.port);
+        let id = || {
+            let list = master.run("CLIENT LIST TYPE replica").text();
+            list.split(' ').next().unwrap_or_default().to_owned()
+        };
+        let before = id();
+        assert_eq!(master.run("CLIENT KILL USER link").int(), 1, "{kind:?}");
+        eventually("it comes again", || {
+            let now = id();
+            check(!now.is_empty() && now != before, || now.clone())
+        });
+        replica.await_link(master.port);
+        assert_eq!(master.info("stats").num("sync_partial_ok"), 1);
+        assert_eq!(master.run("CLIENT KILL USER link TYPE normal").int(), 0);
+        assert_eq!(master.run("CLIENT KILL USER link TYPE replica").int(), 1);
+        replica.await_link(master.port);
+    }
+}

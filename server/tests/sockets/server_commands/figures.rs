@@ -1,5 +1,6 @@
 //! What INFO counts of commands and errors, beside the stock server.
 
+use crate::common::wait::check;
 use crate::common::*;
 
 /// What both are told before they are asked.
@@ -128,4 +129,72 @@ fn lookups_are_hits_and_misses_where_they_are_for_the_stock_server() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// `INFO memory` of a server with some data, a client that does not read, and a script.
+fn memory(server: &Server) -> (Vec<String>, Info) {
+    let mut client = server.client();
+    let value = "x".repeat(100);
+    let set = |i: i32| ["SET".to_owned(), format!("key:{i}"), value.clone()].to_vec();
+    client.pipeline(&(0..50_000).map(set).collect::<Vec<_>>());
+    client.run("SETRANGE big 20000000 x");
+    client.cmd(&["EVAL", "return 1", "0"]);
+    // More than its socket holds.
+    let mut mute = server.client();
+    mute.run("CLIENT SETNAME mute").ok();
+    mute.send_line("GET big").expect("send");
+    eventually("replies wait, and are counted", || {
+        let clients = Info::of(&mut client, "memory").num("mem_clients_normal");
+        check(clients > 5_000_000, || clients.to_string())
+    });
+    let text = client.run("INFO memory").text();
+    let names = text.lines().filter_map(|line| line.split_once(':'));
+    let mut names: Vec<String> = names.map(|(name, _)| name.to_owned()).collect();
+    names.sort_unstable();
+    drop(mute);
+    (names, Info::parse(text.as_bytes()))
+}
+
+#[test]
+fn memory_is_told_by_the_stock_servers_names_and_is_of_the_same_order() {
+    let (stock, theirs) = memory(&Server::redis(&[]));
+    let (mut ours, own) = memory(&Server::damselfly(&[]));
+    // What a snapshot from a master takes beside the data.
+    ours.retain(|name| name != "used_memory_staging");
+    assert_eq!(ours, stock);
+    for name in [
+        "total_system_memory",
+        "maxmemory",
+        "maxmemory_policy",
+        "number_of_cached_scripts",
+    ] {
+        assert_eq!(own.get(name), theirs.get(name), "{name}");
+    }
+    for (name, factor) in [
+        ("used_memory", 2),
+        ("used_memory_rss", 3),
+        ("used_memory_peak", 3),
+        ("used_memory_dataset", 2),
+        ("used_memory_overhead", 4),
+        ("used_memory_startup", 5),
+        ("allocator_allocated", 2),
+        ("allocator_active", 2),
+        ("allocator_resident", 3),
+        ("mem_clients_normal", 2),
+    ] {
+        let (own, theirs) = (own.num(name), theirs.num(name));
+        let near = own <= theirs * factor && theirs <= own * factor;
+        assert!(near, "{name}: {own}, where the stock server has {theirs}");
+    }
+    let order = [
+        "used_memory",
+        "allocator_active",
+        "allocator_resident",
+        "used_memory_rss",
+    ];
+    let sizes = order.map(|name| own.num(name));
+    assert!(sizes.is_sorted(), "{order:?} {sizes:?}");
+    assert!(own.num("used_memory_peak") >= own.num("used_memory"));
+    let parts = own.num("used_memory_dataset") + own.num("used_memory_overhead");
+    assert_eq!(parts, own.num("used_memory"));
 }
