@@ -54,6 +54,11 @@ pub const DIFFERS: &[(&str, &str)] = &[
         "is an error: there is no append-only file. Durability comes from snapshots and replicas.",
     ),
     (
+        "flushall",
+        "replicas that wait for a snapshot get it, and learn by the stream that nothing is left; Redis ends it, and they ask again.",
+    ),
+    ("lolwut", "the picture of version 6 is another one."),
+    (
         "migrate",
         "nobody waits for it but who asks: a key that changes meanwhile is sent again. So it is not for scripts and transactions.",
     ),

@@ -48,8 +48,11 @@ fn one_by_one(client: &mut Client, command: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Takes memory.
+type Way = fn(&mut Client) -> std::io::Result<()>;
+
 /// What clients do to take 5 MB or more.
-const WAYS: &[(&str, fn(&mut Client) -> std::io::Result<()>)] = &[
+const WAYS: &[(&str, Way)] = &[
     ("a request that is not whole", |client| {
         client.send_raw(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$20000000\r\n")?;
         client.send_raw(&vec![b'x'; 5 << 20])

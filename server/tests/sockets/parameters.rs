@@ -373,7 +373,8 @@ fn snapshots_and_loads_take_as_long_as_tests_want_and_end_when_nobody_waits() {
 
 #[test]
 fn links_come_from_the_address_that_they_are_told() {
-    let master = Server::redis(&["--bind", "127.0.0.1"]);
+    // For the stock server only one address of the loopback interface is of this machine.
+    let master = Server::redis(&["--protected-mode", "no"]);
     let from = || {
         let list = master.run("CLIENT LIST TYPE replica").text();
         let at = list.find(" addr=").map_or(0, |at| at + " addr=".len());
