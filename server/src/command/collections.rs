@@ -104,19 +104,24 @@ impl Picks {
 pub(super) fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, CmdError> {
     let seconds =
         num::parse_f64(arg).ok_or(CmdError::text("ERR timeout is not a float or out of range"))?;
+    let millis = match num::parse_i64(arg) {
+        // Redis reads more digits than a double has.
+        Some(whole) => whole.checked_mul(1000),
+        None => Some((seconds * 1000.0).ceil())
+            .filter(|millis| (0.0..i64::MAX as f64).contains(millis))
+            .map(|millis| millis as i64),
+    };
     // A time too far away counts as a negative one, as in Redis.
-    let millis = (seconds * 1000.0).ceil();
-    if !(0.0..i64::MAX as f64).contains(&millis) {
-        return Err(CmdError::text("ERR timeout is negative"));
+    match millis.filter(|millis| *millis >= 0) {
+        None => Err(CmdError::text("ERR timeout is negative")),
+        Some(millis) => Ok(until(millis, now_ms)),
     }
-    let millis = millis as i64;
-    if millis == 0 {
-        return Ok(None);
-    }
-    let moment = now_ms.checked_add(millis);
-    moment
-        .map(Some)
-        .ok_or(CmdError::text("ERR timeout is out of range"))
+}
+
+/// The moment that so many milliseconds are up; `None`: never. A time too far away is over at once, as in Redis, where it
+/// comes out below zero.
+pub(super) fn until(millis: i64, now_ms: i64) -> Option<i64> {
+    (millis != 0).then(|| now_ms.checked_add(millis).unwrap_or(now_ms))
 }
 
 /// How a command gets at the collection of its type.
@@ -225,9 +230,10 @@ mod tests {
         assert_eq!(deadline(b"0", 1000), Ok(None));
         assert_eq!(deadline(b"1.5", 1000), Ok(Some(2500)));
         assert_eq!(deadline(b"0.0001", 1000), Ok(Some(1001)));
-        for bad in ["-1", "inf", "1e300", "-0.1"] {
+        assert_eq!(deadline(b"9223372036854775", 1000), Ok(Some(1000)));
+        for bad in ["-1", "inf", "1e300", "-0.1", "9223372036854776"] {
             let error = deadline(bad.as_bytes(), 1000).unwrap_err();
-            assert_eq!(error.message(), "ERR timeout is negative", "{bad}");
+            assert_eq!(error, CmdError::text("ERR timeout is negative"), "{bad}");
         }
         assert!(deadline(b"x", 1000).is_err());
     }

@@ -1,6 +1,7 @@
 //! Libraries of functions: FUNCTION and its subcommands that are about data.
 
 use super::args::is;
+use super::error::shown;
 use super::table::{Command, acl, flag::*};
 use super::{CmdError, Cx};
 use crate::command::shell::ShellCommand as S;
@@ -122,14 +123,6 @@ fn refused(text: impl std::fmt::Display) -> CmdError {
     CmdError::formatted(format!("ERR {text}"))
 }
 
-/// There are more arguments than the subcommand takes.
-fn wrong_number(args: &[&[u8]]) -> CmdError {
-    let name = String::from_utf8_lossy(args[1]);
-    refused(format!(
-        "unknown subcommand or wrong number of arguments for '{name}'. Try FUNCTION HELP."
-    ))
-}
-
 /// Puts other libraries in place. All gates are held.
 fn put(cx: &mut Cx<'_>, libraries: Libraries) {
     cx.dataset.set_libraries(libraries);
@@ -141,8 +134,8 @@ fn load(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let mut replace = false;
     for option in options {
         if !is(option, "replace") {
-            let option = String::from_utf8_lossy(option);
-            return Err(refused(format!("Unknown option given: {option}")));
+            let text = "ERR Unknown option given: {}";
+            return Err(CmdError::repeating(text, &[option]));
         }
         replace = true;
     }
@@ -169,7 +162,7 @@ fn delete(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 fn flush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let known = |mode: &[u8]| is(mode, "sync") || is(mode, "async");
     if args.len() > 3 {
-        return Err(wrong_number(args));
+        return Err(CmdError::bad_subcommand(args));
     }
     if !args[2..].iter().all(|mode| known(mode)) {
         return Err(CmdError::text(
@@ -196,8 +189,8 @@ fn list(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
                     .to_ascii_lowercase(),
             );
         } else {
-            let word = String::from_utf8_lossy(word);
-            return Err(refused(format!("Unknown argument {word}")));
+            let text = [b"ERR Unknown argument ", shown(word)].concat();
+            return Err(CmdError::Text(text.into()));
         }
     }
     let libraries = cx.dataset.libraries();
@@ -248,7 +241,7 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         [word] if is(word, "flush") => (true, false),
         [word] if is(word, "replace") => (false, true),
         [_] => return Err(CmdError::text(POLICY)),
-        _ => return Err(wrong_number(args)),
+        _ => return Err(CmdError::bad_subcommand(args)),
     };
     let codes = payload::restore(args[2]).map_err(CmdError::text)?;
     // Their own names must not collide either, whatever the policy.

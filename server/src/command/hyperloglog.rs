@@ -212,9 +212,8 @@ fn pfdebug(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
             registers.iter().for_each(|&r| cx.out.int(i64::from(r)));
         }
     } else {
-        let what = String::from_utf8_lossy(what);
-        let text = format!("ERR Unknown PFDEBUG subcommand '{what}'");
-        return Err(CmdError::formatted(text));
+        let text = "ERR Unknown PFDEBUG subcommand '{}'";
+        return Err(CmdError::repeating(text, &[what]));
     }
     Ok(())
 }

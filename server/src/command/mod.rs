@@ -319,7 +319,7 @@ pub fn attempt(
         spec => keys.lock(spec.positions(args).iter().map(|&i| args[i])),
     };
     if let Err(error) = locked {
-        out.error(&error.message());
+        out.error_bytes(&error.message());
         return Outcome::Done;
     }
     let journal = env.journal.filter(|j| j.active());
@@ -358,7 +358,7 @@ pub fn attempt(
     } = cx;
     if let Err(error) = result {
         out.truncate(start);
-        out.error(&error.message());
+        out.error_bytes(&error.message());
     }
     keys.remove_stale();
     if command.reads() {

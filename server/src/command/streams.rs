@@ -326,26 +326,9 @@ fn put_records<'a>(out: &mut Reply, records: impl Iterator<Item = Record<'a>>) {
     out.close_array(mark, count);
 }
 
-/// What a client sent, as an error repeats it: C ends text at a zero.
-fn shown(arg: &[u8]) -> String {
-    let end = arg.iter().position(|&b| b == 0).unwrap_or(arg.len());
-    String::from_utf8_lossy(&arg[..end]).into_owned()
-}
-
 fn no_group(key: &[u8], group: &[u8], where_: &str) -> CmdError {
-    let (key, group) = (shown(key), shown(group));
-    CmdError::formatted(format!(
-        "NOGROUP No such key '{key}' or consumer group '{group}'{where_}"
-    ))
-}
-
-/// The error about a subcommand's arguments.
-fn bad_subcommand(args: &[&[u8]]) -> CmdError {
-    let (container, mut name) = (shown(args[0]).to_uppercase(), shown(args[1]));
-    name.truncate(name.floor_char_boundary(128));
-    CmdError::formatted(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container} HELP."
-    ))
+    let text = format!("NOGROUP No such key '{{}}' or consumer group '{{}}'{where_}");
+    CmdError::repeating(&text, &[key, group])
 }
 
 fn put_help(out: &mut Reply, lines: &[&str]) {

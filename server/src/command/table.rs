@@ -3,6 +3,7 @@
 //! Each family of commands has a list of its own beside its handlers; [`FAMILIES`] names the lists. A command
 //! is found by its name in any case through a perfect-enough hash table made at compile time.
 
+use super::error::shown_up_to;
 use super::shell::ShellCommand;
 use super::uses::{self, Uses};
 use super::{CmdError, Handler};
@@ -399,21 +400,25 @@ pub fn original(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
-/// The command, or subcommand, that `args` call; an error in Redis's words if there is none or it takes another
-/// number of arguments. There is at least one argument.
-pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
+/// The command, or subcommand, that `args` call; an error in Redis's words if there is none. There is at least one
+/// argument.
+pub(crate) fn called(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
     let Some(command) = find(args[0]) else {
         return Err(unknown(args));
     };
-    let command = match (command.subcommands, args) {
-        ([], _) | (_, [_]) => command,
+    match (command.subcommands, args) {
+        ([], _) | (_, [] | [_]) => Ok(command),
         (_, [_, name, ..]) => command.subcommand(name).ok_or_else(|| {
-            let (container, name) = (command.name.to_ascii_uppercase(), shown(name, SHOWN));
-            let text = format!("ERR unknown subcommand '{name}'. Try {container} HELP.");
-            CmdError::formatted(text)
-        })?,
-        (_, []) => command,
-    };
+            let container = command.name.to_ascii_uppercase();
+            let text = format!("ERR unknown subcommand '{{}}'. Try {container} HELP.");
+            CmdError::repeating(&text, &[shown_up_to(name, SHOWN)])
+        }),
+    }
+}
+
+/// [`called`]; also an error if it takes another number of arguments.
+pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
+    let command = called(args)?;
     match command.takes(args.len()) {
         true => Ok(command),
         false => Err(CmdError::Arity(command.name)),
@@ -423,22 +428,18 @@ pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
 /// How much of what a client sent an error repeats, in bytes.
 const SHOWN: usize = 128;
 
-fn shown(arg: &[u8], max: usize) -> String {
-    String::from_utf8_lossy(&arg[..arg.len().min(max)]).into_owned()
-}
-
+#[cold]
 fn unknown(args: &[&[u8]]) -> CmdError {
-    let mut list = String::new();
+    let mut list = Vec::new();
     for arg in &args[1..] {
         if list.len() >= SHOWN {
             break;
         }
-        list += &format!("'{}' ", shown(arg, SHOWN - list.len()));
+        let arg = shown_up_to(arg, SHOWN - list.len());
+        list.extend([b"'", arg, b"' "].concat());
     }
-    CmdError::formatted(format!(
-        "ERR unknown command '{}', with args beginning with: {list}",
-        shown(args[0], SHOWN)
-    ))
+    let text = "ERR unknown command '{}', with args beginning with: {}";
+    CmdError::repeating(text, &[shown_up_to(args[0], SHOWN), &list])
 }
 
 /// Every command, in the order of the table.

@@ -73,7 +73,7 @@ impl Bench {
         let command = match resolve(args) {
             Ok(command) => command,
             Err(error) => {
-                out.error(&error.message());
+                out.error_bytes(&error.message());
                 return out.take();
             }
         };

@@ -130,6 +130,11 @@ impl Reply {
         self.cleaned(b'-', text);
     }
 
+    /// [`Reply::error_bytes`] for a text that Redis makes by a format: line breaks at its end go.
+    pub fn error_formatted(&mut self, text: &[u8]) {
+        self.error_bytes(without_breaks(text));
+    }
+
     #[cold]
     fn note_error(&mut self, text: &[u8]) {
         let code = text.split(|b| *b == b' ').next().unwrap_or_default();
@@ -329,6 +334,13 @@ impl Reply {
     fn crlf(&mut self) {
         self.buf.extend_from_slice(b"\r\n");
     }
+}
+
+/// `text` without the line breaks at its end.
+pub fn without_breaks(text: &[u8]) -> &[u8] {
+    let is_break = |b: &u8| matches!(b, b'\r' | b'\n');
+    let end = text.iter().rposition(|b| !is_break(b));
+    &text[..end.map_or(0, |at| at + 1)]
 }
 
 /// `d` as C's `%.17g` prints it.

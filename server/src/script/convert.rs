@@ -47,7 +47,7 @@ pub(super) fn c_text(text: &[u8]) -> &[u8] {
 
 fn write_table(table: &Table, proto: Proto, out: &mut Reply, depth: usize) {
     if let Value::String(text) = field(table, "err") {
-        return out.error_bytes(c_text(&text.as_bytes()));
+        return out.error_formatted(c_text(&text.as_bytes()));
     }
     if let Value::String(text) = field(table, "ok") {
         return out.simple_bytes(c_text(&text.as_bytes()));

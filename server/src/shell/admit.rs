@@ -9,15 +9,12 @@ use super::server::Server;
 use crate::acl::{Denied, Entry, Place};
 use crate::command::shell::ShellCommand;
 use crate::command::table::flag;
-use crate::command::{self, Command, Run};
+use crate::command::{self, CmdError, Command, Run};
 use crate::config::Settings;
 use crate::gate::Fence;
 use crate::sys::time::Instant;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Bytes of arguments repeated in the error about an unknown command.
-const PREVIEW: usize = 128;
 
 /// Why a command does not run.
 pub(super) enum Refusal {
@@ -30,57 +27,18 @@ pub(super) enum Refusal {
 }
 
 /// An error reply, without its `-`, and the command it is about, if there is one.
-type Misfit = (Vec<u8>, Option<&'static Command>);
+type Misfit = (Cow<'static, [u8]>, Option<&'static Command>);
 
 /// The command, or subcommand, that `args` call.
 ///
 /// # Errors
 /// There is no such command, or it takes another number of arguments.
 pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Misfit> {
-    let name = args[0];
-    let Some(command) = command::find(name) else {
-        return Err((unknown(args), None));
-    };
-    let mut found = command;
-    if !command.subcommands.is_empty()
-        && let Some(sub) = args.get(1)
-    {
-        match command.subcommand(sub) {
-            Some(sub) => found = sub,
-            None => {
-                let mut text = b"ERR unknown subcommand '".to_vec();
-                text.extend_from_slice(&sub[..sub.len().min(PREVIEW)]);
-                let name = command.name.to_uppercase();
-                text.extend(format!("'. Try {name} HELP.").bytes());
-                return Err((text, None));
-            }
-        }
+    let found = command::table::called(args).map_err(|error| (error.message(), None))?;
+    match found.takes(args.len()) {
+        true => Ok(found),
+        false => Err((CmdError::Arity(found.name).message(), Some(found))),
     }
-    if found.takes(args.len()) {
-        return Ok(found);
-    }
-    let name = found.name;
-    let text = format!("ERR wrong number of arguments for '{name}' command");
-    Err((text.into(), Some(found)))
-}
-
-#[cold]
-fn unknown(args: &[&[u8]]) -> Vec<u8> {
-    let mut text = b"ERR unknown command '".to_vec();
-    text.extend_from_slice(&args[0][..args[0].len().min(PREVIEW)]);
-    text.extend_from_slice(b"', with args beginning with: ");
-    let mut shown = 0;
-    for arg in &args[1..] {
-        if shown >= PREVIEW {
-            break;
-        }
-        let part = &arg[..arg.len().min(PREVIEW - shown)];
-        text.push(b'\'');
-        text.extend_from_slice(part);
-        text.extend_from_slice(b"' ");
-        shown += part.len() + 3;
-    }
-    text
 }
 
 /// True for the commands that end or change a transaction being queued instead of joining it.
@@ -311,7 +269,7 @@ mod tests {
     fn error(args: &[&str]) -> String {
         let args: Vec<&[u8]> = args.iter().map(|a| a.as_bytes()).collect();
         let error = find(&args).err().expect("no such command");
-        String::from_utf8(error.0).unwrap()
+        String::from_utf8(error.0.into_owned()).unwrap()
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::call::Call;
 use super::execute::Flow;
 use super::multi;
 use super::scripts;
+use crate::command::CmdError;
 use crate::command::shell::ShellCommand as S;
 use crate::store::num::parse_i64;
 
@@ -107,6 +108,12 @@ fn error(call: &mut Call<'_>, text: &str) -> Flow {
     Flow::Next
 }
 
+/// Replies an error that may repeat what the client sent, and goes on.
+fn refuse(call: &mut Call<'_>, error: &CmdError) -> Flow {
+    call.out.error_bytes(&error.message());
+    Flow::Next
+}
+
 /// Replies OK, and goes on.
 fn ok(call: &mut Call<'_>) -> Flow {
     call.out.ok();
@@ -134,11 +141,7 @@ fn integer(word: &[u8]) -> Result<i64, &'static str> {
 
 /// The error about a subcommand that does not exist, or takes other arguments.
 fn unknown_subcommand(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
-    let name = String::from_utf8_lossy(args[0]).to_uppercase();
-    let sub = args.get(1).copied().unwrap_or_default();
-    let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
-    let what = "unknown subcommand or wrong number of arguments for";
-    error(call, &format!("ERR {what} '{sub}'. Try {name} HELP."))
+    refuse(call, &CmdError::bad_subcommand(args))
 }
 
 /// The reply of a HELP subcommand.

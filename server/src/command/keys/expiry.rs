@@ -23,9 +23,7 @@ fn conditions(args: &[&[u8]]) -> Result<Conditions, CmdError> {
     let mut conditions = Conditions::default();
     for arg in args {
         if !conditions.take(arg) {
-            let option = String::from_utf8_lossy(arg);
-            let text = format!("ERR Unsupported option {option}");
-            return Err(CmdError::formatted(text));
+            return Err(CmdError::repeating("ERR Unsupported option {}", &[arg]));
         }
     }
     if conditions.nx && (conditions.xx || conditions.gt || conditions.lt) {

@@ -144,8 +144,7 @@ impl Options {
 }
 
 fn unrecognized(word: &[u8]) -> CmdError {
-    let word = super::shown(word);
-    CmdError::formatted(format!("ERR Unrecognized XCLAIM option '{word}'"))
+    CmdError::repeating("ERR Unrecognized XCLAIM option '{}'", &[word])
 }
 
 /// The consumer of this name, who is heard of; made if need be, which is only once it gets something.

@@ -1,6 +1,6 @@
 //! XGROUP and XACK: groups, their consumers, and what these confirm.
 
-use super::{INVALID_ID, bad_subcommand, put_help, shown, strict_id, strict_ids};
+use super::{INVALID_ID, put_help, strict_id, strict_ids};
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx, events};
 use crate::store::stream::{Group, Id, Stream};
@@ -35,7 +35,7 @@ impl Options {
                     }
                     rest = more;
                 }
-                _ => return Err(bad_subcommand(args)),
+                _ => return Err(CmdError::bad_subcommand(args)),
             }
         }
         Ok(options)
@@ -46,11 +46,9 @@ const NO_KEY: CmdError = CmdError::text(
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
 );
 
-fn no_such_group(key: &[u8], group: &[u8]) -> CmdError {
-    let (key, group) = (shown(key), shown(group));
-    CmdError::formatted(format!(
-        "NOGROUP No such consumer group '{group}' for key name '{key}'"
-    ))
+pub(super) fn no_such_group(key: &[u8], group: &[u8]) -> CmdError {
+    let text = "NOGROUP No such consumer group '{}' for key name '{}'";
+    CmdError::repeating(text, &[group, key])
 }
 
 /// The stream that a subcommand is about.
@@ -86,7 +84,7 @@ pub(super) fn create(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         return Err(NO_KEY);
     }
     if args.len() > 8 {
-        return Err(bad_subcommand(args));
+        return Err(CmdError::bad_subcommand(args));
     }
     let last = match args[4] {
         b"$" => stream.map_or(Id::MIN, |s| s.marks().last),
@@ -114,7 +112,7 @@ pub(super) fn set_id(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let last = stream(cx, args)?.marks().last;
     group(cx, args)?;
     if args.len() != 5 && args.len() != 7 {
-        return Err(bad_subcommand(args));
+        return Err(CmdError::bad_subcommand(args));
     }
     let last = match args[4] {
         b"$" => last,

@@ -1,6 +1,7 @@
 //! XINFO: what is inside a stream.
 
-use super::{bad_subcommand, put_help, put_id, put_record, put_records, shown};
+use super::group::no_such_group;
+use super::{put_help, put_id, put_record, put_records};
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx};
 use crate::resp::Reply;
@@ -23,7 +24,7 @@ pub(super) fn stream(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
                 count => count as usize,
             })
         }
-        _ => return Err(bad_subcommand(args)),
+        _ => return Err(CmdError::bad_subcommand(args)),
     };
     let out = &mut *cx.out;
     out.map(if full.is_some() { 9 } else { 10 });
@@ -150,12 +151,9 @@ pub(super) fn groups(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn consumers(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let stream = cx.db.stream(args[2])?.ok_or(CmdError::NoSuchKey)?;
-    let group = stream.group(args[3]).ok_or_else(|| {
-        let (key, group) = (shown(args[2]), shown(args[3]));
-        CmdError::formatted(format!(
-            "NOGROUP No such consumer group '{group}' for key name '{key}'"
-        ))
-    })?;
+    let group = stream
+        .group(args[3])
+        .ok_or_else(|| no_such_group(args[2], args[3]))?;
     cx.out.array(group.consumers().len());
     for consumer in all_consumers(group) {
         cx.out.map(3);

@@ -3,7 +3,7 @@
 use super::claim::{Told, tell_claim, tell_last};
 use super::{no_group, put_id, put_record, put_records, strict_id};
 use crate::command::args::{integer, is};
-use crate::command::{Attempt, CmdError, Cx, events, tell};
+use crate::command::{Attempt, CmdError, Cx, collections, events, tell};
 use crate::resp::Reply;
 use crate::store::num;
 use crate::store::stream::{Group, Id, Log, Number, Pending};
@@ -46,9 +46,8 @@ impl<'a> Request<'a> {
             match rest {
                 [word, value, more @ ..] if is(word, "block") => {
                     if cx.in_script {
-                        let name = String::from_utf8_lossy(args[0]);
-                        let why = "command is not allowed with BLOCK option from scripts";
-                        return Err(CmdError::formatted(format!("ERR {name} {why}")));
+                        let text = "ERR {} command is not allowed with BLOCK option from scripts";
+                        return Err(CmdError::repeating(text, &[args[0]]));
                     }
                     request.block = Some(until(value, cx.now_ms)?);
                     rest = more;
@@ -97,9 +96,7 @@ fn until(arg: &[u8], now_ms: i64) -> Result<Option<i64>, CmdError> {
     ))?;
     match millis {
         ..0 => Err(CmdError::text("ERR timeout is negative")),
-        0 => Ok(None),
-        // A time too far away is over at once, as in Redis, where it comes out below zero.
-        _ => Ok(Some(now_ms.checked_add(millis).unwrap_or(now_ms))),
+        _ => Ok(collections::until(millis, now_ms)),
     }
 }
 

@@ -197,9 +197,9 @@ fn dryrun(call: &mut Call<'_>, user: &[u8], args: &[&[u8]]) -> Flow {
     };
     let command = match table::resolve(args) {
         Ok(command) => command,
-        Err(crate::command::CmdError::Arity(name)) => {
-            let text = format!("ERR wrong number of arguments for '{name}' command");
-            return error(call, &text);
+        Err(wrong @ crate::command::CmdError::Arity(_)) => {
+            call.out.error_bytes(&wrong.message());
+            return Flow::Next;
         }
         Err(_) => {
             call.out.error_bytes(&quoted(args[0], "Command"));

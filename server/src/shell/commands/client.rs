@@ -1,6 +1,7 @@
 //! CLIENT: about connections, this one and others.
 
-use super::{error, help, integer, is, ok, subcommand, text, tracking, unknown_subcommand};
+use super::{error, help, integer, is, ok, refuse, subcommand, text, tracking, unknown_subcommand};
+use crate::command::CmdError;
 use crate::shell::accounts::{Account, Accounts};
 use crate::shell::address::Address;
 use crate::shell::call::Call;
@@ -129,15 +130,15 @@ enum Class {
 }
 
 impl Class {
-    fn parse(word: &[u8]) -> Result<Class, String> {
+    fn parse(word: &[u8]) -> Result<Class, CmdError> {
         Ok(match word.to_ascii_lowercase().as_slice() {
             b"normal" => Class::Normal,
             b"master" => Class::Master,
             b"replica" | b"slave" => Class::Replica,
             b"pubsub" => Class::PubSub,
             _ => {
-                let word = String::from_utf8_lossy(word);
-                return Err(format!("ERR Unknown client type '{word}'"));
+                let text = "ERR Unknown client type '{}'";
+                return Err(CmdError::repeating(text, &[word]));
             }
         })
     }
@@ -167,7 +168,7 @@ fn list(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
                 let all = call.server.clients.all();
                 all.into_iter().filter(|c| class.has(c)).collect()
             }
-            Err(text) => return error(call, &text),
+            Err(error) => return refuse(call, &error),
         },
         [what, ids @ ..] if is(what, "id") && !ids.is_empty() => {
             let mut found = Vec::new();
@@ -221,20 +222,20 @@ struct Filter {
 }
 
 impl Filter {
-    fn parse(args: &[&[u8]], accounts: &Accounts) -> Result<Filter, String> {
+    fn parse(args: &[&[u8]], accounts: &Accounts) -> Result<Filter, CmdError> {
         let mut filter = Filter {
             skip_me: true,
             ..Filter::default()
         };
         for pair in args.chunks(2) {
             let [what, value] = pair else {
-                return Err("ERR syntax error".to_owned());
+                return Err(CmdError::text("ERR syntax error"));
             };
             let text = || Some(String::from_utf8_lossy(value).into_owned());
             match what.to_ascii_lowercase().as_slice() {
                 b"id" => match integer(value) {
                     Ok(id) if id > 0 => filter.id = Some(id as u64),
-                    _ => return Err("ERR client-id should be greater than 0".to_owned()),
+                    _ => return Err(CmdError::text("ERR client-id should be greater than 0")),
                 },
                 b"type" => filter.class = Some(Class::parse(value)?),
                 b"addr" => filter.addr = text(),
@@ -242,20 +243,21 @@ impl Filter {
                 b"user" => match accounts.get(value) {
                     Some(account) => filter.user = Some(account),
                     None => {
-                        let user = String::from_utf8_lossy(value);
-                        return Err(format!("ERR No such user '{user}'"));
+                        return Err(CmdError::repeating("ERR No such user '{}'", &[value]));
                     }
                 },
                 b"maxage" => match integer(value) {
                     Ok(age) if age > 0 => filter.max_age = Some(Duration::from_secs(age as u64)),
-                    Ok(_) => return Err("ERR maxage should be greater than 0".to_owned()),
+                    Ok(_) => return Err(CmdError::text("ERR maxage should be greater than 0")),
                     Err(_) => {
-                        return Err("ERR maxage is not an integer or out of range".to_owned());
+                        return Err(CmdError::text(
+                            "ERR maxage is not an integer or out of range",
+                        ));
                     }
                 },
                 b"skipme" if is(value, "yes") => filter.skip_me = true,
                 b"skipme" if is(value, "no") => filter.skip_me = false,
-                _ => return Err("ERR syntax error".to_owned()),
+                _ => return Err(CmdError::text("ERR syntax error")),
             }
         }
         Ok(filter)
@@ -277,7 +279,7 @@ impl Filter {
 fn kill(call: &mut Call<'_>, filters: &[&[u8]]) -> Flow {
     let filter = match Filter::parse(filters, &call.server.accounts) {
         Ok(filter) => filter,
-        Err(text) => return error(call, &text),
+        Err(error) => return refuse(call, &error),
     };
     let all = call.server.clients.all();
     let (mut killed, mut me) = (0, false);

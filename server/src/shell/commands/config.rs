@@ -1,6 +1,7 @@
 //! CONFIG: parameters at run time.
 
-use super::{error, help, is, ok, subcommand, text, unknown_subcommand};
+use super::{error, help, is, ok, refuse, subcommand, text, unknown_subcommand};
+use crate::command::CmdError;
 use crate::config::SetError;
 use crate::resp::Reply;
 use crate::shell::call::Call;
@@ -81,10 +82,8 @@ fn set(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     match call.server.configure(&pairs, local) {
         Ok(()) => ok(call),
         Err(SetError::Unknown(name)) => {
-            let name = String::from_utf8_lossy(&name);
-            let text =
-                format!("ERR Unknown option or number of arguments for CONFIG SET - '{name}'");
-            error(call, &text)
+            let text = "ERR Unknown option or number of arguments for CONFIG SET - '{}'";
+            refuse(call, &CmdError::repeating(text, &[&name]))
         }
         Err(SetError::Refused(name, why)) => {
             let text =

@@ -1,7 +1,9 @@
 //! Commands about the connection they come on.
 
-use super::{error, integer, is, ok};
+use super::{error, integer, is, ok, refuse};
 use crate::acl::{DEFAULT, Entry, Place};
+use crate::command::CmdError;
+use crate::command::args::db_number;
 use crate::resp::reply::Proto;
 use crate::shell::accounts::Account;
 use crate::shell::call::Call;
@@ -41,18 +43,13 @@ pub(super) fn quit(call: &mut Call<'_>) -> Flow {
 }
 
 pub(super) fn select(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
-    let number = match integer(args[1]) {
-        Ok(number) => number,
-        Err(text) => return error(call, text),
-    };
-    let databases = call.world.view().dataset.dbs().len();
-    match usize::try_from(number) {
-        Ok(number) if number < databases => {
+    match db_number(args[1], call.world.view().dataset.dbs().len()) {
+        Ok(number) => {
             call.session.db = number as u32;
             call.client.set_db(number);
             ok(call)
         }
-        _ => error(call, "ERR DB index is out of range"),
+        Err(error) => refuse(call, &error),
     }
 }
 
@@ -133,11 +130,8 @@ pub(super) fn hello(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
                 rest = more;
             }
             _ => {
-                let option = String::from_utf8_lossy(option);
-                return error(
-                    call,
-                    &format!("ERR Syntax error in HELLO option '{option}'"),
-                );
+                let text = "ERR Syntax error in HELLO option '{}'";
+                return refuse(call, &CmdError::repeating(text, &[option]));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! CLIENT TRACKING and its kin: what a client caches.
 
-use super::{error, integer, is, ok};
+use super::{error, integer, is, ok, refuse};
+use crate::command::CmdError;
 use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::shell::tracking::Wish;
@@ -39,8 +40,8 @@ fn parse<'a>(call: &Call<'_>, options: &[&'a [u8]]) -> Result<(Wish, Vec<&'a [u8
 }
 
 /// What is wrong with `wish` by itself, or beside what the client has now.
-fn check(call: &Call<'_>, wish: Wish, prefixes: &[&[u8]]) -> Result<(), String> {
-    let refuse = |text: &str| Err(text.to_owned());
+fn check(call: &Call<'_>, wish: Wish, prefixes: &[&[u8]]) -> Result<(), CmdError> {
+    let refuse = |text| Err(CmdError::text(text));
     if !wish.broadcast && !prefixes.is_empty() {
         return refuse("ERR PREFIX option requires BCAST mode to be enabled");
     }
@@ -67,13 +68,11 @@ fn check(call: &Call<'_>, wish: Wish, prefixes: &[&[u8]]) -> Result<(), String> 
 }
 
 /// Prefixes of one client must not overlap: it would hear twice of one change.
-fn overlap(new: &[&[u8]], old: &[Box<[u8]>]) -> Result<(), String> {
+fn overlap(new: &[&[u8]], old: &[Box<[u8]>]) -> Result<(), CmdError> {
     let overlaps = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
     let refuse = |a: &[u8], kind: &str, b: &[u8]| {
-        let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-        Err(format!(
-            "ERR Prefix '{a}' overlaps with {kind} prefix '{b}'. Prefixes for a single client must not overlap."
-        ))
+        let text = "ERR Prefix '{}' overlaps with {} prefix '{}'. Prefixes for a single client must not overlap.";
+        Err(CmdError::repeating(text, &[a, kind.as_bytes(), b]))
     };
     for (i, prefix) in new.iter().enumerate() {
         if let Some(known) = old.iter().find(|known| overlaps(prefix, known)) {
@@ -94,8 +93,8 @@ pub(super) fn tracking(call: &mut Call<'_>, on: &[u8], options: &[&[u8]]) -> Flo
     };
     let tracking = &call.server.tracking;
     if is(on, "on") {
-        if let Err(text) = check(call, wish, &prefixes) {
-            return error(call, &text);
+        if let Err(error) = check(call, wish, &prefixes) {
+            return refuse(call, &error);
         }
         let caching = call.session.cached.as_ref().is_some_and(|c| c.caching);
         let mut cached = tracking.enable(call.server, call.client, wish, &prefixes);

@@ -292,7 +292,7 @@ fn finish(call: &mut Call<'_>, ended: Ended) {
     let start = call.out.len();
     match &ended.result {
         Ok(value) => script::to_reply(value, ended.proto, call.out),
-        Err(error) => call.out.error_bytes(error),
+        Err(error) => call.out.error_formatted(error),
     }
     // The error of a command, which the script passed on.
     if let Some(code) = told.filter(|_| call.out.is_error_at(start)) {

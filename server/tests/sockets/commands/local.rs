@@ -62,7 +62,7 @@ impl Local {
         let command = match resolve(&args) {
             Ok(command) => command,
             Err(error) => {
-                out.error(&error.message());
+                out.error_bytes(&error.message());
                 return out.take();
             }
         };
