@@ -109,6 +109,7 @@ impl Selector {
     fn apply_named(&mut self, rule: &[u8]) -> Result<(), RuleError> {
         match rule {
             [b'~', pattern @ ..] => self.add_keys(pattern, permission::ALL),
+            [b'%', ..] if self.all_keys => Err(RuleError::KeyAfterAll),
             [b'%', rest @ ..] => {
                 let (permissions, pattern) = permissions(rest).ok_or(RuleError::Syntax)?;
                 self.add_keys(pattern, permissions)

@@ -248,7 +248,8 @@ impl RulesError {
     }
 }
 
-/// The rules that `words` are: those from a `(` to a `)` are one.
+/// The rules that `words` are: those from a `(` to a `)` are one. A `(` before the last one was closed begins anew, as in
+/// Redis.
 ///
 /// # Errors
 /// The index of the word whose parenthesis nothing closes.
@@ -258,6 +259,10 @@ pub fn merge(words: &[impl AsRef<[u8]>]) -> Result<Vec<Vec<u8>>, usize> {
     for (i, word) in words.iter().enumerate() {
         let word = word.as_ref();
         match (open, rules.last_mut()) {
+            (Some(_), Some(rule)) if word.starts_with(b"(") && !word.ends_with(b")") => {
+                *rule = word.to_vec();
+                open = Some(i);
+            }
             (Some(_), Some(rule)) => {
                 rule.push(b' ');
                 rule.extend_from_slice(word);

@@ -50,6 +50,14 @@ pub const DIFFERS: &[(&str, &str)] = &[
          here, and `LISTPACK` and `QUICKLIST` print into the log. `MALLCTL` and `STRINGMATCH-TEST` are not there.",
     ),
     (
+        "exec",
+        "what a client of RESP3 is pushed meanwhile comes behind the reply, as from Redis 7.2, and not inside it.",
+    ),
+    (
+        "zunionstore",
+        "serves who waits for a sorted set also if it takes the place of a value of another type; in Redis 7.0 that wakes nobody.",
+    ),
+    (
         "bgrewriteaof",
         "is an error: there is no append-only file. Durability comes from snapshots and replicas.",
     ),

@@ -1,6 +1,7 @@
 //! SCAN and its kin: walking through what changes meanwhile.
 
 use super::args::{integer, is};
+use super::error::shown;
 use super::{CmdError, Cx, Expiry};
 use crate::store::glob;
 use crate::store::table::{PLACE_MASK, Place, SHARDS, shard_of};
@@ -68,9 +69,9 @@ impl<'a> ScanOptions<'a> {
     }
 }
 
-/// A cursor as the client sent it, read as `strtoul` reads it: nothing is 0, a negative number wraps round.
+/// A cursor as the client sent it, read as `strtoul` reads it: up to a zero byte; nothing is 0, a negative number wraps round.
 pub fn cursor(arg: &[u8]) -> Result<u64, CmdError> {
-    let (negative, digits) = match arg {
+    let (negative, digits) = match shown(arg) {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
         [] => return Ok(0),

@@ -495,14 +495,14 @@ pub static PARAMS: &[Param] = &[
     .or("hash-max-ziplist-entries"),
     live(
         "hash-max-listpack-value",
-        Int(0, LONG),
+        Memory(0, ANY),
         "64",
         "Bytes of a value of a compact hash",
     )
     .or("hash-max-ziplist-value"),
     live(
         "list-max-listpack-size",
-        Int(-5, INT),
+        Int(-1 - INT, INT),
         "-2",
         "Elements, or size class, of a list node",
     )
@@ -522,7 +522,7 @@ pub static PARAMS: &[Param] = &[
     .or("zset-max-ziplist-entries"),
     live(
         "zset-max-listpack-value",
-        Int(0, LONG),
+        Memory(0, ANY),
         "64",
         "Bytes of a member of a compact sorted set",
     )

@@ -110,7 +110,7 @@ impl Kind {
                 Ok(_) => Err("argument must be between 0 and 777 inclusive".to_owned()),
                 Err(_) => Err("argument couldn't be parsed as an octal number".to_owned()),
             },
-            Kind::Memory(min, max) => match memory(&text) {
+            Kind::Memory(min, max) => match bytes(&text) {
                 Some(n) => in_range(n, min, max),
                 None => Err("argument must be a memory value".to_owned()),
             },
@@ -199,8 +199,13 @@ fn integer(text: &str) -> Option<i64> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// A number of bytes with an optional unit.
+/// A number of bytes with an optional unit, which an `i64` can hold.
 pub fn memory(text: &str) -> Option<u64> {
+    bytes(text).filter(|n| *n <= i64::MAX as u64)
+}
+
+/// [`memory`] of any size.
+fn bytes(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let scale: u64 = match unit.to_ascii_lowercase().as_str() {
@@ -213,8 +218,11 @@ pub fn memory(text: &str) -> Option<u64> {
         "gb" => 1 << 30,
         _ => return None,
     };
-    let n = number.parse::<u64>().ok()?.checked_mul(scale)?;
-    (n <= i64::MAX as u64).then_some(n)
+    // As in Redis, where it is not said how many there are none.
+    let number = if number.is_empty() { "0" } else { number };
+    // Too many digits are the largest number, as `strtoull` has it; C's product would begin anew.
+    let n = number.parse::<u64>().unwrap_or(u64::MAX);
+    Some(n.saturating_mul(scale))
 }
 
 fn save(words: &[&[u8]]) -> Result<Vec<u8>, String> {
@@ -329,12 +337,13 @@ mod tests {
             ("1KB", Some(1024)),
             ("2mb", Some(2 << 20)),
             ("3Gb", Some(3 << 30)),
-            ("", None),
-            ("mb", None),
+            ("", Some(0)),
+            ("mb", Some(0)),
             ("-1", None),
             ("1tb", None),
             ("1.5mb", None),
             ("99999999999gb", None),
+            ("99999999999999999999", None),
         ] {
             assert_eq!(memory(text), bytes, "{text}");
         }

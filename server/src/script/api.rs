@@ -226,8 +226,8 @@ fn sha1hex(_: &Lua, args: MultiValue) -> mlua::Result<String> {
     }
 }
 
-/// The state of the generator: that of `drand48`. One for all scripts, as in Redis.
-static RANDOM: AtomicU64 = AtomicU64::new(LOW);
+/// The state of the generator: that of `drand48`, begun as it begins. One for all scripts, as in Redis.
+static RANDOM: AtomicU64 = AtomicU64::new(0x1234_abcd << 16 | LOW);
 const LOW: u64 = 0x330e;
 
 /// Starts the random numbers from `seed`.

@@ -250,8 +250,9 @@ impl Reader<'_> {
             0x00..=0x7f => number(f64::from(code)),
             0xe0..=0xff => number(f64::from(code as i8)),
             0xcc..=0xcf => {
+                // Those that no integer of C can be come out negative, as in Redis.
                 let n = self.uint(1 << (code - 0xcc))?;
-                number(n as f64)
+                number(n as i64 as f64)
             }
             0xd0..=0xd3 => {
                 let size = 1 << (code - 0xd0);

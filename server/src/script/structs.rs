@@ -128,8 +128,19 @@ fn number(lua: &Lua, args: &MultiValue, n: usize) -> mlua::Result<f64> {
     super::bits::number(value).ok_or_else(|| raise::bad_type(lua, n, "number", value))
 }
 
-fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::String> {
+/// What C makes of a number that it stores as an unsigned integer, on x86 also of those that do not fit.
+fn to_uint(n: f64) -> u64 {
+    const HALF: f64 = 9_223_372_036_854_775_808.0;
+    match n >= HALF {
+        true => convert::to_int(n - HALF) as u64 ^ 1 << 63,
+        false => convert::to_int(n) as u64,
+    }
+}
+
+fn pack(lua: &Lua, mut args: MultiValue) -> mlua::Result<mlua::String> {
     let text = string(lua, &args, 1)?;
+    // An argument too few is reported as a nil, as by the C library, which marks the end of the arguments with one.
+    args.push_back(Value::Nil);
     let (mut format, mut arg, mut out) = (format(lua, &text), 2, Vec::new());
     while let Some((option, mut size)) = format.next()? {
         out.resize(out.len() + format.padding(out.len(), option, size), 0);
@@ -144,10 +155,7 @@ fn pack(lua: &Lua, args: MultiValue) -> mlua::Result<mlua::String> {
             b'b' | b'B' | b'h' | b'H' | b'l' | b'L' | b'T' | b'i' | b'I' => {
                 let n = number(lua, &args, arg)?;
                 arg += 1;
-                let value = match n < 0.0 {
-                    true => convert::to_int(n) as u64,
-                    false => n as u64,
-                };
+                let value = to_uint(n);
                 let mut bytes = value.to_le_bytes().to_vec();
                 bytes.resize(size, 0);
                 out.extend(ordered(bytes));
@@ -189,10 +197,12 @@ fn unpack(lua: &Lua, args: MultiValue) -> mlua::Result<MultiValue> {
         None | Some(Value::Nil) => 1.0,
         _ => number(lua, &args, 3)?,
     };
-    if start < 1.0 {
+    let start = start as i64;
+    if start == 0 {
         return Err(raise::bad_argument(lua, 3, "offset must be 1 or greater"));
     }
-    let mut at = start as usize - 1;
+    // A negative one is far beyond any data, as in C.
+    let mut at = (start as usize).wrapping_sub(1);
     let mut format = format(lua, &text);
     let mut values: Vec<Value> = Vec::new();
     let short = || raise::bad_argument(lua, 2, "data string too short");
@@ -248,7 +258,7 @@ fn unpack(lua: &Lua, args: MultiValue) -> mlua::Result<MultiValue> {
         }
         at += size;
     }
-    values.push(Value::Number(at as f64 + 1.0));
+    values.push(Value::Number(at as i64 as f64 + 1.0));
     Ok(MultiValue::from_vec(values))
 }
 

@@ -51,6 +51,7 @@ pub(super) struct Telling<'a> {
     asks: u32,
     client: Option<&'a Arc<Client>>,
     cached: Option<&'a Cached>,
+    in_script: bool,
 }
 
 impl<'a> Telling<'a> {
@@ -67,7 +68,15 @@ impl<'a> Telling<'a> {
             asks,
             client,
             cached,
+            in_script: false,
         })
+    }
+
+    /// The same for a command that a script of the client calls.
+    #[inline]
+    pub fn in_script(mut self, yes: bool) -> Telling<'a> {
+        self.in_script = yes;
+        self
     }
 
     /// A key is gone by itself, which is event `name` of `class`.
@@ -102,7 +111,8 @@ impl Audience for Telling<'_> {
 
     fn changed(&self, key: &[u8]) {
         let by = self.client.map(|client| client.id);
-        self.server.tracking.changed(self.server, key, by);
+        let tracking = &self.server.tracking;
+        tracking.changed(self.server, key, by, self.in_script);
     }
 
     fn read(&self, key: &[u8]) {

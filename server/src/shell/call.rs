@@ -303,7 +303,9 @@ impl Call<'_> {
             let most = self.settings.tracking_max_keys;
             self.server.tracking.limit(self.server, most);
         }
-        let telling = Telling::of(self.server, Some(self.client), cached);
+        let in_script = matches!(self.world, World::Script(_));
+        let telling = Telling::of(self.server, Some(self.client), cached)
+            .map(|telling| telling.in_script(in_script));
         let view = self.world.view();
         let env = Env {
             dataset: &view.dataset,
@@ -318,7 +320,7 @@ impl Call<'_> {
                 None => Some(&*self.server.log),
             },
             in_transaction: self.transaction.is_some(),
-            in_script: matches!(self.world, World::Script(_)),
+            in_script,
             waiter: listener.as_ref(),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };

@@ -148,9 +148,10 @@ impl Tracking {
         self.table.remember(cached.tracker.client.id, key);
     }
 
-    /// `key`, whose shard is locked, was changed by client `by`.
-    pub(super) fn changed(&self, server: &Server, key: &[u8], by: Option<u64>) {
-        self.prefixes.changed(key, by);
+    /// `key`, whose shard is locked, was changed by client `by`, or by its script: what a script does under a prefix is
+    /// nobody's own doing, as in Redis, for its caller may not know which keys that were.
+    pub(super) fn changed(&self, server: &Server, key: &[u8], by: Option<u64>, in_script: bool) {
+        self.prefixes.changed(key, by.filter(|_| !in_script));
         if let Some(ids) = self.table.forget(key) {
             self.tell(server, ids, key, by);
         }

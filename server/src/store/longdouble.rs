@@ -56,16 +56,20 @@ impl LongDouble {
             [b'+', rest @ ..] => (false, rest),
             rest => (false, rest),
         };
-        let is_decimal = matches!(unsigned, [b'0'..=b'9' | b'.', ..])
-            && !matches!(unsigned, [_, b'x' | b'X', ..]);
-        if !is_decimal {
-            // Infinities and hexadecimal numbers.
-            return super::num::parse_f64(text).map(LongDouble::from);
-        }
-        let (digits, exponent) = decimal(unsigned)?;
-        let value = match digits.is_zero() {
-            true => Some((0, 0)),
-            false => scale(digits, exponent),
+        let value = match unsigned {
+            [b'0', b'x' | b'X', hex @ ..] => {
+                match super::num::hexadecimal(std::str::from_utf8(hex).ok()?)? {
+                    (0, _) => Some((0, 0)),
+                    (significand, exponent) => normal(significand, exponent)
+                        .filter(|(_, exponent)| *exponent >= MIN_EXPONENT),
+                }
+            }
+            [b'0'..=b'9' | b'.', ..] => match decimal(unsigned)? {
+                (digits, _) if digits.is_zero() => Some((0, 0)),
+                (digits, exponent) => scale(digits, exponent),
+            },
+            // Infinities.
+            _ => return super::num::parse_f64(text).map(LongDouble::from),
         };
         value.map(|(significand, exponent)| LongDouble::finite(negative, significand, exponent))
     }

@@ -45,8 +45,17 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     (!value.is_nan() && !vanished && (value.is_finite() || spelt_out)).then_some(value)
 }
 
-/// `1.8p3` behind its `0x`. More digits than a double holds are cut off, not rounded.
+/// `1.8p3` behind its `0x`.
 fn parse_hex(text: &str) -> Option<f64> {
+    let (significand, exponent) = hexadecimal(text)?;
+    // The conversion rounds as `strtod` does.
+    let value = significand as f64 * 2f64.powi(exponent);
+    value.is_finite().then_some(value)
+}
+
+/// `1.8p3` behind its `0x` as `significand * 2^exponent`. Of what goes beyond 124 bits only the presence is kept, in the
+/// last bit: enough to round by.
+pub(super) fn hexadecimal(text: &str) -> Option<(u128, i32)> {
     let (mantissa, exponent) = match text.split_once(['p', 'P']) {
         Some((m, e)) => (m, e.parse::<i32>().ok()?),
         None => (text, 0),
@@ -55,21 +64,20 @@ fn parse_hex(text: &str) -> Option<f64> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let mut value = 0.0f64;
-    let mut scale = 0i32;
+    let (mut value, mut scale) = (0u128, 0i32);
     for (digits, is_fraction) in [(whole, false), (fraction, true)] {
         for digit in digits.chars() {
             let digit = digit.to_digit(16)?;
-            if value < (1u64 << 49) as f64 {
-                value = value * 16.0 + f64::from(digit);
+            if value < 1 << 120 {
+                value = value << 4 | u128::from(digit);
                 scale -= if is_fraction { 4 } else { 0 };
-            } else if !is_fraction {
-                scale = scale.checked_add(4)?;
+            } else {
+                value |= u128::from(digit != 0);
+                scale = scale.checked_add(if is_fraction { 0 } else { 4 })?;
             }
         }
     }
-    let value = value * 2f64.powi(exponent.checked_add(scale)?);
-    value.is_finite().then_some(value)
+    Some((value, exponent.checked_add(scale)?))
 }
 
 #[cfg(test)]

@@ -133,8 +133,8 @@ pub(super) fn bitpos(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         return Err(CmdError::Syntax);
     }
     let start = args.get(3).map_or(Ok(0), |arg| integer(arg))?;
-    let end = args.get(4).map_or(Ok(-1), |arg| integer(arg))?;
     let bits = in_bits(args.get(5))?;
+    let end = args.get(4).map_or(Ok(-1), |arg| integer(arg))?;
     let found = part(value, start, end, bits).and_then(|part| {
         let (bytes, first) = part.bytes(!wanted);
         let none = if wanted { 0 } else { 0xff };

@@ -37,7 +37,6 @@ impl<'a> Options<'a> {
         let mut options = Options::default();
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
-            let ttl_free = options.expire.is_none() && !options.keep_ttl && !options.persist;
             if set && is(arg, "nx") && !options.if_present {
                 options.if_absent = true;
             } else if set && is(arg, "xx") && !options.if_absent {
@@ -48,7 +47,12 @@ impl<'a> Options<'a> {
                 options.keep_ttl = true;
             } else if !set && is(arg, "persist") && options.expire.is_none() {
                 options.persist = true;
-            } else if let (true, Some(unit)) = (ttl_free, Unit::of_option(arg)) {
+            } else if let Some(unit) = Unit::of_option(arg)
+                && !options.keep_ttl
+                && !options.persist
+                && options.expire.is_none_or(|(said, _)| said == unit)
+            {
+                // Said again, as in Redis, it counts again.
                 let time = rest.next().ok_or(CmdError::Syntax)?;
                 options.expire = Some((unit, time));
             } else {

@@ -142,6 +142,11 @@ fn add_to_score(cx: &mut Cx<'_>, key: &[u8], member: &[u8], by: f64, when: Condi
 }
 
 pub(super) fn zincrby(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
+    // Redis looks for the options of ZADD first, which leave too little behind them.
+    let options = ["nx", "xx", "gt", "lt", "ch", "incr"];
+    if options.iter().any(|option| is(args[2], option)) {
+        return Err(CmdError::Syntax);
+    }
     add_to_score(cx, args[1], args[3], float(args[2])?, Conditions::default())
 }
 

@@ -45,7 +45,7 @@ impl Prefixes {
         self.any.store(!all.is_empty(), Release);
     }
 
-    /// `key` was changed by client `by`.
+    /// `key` was changed by client `by`: the last who does it counts, for who did it before does not know.
     pub fn changed(&self, key: &[u8], by: Option<u64>) {
         if !self.any.load(Acquire) {
             return;
@@ -53,7 +53,7 @@ impl Prefixes {
         let mut all = self.all.lock();
         let concerned = all.iter_mut().filter(|(prefix, _)| key.starts_with(prefix));
         for (_, prefix) in concerned {
-            prefix.changed.entry(key.into()).or_insert(by);
+            prefix.changed.insert(key.into(), by);
             self.waiting.store(true, Release);
         }
     }

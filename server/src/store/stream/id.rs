@@ -106,9 +106,11 @@ fn cut(text: &[u8]) -> Option<&[u8]> {
     (text.len() <= LONGEST).then_some(&text[..end])
 }
 
-/// A number as `strtoull` reads it, without spaces: a sign is allowed, though not a number below zero that fits.
+/// A number as `strtoull` reads it: spaces in front and a sign are allowed, though not a number below zero that fits.
 fn number(text: &[u8]) -> Option<u64> {
-    let (negative, digits) = match text {
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|b| !is_space(b)).unwrap_or(0);
+    let (negative, digits) = match &text[start..] {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
         digits => (false, digits),
@@ -145,7 +147,12 @@ mod tests {
             ("5--18446744073709551615", id(5, 1)),
             ("", None),
             ("x", None),
-            (" 5", None),
+            (" 5", id(5, 7)),
+            ("5- -1", id(5, u64::MAX)),
+            ("5-\t\n\r 2", id(5, 2)),
+            ("5 ", None),
+            (" ", None),
+            (" -5", None),
             ("5-\0x", None),
             ("5-1\0x", id(5, 1)),
             ("18446744073709551615-18446744073709551615", Some(Id::MAX)),
