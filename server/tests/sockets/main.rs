@@ -16,6 +16,7 @@ mod failover;
 mod failover_rounds;
 mod field_times;
 mod full_sync;
+mod generated;
 mod harness;
 mod links;
 mod master;

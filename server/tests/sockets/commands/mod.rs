@@ -6,10 +6,10 @@
 mod data;
 mod events;
 mod local;
-mod order;
-mod programs;
+pub mod order;
+pub mod programs;
 mod scripts;
-mod stock;
+pub mod stock;
 mod streams;
 mod waiting;
 
@@ -35,23 +35,26 @@ fn limits() -> Limits {
     }
 }
 
+/// The same as arguments.
+pub const COMPACT: &[&str] = &[
+    "--hash-max-listpack-entries",
+    "8",
+    "--hash-max-listpack-value",
+    "16",
+    "--set-max-intset-entries",
+    "8",
+    "--zset-max-listpack-entries",
+    "8",
+    "--zset-max-listpack-value",
+    "16",
+    "--list-max-listpack-size",
+    "4",
+    "--stream-node-max-entries",
+    "4",
+];
+
 fn stock_server() -> Server {
-    Server::redis(&[
-        "--hash-max-listpack-entries",
-        "8",
-        "--hash-max-listpack-value",
-        "16",
-        "--set-max-intset-entries",
-        "8",
-        "--zset-max-listpack-entries",
-        "8",
-        "--zset-max-listpack-value",
-        "16",
-        "--list-max-listpack-size",
-        "4",
-        "--stream-node-max-entries",
-        "4",
-    ])
+    Server::redis(COMPACT)
 }
 
 /// Both sides, and a dataset that does what replicas are told.
@@ -169,7 +172,7 @@ impl Pair {
 }
 
 /// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
+pub fn setting(name: &str, default: u64) -> u64 {
     let value = std::env::var(name).ok();
     value.and_then(|v| v.parse().ok()).unwrap_or(default)
 }

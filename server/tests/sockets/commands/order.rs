@@ -102,7 +102,7 @@ pub fn now_ms() -> i64 {
 pub fn split(reply: &[u8]) -> (Vec<u8>, Vec<&[u8]>) {
     let line = line_len(reply);
     let elements = match reply.first() {
-        Some(b'*' | b'~') => number(reply).max(0),
+        Some(b'*' | b'~' | b'>') => number(reply).max(0),
         Some(b'%') => 2 * number(reply),
         _ => return (reply.to_vec(), Vec::new()),
     };
