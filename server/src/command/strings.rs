@@ -273,6 +273,11 @@ fn range(start: i64, end: i64, len: usize) -> Option<std::ops::Range<usize>> {
     if start < 0 && end < 0 && start > end {
         return None;
     }
+    clamped(start, end, len)
+}
+
+/// [`range`] for BITPOS, which does not look whether negative ones are in order: both may be the first byte.
+fn clamped(start: i64, end: i64, len: usize) -> Option<std::ops::Range<usize>> {
     let len = len as i64;
     let from_end = |i: i64| {
         if i < 0 {

@@ -68,11 +68,15 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
             }
             Kind::HashZiplist => hash_object(fields(ziplist::items(self.blob()?)?, false, limits)?),
             Kind::HashListpack => {
-                hash_object(fields(listpack::items(self.blob()?)?, false, limits)?)
+                let items = listpack::items(self.blob()?)?;
+                hash_object(fields(items, false, &of_any_length(limits))?)
             }
             Kind::Zset | Kind::Zset2 => self.zset(kind)?,
             Kind::ZsetZiplist => zset_object(scored(ziplist::items(self.blob()?)?, limits)?),
-            Kind::ZsetListpack => zset_object(scored(listpack::items(self.blob()?)?, limits)?),
+            Kind::ZsetListpack => {
+                let items = listpack::items(self.blob()?)?;
+                zset_object(scored(items, &of_any_length(limits))?)
+            }
             Kind::ModulePreGa | Kind::Module2 => {
                 let name = super::format::module_name(self.source.count()?);
                 return Err(Refusal::NotServed(format!("a value of module \"{name}\"")).into());
@@ -195,7 +199,8 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
 
     fn zset(&mut self, kind: Kind) -> Result<Option<Object>, Stop> {
         let limits = self.limits;
-        let mut zset = Zset::new();
+        // It may know 0 from -0, which the compact form does not.
+        let mut zset = Zset::new_big();
         let mut member = Vec::new();
         for _ in 0..self.source.count()? {
             self.breathe()?;
@@ -207,7 +212,7 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
             };
             insert_scored(&mut zset, &member, score, limits)?;
         }
-        Ok(zset_object(zset))
+        Ok(zset_object(zset.compact(limits)))
     }
 
     /// A score in digits, as snapshots before version 8 have it: a length of one byte, three of which are
@@ -283,6 +288,16 @@ fn set_time(hash: &mut Hash, field: &[u8], time: Option<u64>) -> Result<(), Faul
         hash.set_time(field, Some(at.ok_or(NO_TIME)?));
     }
     Ok(())
+}
+
+/// Limits for what was compact where it comes from: it stays so, as in Redis, if there are not too many elements, however
+/// long they are.
+fn of_any_length(limits: &Limits) -> Limits {
+    Limits {
+        hash_max_listpack_value: usize::MAX,
+        zset_max_listpack_value: usize::MAX,
+        ..limits.clone()
+    }
 }
 
 fn scored<'a>(

@@ -221,7 +221,11 @@ fn log(_: &Lua, args: MultiValue) -> mlua::Result<()> {
 
 fn sha1hex(_: &Lua, args: MultiValue) -> mlua::Result<String> {
     match (args.len(), args.front()) {
-        (1, Some(value)) => Ok(sha1_hex(&raise::shown(value))),
+        (1, Some(text @ (Value::String(_) | Value::Number(_) | Value::Integer(_)))) => {
+            Ok(sha1_hex(&raise::shown(text)))
+        }
+        // Other values are no text, as for C.
+        (1, Some(_)) => Ok(sha1_hex(b"")),
         _ => Err(failed("wrong number of arguments")),
     }
 }

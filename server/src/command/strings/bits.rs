@@ -1,6 +1,6 @@
 //! Strings as arrays of bits; bit 0 is the highest of the first byte.
 
-use super::{check_len, range};
+use super::{check_len, clamped};
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx, events};
 use crate::store::{Entry, Object, entry};
@@ -77,7 +77,7 @@ impl Bits<'_> {
 fn part<'a>(value: &'a [u8], start: i64, end: i64, bits: bool) -> Option<Bits<'a>> {
     let len = if bits { value.len() * 8 } else { value.len() };
     let unit = if bits { 1 } else { 8 };
-    let part = range(start, end, len)?;
+    let part = clamped(start, end, len)?;
     Some(Bits {
         value,
         first: part.start * unit,
