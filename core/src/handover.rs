@@ -224,6 +224,7 @@ impl<D: Domain> Node<D> {
             _ if self.fails_over() => Some(Reply::CannotSync),
             (_, Role::Master { .. }) => Some(Reply::NotReplica),
             (Data::Missing, _) => Some(Reply::NoDataset),
+            (Data::Diverged, _) => Some(Reply::OtherHistory),
             (Data::Whole, _) if replid != self.history.at.replid => Some(Reply::OtherHistory),
             (Data::Whole, _) if from.is_some_and(|from| from > self.history.resume().from) => {
                 Some(Reply::Behind)

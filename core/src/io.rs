@@ -70,6 +70,12 @@ pub enum Input<D: Domain> {
         /// The offset after the batch.
         to: D::Offset,
     },
+    /// A command of the stream failed here, which had succeeded on the master: the data are at no point of its history
+    /// any more. Nothing was applied since that batch.
+    Diverged {
+        /// The connection.
+        generation: D::Generation,
+    },
     /// The connection is at its end: closed, timed out, refused, or it said what it must not.
     Lost {
         /// The connection.
@@ -174,7 +180,7 @@ pub enum Output<D: Domain> {
     Psync {
         /// The connection.
         generation: D::Generation,
-        /// What the dataset held resumes from; `None` when there is no whole dataset.
+        /// What the dataset held resumes from; `None` when it is not whole, or has diverged.
         resume: Option<Resume<D>>,
         /// Ask the peer to take over first: `PSYNC replid from FAILOVER [FORCE]`.
         failover: Option<Promise>,
@@ -244,7 +250,7 @@ pub enum Reply {
     NoMasterLink,
     /// A request to take over, to a master.
     NotReplica,
-    /// A request to take over a history that is not the one held.
+    /// A request to take over a history that is not the one held, or that the data have diverged from.
     OtherHistory,
     /// A request to take over, from one who has more of the history held: writes would be lost.
     Behind,

@@ -105,8 +105,11 @@ pub enum Place {
 pub enum Data {
     /// The snapshot file is being read at start-up: the node is LOADING.
     Restoring,
-    /// A whole dataset (an empty one is whole).
+    /// A whole dataset (an empty one is whole), which is what the history says.
     Whole,
+    /// A whole dataset that is at no point of the history: a command of the master's stream failed here. It is served,
+    /// and nothing is resumed from it; a full sync mends that, or a promotion begins a history with it.
+    Diverged,
     /// None: it was dropped for a snapshot that is not (yet) in.
     Missing,
 }
@@ -167,7 +170,8 @@ impl<D: Domain> Node<D> {
         Status {
             master,
             loading: self.data == Data::Restoring || instead,
-            whole: self.data == Data::Whole,
+            whole: matches!(self.data, Data::Whole | Data::Diverged),
+            diverged: self.data == Data::Diverged,
             history: self.history,
             live,
             failover: self.failover(),

@@ -64,6 +64,8 @@ pub struct Ghost<D: Domain> {
     restoring: bool,
     /// There is a whole dataset.
     whole: bool,
+    /// It is at no point of the history any more.
+    diverged: bool,
     /// The history of that dataset.
     history: History<D>,
     flush: bool,
@@ -132,6 +134,7 @@ impl<D: Domain> Ghost<D> {
             loader: None,
             restoring: true,
             whole: false,
+            diverged: false,
             history: History::new(Position {
                 replid: boot.fresh,
                 offset: boot.offset,
@@ -318,6 +321,9 @@ impl<D: Domain> Ghost<D> {
                     self.wire = Wire::Complete(at);
                 }
             }
+            Input::Diverged { generation } if self.live == Some(generation) => {
+                self.diverged |= self.wire == Wire::Stream;
+            }
             Input::Lost { generation } if self.live == Some(generation) => self.lost(),
             Input::Dialed { .. }
             | Input::Batch { .. }
@@ -325,6 +331,7 @@ impl<D: Domain> Ghost<D> {
             | Input::Answered { .. }
             | Input::Began { .. }
             | Input::Loaded { .. }
+            | Input::Diverged { .. }
             | Input::Lost { .. } => {}
         }
         Asked::Nothing
@@ -505,8 +512,12 @@ impl<D: Domain> Ghost<D> {
                 // What comes from ourselves we have applied already.
                 broken.unless(self.wire != Wire::Nonsense, Property::NoDoubleApply);
                 // Whatever has failed before: the data held is what a sync resumes from.
-                let held = self.whole.then(|| self.history.resume());
+                let held = (self.whole && !self.diverged).then(|| self.history.resume());
                 broken.unless(resume == held, Property::OffsetDescribesDataset);
+                broken.unless(
+                    !self.diverged || resume.is_none(),
+                    Property::NoFalseContinue,
+                );
                 self.wire = Wire::Asked {
                     resumes: resume.is_some(),
                 };
@@ -531,7 +542,7 @@ impl<D: Domain> Ghost<D> {
                     self.live == Some(generation) && may,
                     Property::ReadsStayAvailable,
                 );
-                self.whole = false;
+                self.holds(false);
             }
             Output::Swap(generation, at) => {
                 broken.unless(
@@ -539,7 +550,7 @@ impl<D: Domain> Ghost<D> {
                     Property::AtomicSwap,
                 );
                 self.history = History::new(at);
-                self.whole = true;
+                self.holds(true);
                 self.wire = Wire::Stream;
             }
             Output::Discard(generation) => broken.unless(
@@ -548,7 +559,10 @@ impl<D: Domain> Ghost<D> {
             ),
             Output::Apply { generation, to } => {
                 broken.unless(self.live == Some(generation), Property::SingleLiveLink);
-                broken.unless(self.wire == Wire::Stream, Property::NoFalseContinue);
+                broken.unless(
+                    self.wire == Wire::Stream && !self.diverged,
+                    Property::NoFalseContinue,
+                );
                 broken.unless(self.register.is_some(), Property::NoSplitWrite);
                 broken.unless(to > self.history.at.offset, Property::NoDoubleApply);
                 self.history.at.offset = to;
@@ -556,7 +570,7 @@ impl<D: Domain> Ghost<D> {
             Output::Empty(at) => {
                 let forced = matches!(asked, Asked::NoOne { force: true, .. });
                 broken.unless(forced && !self.whole, Property::NoPartialPromotion);
-                self.whole = true;
+                self.holds(true);
                 self.history = History::new(at);
             }
             Output::Watch { ticket, aim } => broken.unless(
@@ -569,6 +583,12 @@ impl<D: Domain> Ghost<D> {
             | Output::Arm(_)
             | Output::DropReplicas => {}
         }
+    }
+
+    /// The dataset is another one, whole or not.
+    fn holds(&mut self, whole: bool) {
+        self.whole = whole;
+        self.diverged = false;
     }
 
     fn names(&self, status: Status<D>) -> bool {
@@ -586,7 +606,7 @@ impl<D: Domain> Ghost<D> {
         self.look_at_door(status, broken);
         if status.link_up() {
             match self.wire {
-                Wire::Stream => {}
+                Wire::Stream => broken.unless(!self.diverged, Property::Prefix),
                 Wire::Nonsense => broken.add(Property::NoFalseContinue),
                 // It says that it follows its master, and holds another history.
                 _ => broken.add(Property::Prefix),
@@ -608,7 +628,7 @@ impl<D: Domain> Ghost<D> {
             if self.whole {
                 broken.unless(!status.refuses_reads(), Property::ReadsStayAvailable);
                 broken.unless(
-                    status.history == self.history,
+                    status.history == self.history && status.diverged == self.diverged,
                     Property::OffsetDescribesDataset,
                 );
             } else {

@@ -89,8 +89,8 @@ impl<D: Domain> Node<D> {
                     "what is handed over is a whole dataset",
                 )?;
                 return clause(
-                    self.data != Data::Missing,
-                    "a master has a whole dataset, or reads its file",
+                    matches!(self.data, Data::Whole | Data::Restoring),
+                    "a master has a whole dataset of its own history, or reads its file",
                 );
             }
             Role::Replica { link, ceding, .. } => (link, ceding),
@@ -124,7 +124,7 @@ impl<D: Domain> Node<D> {
         match link {
             Link::Asked { resumes, .. } => clause(
                 resumes == (self.data == Data::Whole),
-                "a whole dataset, and only that, is resumed from",
+                "a whole dataset that has not diverged, and only that, is resumed from",
             ),
             Link::Loading { place, .. } => clause(
                 (place == Place::Instead) == (self.data == Data::Missing),
@@ -132,7 +132,7 @@ impl<D: Domain> Node<D> {
             ),
             Link::Streaming { .. } => clause(
                 self.data == Data::Whole,
-                "what is streamed onto is a whole dataset",
+                "what is streamed onto is a whole dataset that has not diverged",
             ),
             Link::Held | Link::Waiting { .. } | Link::Dialing { .. } | Link::Promised { .. } => {
                 Ok(())

@@ -24,6 +24,8 @@ pub struct Status<D: Domain> {
     pub loading: bool,
     /// There is a whole dataset. Without one, and not loading, data commands answer `-MASTERDOWN`.
     pub whole: bool,
+    /// The dataset is at no point of that history: neither a replica nor a file may have it as one that is.
+    pub diverged: bool,
     /// The history of the dataset.
     pub history: History<D>,
     /// The generation of the live connection to the master.

@@ -19,6 +19,7 @@ impl<D: Domain> Node<D> {
             Input::Began { generation, empty } => self.began(generation, empty, out),
             Input::Loaded { generation } => self.loaded(generation, out),
             Input::Batch { generation, to } => self.batch(generation, to, out),
+            Input::Diverged { generation } => self.diverged(generation, out),
             Input::Lost { generation } => self.lost(generation, out),
             Input::Timer { generation } => self.timer(generation, out),
             Input::Configure { flush } => self.flush = flush,
@@ -140,10 +141,10 @@ impl<D: Domain> Node<D> {
             Data::Restoring => return out.push(Output::Reply(Reply::Loading)),
             Data::Missing if !force => return out.push(Output::Reply(Reply::NoDataset)),
             // An operator who forces it knows what has become of the other side.
-            Data::Whole if self.fails_over() && !force => {
+            Data::Whole | Data::Diverged if self.fails_over() && !force => {
                 return out.push(Output::Reply(Reply::FailingOver));
             }
-            Data::Missing | Data::Whole => {}
+            Data::Missing | Data::Whole | Data::Diverged => {}
         }
         let ticket = self.take_ticket();
         self.committed = ticket;
@@ -154,18 +155,21 @@ impl<D: Domain> Node<D> {
         }
         self.role = Role::Master { handing: None };
         if replica {
-            self.history.at.offset = at;
-            if self.data == Data::Missing {
-                let begin = Position {
-                    replid: fresh,
-                    offset: at,
-                };
-                out.push(Output::Empty(begin));
-                self.data = Data::Whole;
-                self.history = History::new(begin);
-            } else {
+            let begin = Position {
+                replid: fresh,
+                offset: at,
+            };
+            match self.data {
+                Data::Missing => out.push(Output::Empty(begin)),
+                Data::Restoring | Data::Whole | Data::Diverged => out.push(Output::DropReplicas),
+            }
+            if self.data == Data::Whole {
+                self.history.at.offset = at;
                 self.history.shift(fresh);
-                out.push(Output::DropReplicas);
+            } else {
+                // Nobody holds what we hold: nobody resumes from the history before.
+                self.history = History::new(begin);
+                self.data = Data::Whole;
             }
         }
         out.push(Output::CancelBefore(ticket));
@@ -241,6 +245,15 @@ impl<D: Domain> Node<D> {
         if let Some(Link::Streaming { .. }) = self.live_link(generation) {
             self.history.at.offset = to;
             out.push(Output::Apply { generation, to });
+        }
+    }
+
+    /// The link ends before anything more is applied, and what it resumed from is none any more: replicas that ask us
+    /// are refused as long as we have no link, and get the dataset of a full sync after it.
+    fn diverged(&mut self, generation: D::Generation, out: &mut Outputs<D>) {
+        if let Some(link @ Link::Streaming { .. }) = self.live_link(generation) {
+            self.data = Data::Diverged;
+            self.break_link(link, out);
         }
     }
 
@@ -324,7 +337,7 @@ impl<D: Domain> Node<D> {
         }
     }
 
-    /// The live connection said what it must not: end it, and try again later.
+    /// The live connection said what it must not, or what cannot be followed: end it, and try again later.
     fn break_link(&mut self, link: Link<D>, out: &mut Outputs<D>) {
         if let Some(generation) = link.live() {
             out.push(Output::Stop(generation));

@@ -114,6 +114,7 @@ impl Recorder {
                     .bare(if *empty { " empty" } else { " keys" }),
                 Input::Loaded { generation } => l.bare("loaded").word(generation),
                 Input::Batch { generation, to } => l.bare("batch").word(generation).word(to),
+                Input::Diverged { generation } => l.bare("diverged").word(generation),
                 Input::Lost { generation } => l.bare("lost").word(generation),
                 Input::Timer { generation } => l.bare("timer").word(generation),
                 Input::Configure { flush } => l.bare("configure").mode(*flush),
@@ -530,6 +531,9 @@ fn read_fact<D: Text>(line: &str) -> Option<Fact<D>> {
         "batch" => Input::Batch {
             generation: words.value()?,
             to: words.value()?,
+        },
+        "diverged" => Input::Diverged {
+            generation: words.value()?,
         },
         "lost" => Input::Lost {
             generation: words.value()?,

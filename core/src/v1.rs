@@ -243,7 +243,7 @@ impl<D: Domain> Node<D> {
                 self.history.at.offset = to;
                 out.push(Output::Apply { generation, to });
             }
-            Input::Lost { generation } => {
+            Input::Lost { generation } | Input::Diverged { generation } => {
                 let phase = *self.phase(generation)?;
                 if let Phase::Loading(_) = phase {
                     out.push(Output::Discard(generation));
@@ -254,8 +254,9 @@ impl<D: Domain> Node<D> {
                     && *g == generation
                 {
                     // Only a stream leaves something to resume from.
-                    replica.resume =
-                        matches!(phase, Phase::Streaming).then(|| self.history.resume());
+                    let diverged = matches!(input, Input::Diverged { .. });
+                    replica.resume = (matches!(phase, Phase::Streaming) && !diverged)
+                        .then(|| self.history.resume());
                     *current = Phase::Waiting;
                     out.push(Output::Arm(generation));
                 }
@@ -330,6 +331,8 @@ impl<D: Domain> Protocol<D> for Node<D> {
             }),
             loading: self.restoring || self.loading,
             whole: self.whole,
+            // It forgets what to resume from, and knows no more of it.
+            diverged: false,
             history: self.history,
             live: link.and_then(|(g, phase)| (phase != Phase::Waiting).then_some(g)),
             failover: Failover::No,

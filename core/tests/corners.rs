@@ -207,6 +207,7 @@ fn completions_of_a_link_that_was_told_to_stop_change_nothing() {
             },
             Input::Loaded { generation },
             Input::Batch { generation, to: 9 },
+            Input::Diverged { generation },
             Input::Lost { generation },
             Input::Timer { generation },
         ]

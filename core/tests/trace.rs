@@ -84,6 +84,7 @@ fn inputs() -> Vec<Input<Small>> {
             generation: 3,
             to: u64::MAX,
         },
+        Input::Diverged { generation: 3 },
         Input::Lost { generation: 3 },
         Input::FailOver { aim: Aim::Any },
         Input::Expired { ticket: 4, at: 5 },

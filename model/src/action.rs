@@ -160,6 +160,8 @@ pub enum Event {
     Loaded,
     /// Some entries of the stream.
     Batch(u8),
+    /// One of those that were applied last did something else than on the master.
+    Diverged,
     /// An error, to the request to take over.
     Rejected {
         /// It says that it is a master.
@@ -237,7 +239,9 @@ impl<A: Algorithm> World<A> {
             for wire in &self.wires {
                 let generation = wire.generation;
                 events(wire.stage, |event| {
-                    all.push(Action::Link { generation, event });
+                    if A::NOTICES || event != Event::Diverged {
+                        all.push(Action::Link { generation, event });
+                    }
                 });
             }
             if status.master.is_none() && !status.refuses_reads() {
@@ -306,9 +310,12 @@ impl<A: Algorithm> World<A> {
 
     /// The position that `event`, a [`Event::Full`], speaks of.
     pub(crate) fn promised(&self, other: bool, at: i8) -> Position<crate::tiny::Tiny> {
+        let status = self.node.status();
         Position {
             replid: match other {
                 true => self.fresh(),
+                // What has diverged is of a history that no master has.
+                false if status.diverged => status.history.at.replid,
                 false => self.data.at.replid,
             },
             offset: self.data.at.offset.saturating_add_signed(at),
@@ -345,7 +352,7 @@ fn events(stage: Stage, mut all: impl FnMut(Event)) {
         }
         Stage::Promised(_) => some(&[Began { empty: false }, Began { empty: true }, Lost]),
         Stage::Loading(_) => some(&[Loaded, Lost]),
-        Stage::Streaming(_) => some(&[Batch(1), Batch(2), Lost]),
+        Stage::Streaming(_) => some(&[Batch(1), Batch(2), Diverged, Lost]),
         Stage::Stopped => some(&[
             Timer,
             Dialed(Peer::Other),
@@ -354,6 +361,7 @@ fn events(stage: Stage, mut all: impl FnMut(Event)) {
             Began { empty: true },
             Loaded,
             Batch(1),
+            Diverged,
             Lost,
         ]),
     }
@@ -445,6 +453,7 @@ impl fmt::Display for Event {
             Event::Began { empty: true } => write!(f, "the snapshot begins; no key is held"),
             Event::Loaded => write!(f, "the snapshot is in"),
             Event::Batch(entries) => write!(f, "{entries} more of the stream"),
+            Event::Diverged => write!(f, "what came last had another effect than on the master"),
             Event::Rejected { master: true } => write!(f, "refused: it is a master"),
             Event::Rejected { master: false } => write!(f, "refused"),
             Event::Lost => write!(f, "lost"),

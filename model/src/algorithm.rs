@@ -29,6 +29,9 @@ pub trait Algorithm:
     /// that are on the same side of all of these may get the same name.
     const FENCED: bool = false;
 
+    /// It asks whether a command of its master's stream failed, and makes something of it.
+    const NOTICES: bool = false;
+
     /// A node that is about to be told that its snapshot file is in.
     fn boot(boot: Boot<Tiny>) -> Self;
 
@@ -59,6 +62,7 @@ impl Algorithm for Node<Tiny> {
     const DEADLINE: bool = true;
     const CANCELS: bool = true;
     const FENCED: bool = true;
+    const NOTICES: bool = true;
 
     fn boot(boot: Boot<Tiny>) -> Self {
         Node::new(boot)

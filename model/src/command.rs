@@ -19,7 +19,7 @@ pub struct Several {
     /// What may happen, beside writes, streams, full syncs and lost connections.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = What::ALL)]
     may: Vec<What>,
-    /// So many commands, crashes and saves in a run; else without limit.
+    /// So many commands, crashes, saves and divergences in a run; else without limit.
     #[arg(long)]
     commands: Option<u8>,
     /// Put a fault in, and tell the shortest way to what it breaks.
@@ -45,15 +45,18 @@ enum What {
     Crash,
     /// Snapshot files are written, and are there when a process comes back.
     Save,
+    /// A write of the stream has another effect on a replica than on its master, which the replica notices.
+    Diverge,
 }
 
 impl What {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Replicaof,
         Self::Failover,
         Self::Force,
         Self::Crash,
         Self::Save,
+        Self::Diverge,
     ];
 }
 
@@ -72,6 +75,7 @@ impl Several {
                 failover: may(What::Failover),
                 force: may(What::Force),
                 crash: may(What::Crash),
+                diverge: may(What::Diverge),
                 save: may(What::Save),
             },
             commands: self.commands,

@@ -182,6 +182,7 @@ fn calm<A: Algorithm>(state: &World<A>, action: Action, target: u8) -> bool {
                     Event::Lost
                         | Event::Rejected { .. }
                         | Event::Batch(_)
+                        | Event::Diverged
                         | Event::Dialed(Peer::Myself)
                 )
         }

@@ -246,6 +246,7 @@ impl Protocol<Tiny> for Pr5774 {
             loading: self.restoring || matches!(phase, Some(Phase::Loading(_))),
             // Whether the data was dropped is not remembered.
             whole: !self.restoring,
+            diverged: false,
             history: self.history,
             live: self
                 .replica

@@ -8,7 +8,7 @@
 //!
 //! # What a node holds
 //! [`Writes`]: which writes, in which order. Every write is another one, so two datasets that differ differ here, and
-//! a history that was continued by two masters is two sequences. A dataset of which only a part is there is *torn*;
+//! a history that was continued by two masters is two sequences, and what has diverged from one is another. A dataset of which only a part is there is *torn*;
 //! that is what a read must never see.
 //!
 //! # Why it ends
@@ -72,7 +72,7 @@ pub struct Size {
     pub writes: u8,
     /// What may happen, beside writes, streams and losses.
     pub may: May,
-    /// So many commands and crashes, and no more. None: without limit.
+    /// So many commands, crashes, saves and divergences, and no more. None: without limit.
     pub commands: Option<u8>,
     /// A fault to be found.
     pub fault: Option<Fault>,
@@ -91,6 +91,8 @@ pub struct May {
     pub crash: bool,
     /// Snapshot files are written, and are there when a process comes back.
     pub save: bool,
+    /// A write of the stream has another effect on a replica than on its master, which the replica notices.
+    pub diverge: bool,
 }
 
 impl May {
@@ -101,6 +103,7 @@ impl May {
         force: true,
         crash: true,
         save: true,
+        diverge: true,
     };
 
     /// Hand-overs, and nothing else that an operator could do.
@@ -110,6 +113,7 @@ impl May {
         force: false,
         crash: false,
         save: false,
+        diverge: false,
     };
 }
 

@@ -303,6 +303,14 @@ impl<A: Algorithm> World<A> {
                 stage = Stage::Greeted;
                 Input::Rejected { generation, master }
             }
+            Event::Diverged => {
+                if !stopped {
+                    // There is no other dataset like it.
+                    self.data.at.replid = self.fresh();
+                    self.data.shared = None;
+                }
+                Input::Diverged { generation }
+            }
             Event::Lost => Input::Lost { generation },
             Event::Timer => Input::Timer { generation },
         };
@@ -452,7 +460,7 @@ impl<A: Algorithm> World<A> {
             self.unless(loads, Property::AtomicSwap);
         }
         // A replica of ours counts our stream under the id it was told.
-        let known = self.sub.is_none_or(|id| id == self.data.at.replid);
+        let known = self.sub.is_none_or(|id| id == status.history.at.replid);
         self.unless(known, Property::OffsetDescribesDataset);
         if !status.whole {
             return;
@@ -463,6 +471,10 @@ impl<A: Algorithm> World<A> {
                 None => Property::NoPartialPromotion,
             });
             return;
+        }
+        if status.diverged {
+            // Nobody is told of it as of a place in a history.
+            return self.unless(status.lets_in().is_err(), Property::NoFalseContinue);
         }
         let Position { replid, offset } = status.history.at;
         let right = match status.master {

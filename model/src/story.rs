@@ -417,6 +417,9 @@ pub fn published(status: &Status<Tiny>) -> String {
     } else if !status.whole {
         text += ", MASTERDOWN";
     }
+    if status.diverged {
+        text += ", diverged";
+    }
     text
 }
 

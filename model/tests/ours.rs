@@ -47,7 +47,7 @@ fn every_state_of_three_clients_and_two_masters() {
     assert!(outcome.complete, "timed out");
     assert_eq!(
         (outcome.unique, outcome.transitions, outcome.depth),
-        (205_268, 4_186_892, 19)
+        (491_612, 10_568_384, 22)
     );
     hold(&CHECKED, &SETTING, outcome.unique);
 }
@@ -58,7 +58,7 @@ fn the_link_converges() {
     let time = Some(Duration::from_secs(600));
     let found = live::converges(&Ours::new(SETTING), time).expect("timed out");
     assert!(found.stuck.is_none(), "{:?}", found.stuck.map(|s| s.0));
-    assert_eq!((found.states, found.calm), (205_268, 193_928));
+    assert_eq!((found.states, found.calm), (491_612, 476_456));
     hold(&[Property::LinkConverges], &SETTING, found.states);
 }
 
@@ -146,7 +146,7 @@ fn every_state_of_a_hand_over() {
     assert!(outcome.complete, "timed out");
     assert_eq!(
         (outcome.unique, outcome.transitions, outcome.depth),
-        (32_732, 714_095, 19)
+        (71_076, 1_617_097, 22)
     );
     hold(&CHECKED, &setting, outcome.unique);
 }
@@ -157,5 +157,5 @@ fn the_link_converges_after_a_hand_over() {
     let time = Some(Duration::from_secs(600));
     let found = live::converges(&Ours::new(HAND_OVER), time).expect("timed out");
     assert!(found.stuck.is_none(), "{:?}", found.stuck.map(|s| s.0));
-    assert_eq!(found.states, 32_732);
+    assert_eq!(found.states, 71_076);
 }

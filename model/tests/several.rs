@@ -56,7 +56,7 @@ fn anything_that_may_happen_once_to_three_nodes() {
         commands,
         ..TWO
     });
-    assert_eq!(sizes(&seen), (17_905, 82_520, 35));
+    assert_eq!(sizes(&seen), (17_977, 82_803, 35));
 }
 
 #[test]
@@ -79,8 +79,20 @@ fn two_nodes_that_die_and_have_files() {
 }
 
 #[test]
+fn two_nodes_of_which_one_diverges() {
+    for (more, counts) in [(false, (42, 108, 10)), (true, (727, 3_377, 14))] {
+        let may = May {
+            diverge: true,
+            replicaof: more,
+            ..May::default()
+        };
+        assert_eq!(sizes(&all(&Size { may, ..TWO })), counts);
+    }
+}
+
+#[test]
 fn everything_that_may_happen_to_two_nodes() {
-    assert_eq!(sizes(&all(&TWO)), (84_194, 1_211_754, 28));
+    assert_eq!(sizes(&all(&TWO)), (94_490, 1_352_261, 28));
 }
 
 /// What would go wrong is found, by the shortest way.
@@ -92,6 +104,7 @@ fn every_fault_is_found() {
         failover: false,
         force: false,
         replicaof: false,
+        diverge: false,
         ..May::ALL
     };
     let failover = May::HAND_OVER;
@@ -109,6 +122,11 @@ fn every_fault_is_found() {
             ..crash
         },
     );
+    let diverge = May {
+        diverge: true,
+        save: true,
+        ..May::default()
+    };
     let (two, three) = (TWO, Size { nodes: 3, ..TWO });
     for (size, may, fault, property, steps) in [
         (two, failover, LossIsRefusal, NoSplitWrite, 7),
@@ -130,6 +148,9 @@ fn every_fault_is_found() {
         (two, crash, KeepsName, NoFalseContinue, 9),
         (two, crash, FileIsHistory, NoFalseContinue, 10),
         (two, replicaof, Uncounted, Prefix, 10),
+        (two, diverge, PassedOver, Prefix, 5),
+        (two, diverge, PassedOver, OffsetDescribesDataset, 5),
+        (two, diverge, FileClaims, OffsetDescribesDataset, 6),
     ] {
         let size = Size {
             may,

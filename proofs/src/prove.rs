@@ -213,6 +213,7 @@ fn allowed<D: Domain>(node: &Node<D>, input: &Input<D>) -> bool {
         | Input::Answered { .. }
         | Input::Began { .. }
         | Input::Loaded { .. }
+        | Input::Diverged { .. }
         | Input::Lost { .. }
         | Input::Timer { .. }
         | Input::Configure { .. }

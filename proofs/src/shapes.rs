@@ -132,6 +132,7 @@ pub enum InputShape {
     Began(bool),
     Loaded,
     Batch,
+    Diverged,
     Lost,
     Timer,
     Configure(bool),
@@ -175,7 +176,7 @@ pub fn nodes() -> Vec<NodeShape> {
     }
     let mut all = Vec::new();
     for role in roles {
-        for data in [Data::Restoring, Data::Whole, Data::Missing] {
+        for data in [Data::Restoring, Data::Whole, Data::Diverged, Data::Missing] {
             for flush in BOTH {
                 for second in BOTH {
                     all.push(NodeShape {
@@ -200,6 +201,7 @@ pub fn inputs() -> Vec<InputShape> {
         FullResync,
         Loaded,
         Batch,
+        Diverged,
         Lost,
         Timer,
         HistoryBegan,
@@ -260,6 +262,13 @@ pub fn role_shape<D: Domain>(role: &Role<D>) -> RoleShape {
     }
 }
 
+/// The shape of a concrete thing; fails to compile when a variant is missing above.
+pub fn data_shape(data: Data) -> Data {
+    match data {
+        Data::Restoring | Data::Whole | Data::Diverged | Data::Missing => data,
+    }
+}
+
 /// The shape of a concrete input; fails to compile when a variant is missing above.
 pub fn input_shape<D: Domain>(input: &Input<D>) -> InputShape {
     match input {
@@ -275,6 +284,7 @@ pub fn input_shape<D: Domain>(input: &Input<D>) -> InputShape {
         Input::Began { empty, .. } => InputShape::Began(*empty),
         Input::Loaded { .. } => InputShape::Loaded,
         Input::Batch { .. } => InputShape::Batch,
+        Input::Diverged { .. } => InputShape::Diverged,
         Input::Lost { .. } => InputShape::Lost,
         Input::Timer { .. } => InputShape::Timer,
         Input::Configure { flush } => InputShape::Configure(*flush),
@@ -400,6 +410,7 @@ impl InputShape {
                 generation,
                 to: D::offset(),
             },
+            Self::Diverged => Input::Diverged { generation },
             Self::Lost => Input::Lost { generation },
             Self::Timer => Input::Timer { generation },
             Self::Configure(flush) => Input::Configure { flush },

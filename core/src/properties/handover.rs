@@ -164,7 +164,7 @@ impl<D: Domain> Ghost<D> {
                 broken.unless(self.register.is_some(), Property::LinearizableRole);
                 broken.unless(self.whole, Property::NoPartialPromotion);
                 broken.unless(
-                    replid == self.history.at.replid && !behind,
+                    replid == self.history.at.replid && !self.diverged && !behind,
                     Property::TakeoverKeepsWrites,
                 );
                 broken.unless(!self.fails_over(), Property::NoSplitWrite);
@@ -174,7 +174,7 @@ impl<D: Domain> Ghost<D> {
             Reply::CannotSync => self.fails_over(),
             Reply::NotReplica => self.register.is_none(),
             Reply::NoDataset => !self.whole,
-            Reply::OtherHistory => replid != self.history.at.replid,
+            Reply::OtherHistory => replid != self.history.at.replid || self.diverged,
             Reply::Behind => behind,
             Reply::NoHandOver => true,
             _ => return broken.add(Property::EveryCommandAnswered),
@@ -190,6 +190,10 @@ impl<D: Domain> Ghost<D> {
             // Unless it began from an empty dataset, with a history of its own.
             if self.history.at.replid != fresh {
                 self.history.shift(fresh);
+            }
+            // What nobody else holds is resumed from by nobody.
+            if core::mem::take(&mut self.diverged) {
+                self.history.second = None;
             }
         }
         self.issued = D::next_ticket(self.issued);

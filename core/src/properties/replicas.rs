@@ -14,12 +14,13 @@ pub(super) fn told<D: Domain>(before: Status<D>, deeds: &[Output<D>], after: Sta
 }
 
 impl<D: Domain> Ghost<D> {
-    /// Who is let in to sync gets a whole dataset, of a history that stays what it is.
+    /// Who is let in to sync gets a whole dataset, which is of a history, and of one that stays what it is.
     pub(super) fn look_at_door(&self, status: Status<D>, broken: &mut Broken) {
         let up = self.register.is_none() || self.wire == Wire::Stream;
         match status.lets_in() {
             Ok(()) => {
                 broken.unless(self.whole, Property::AtomicSwap);
+                broken.unless(!self.diverged, Property::NoFalseContinue);
                 broken.unless(up, Property::Prefix);
                 broken.unless(!self.fails_over(), Property::TakeoverKeepsWrites);
             }

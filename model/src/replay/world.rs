@@ -120,6 +120,9 @@ impl World {
                     return Err(format!("a batch up to {to}, where {held} are applied"));
                 }
             }
+            Input::Diverged { generation } => {
+                self.moves(generation, &[Life::Streaming], Life::Lost)?;
+            }
             Input::Lost { generation } => {
                 let alive = [
                     Life::Dialing,

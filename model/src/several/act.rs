@@ -2,8 +2,8 @@
 
 use damselfly_core::properties::{Broken, Property};
 use damselfly_core::{
-    Aim, Answer, Failover, Heir, History, Input, Node, Output, Position, Promise, Reply, Resume,
-    Role,
+    Aim, Answer, Data, Failover, Heir, History, Input, Node, Output, Position, Promise, Reply,
+    Resume, Role,
 };
 
 use super::action::{Ask, What};
@@ -53,6 +53,7 @@ impl Nodes {
                 self.member_mut(at).torn |= size.fault == Some(Fault::SwapEarly);
             }
             What::Batch => self.batch(at, &mut broken),
+            What::Diverges => self.diverges(size, at, &mut broken),
             What::Half => {
                 self.member_mut(at).torn = true;
                 self.lost(at, &mut broken);
@@ -61,7 +62,8 @@ impl Nodes {
             What::Dies { follow, file } => self.dies(size, at, follow, file, &mut broken),
             What::Saves => {
                 let member = self.member_mut(at);
-                member.file = member.saved();
+                let claims = size.fault == Some(Fault::FileClaims);
+                member.file = member.saved(claims);
             }
             What::Forgets => {
                 let input = Input::HistoryBegan {
@@ -250,12 +252,26 @@ impl Nodes {
         }
     }
 
+    /// A write of the stream is applied, and the dataset is not what the log says of it.
+    fn diverges(&mut self, size: &Size, at: u8, broken: &mut Broken) {
+        let generation = self.generation(at);
+        self.batch(at, broken);
+        // Those who follow get what the master has sent, and nothing after it: as good as if they were sent away.
+        self.close(at);
+        let id = self.fresh_write();
+        self.member_mut(at).data.replace_last(id);
+        if size.fault != Some(Fault::PassedOver) {
+            self.tell(at, Input::Diverged { generation }, broken);
+        }
+    }
+
     /// Whether `member` may continue with the stream of `to`.
     pub(super) fn continues(&self, member: &Member, to: u8) -> bool {
         let mut history = member.node.history();
         // What a master has written since it is one counts from the commit on.
         history.at.offset = member.offset;
-        member.status().whole && self.member(to).says_continue(history.resume(), None)
+        let resumes = member.node.data() == Data::Whole;
+        resumes && self.member(to).says_continue(history.resume(), None)
     }
 
     /// The `PSYNC` that `at` has just sent is heard, or not.

@@ -35,6 +35,8 @@ pub(super) enum What {
     },
     Loaded,
     Batch,
+    /// The same, and it had another effect here than on the master.
+    Diverges,
     /// Half of a transaction ([`Fault::HalfATransaction`]).
     Half,
     Cut,
@@ -99,7 +101,7 @@ impl Nodes {
             if held.is_some() {
                 may(match member.node.data() {
                     Data::Missing => What::GiveUp,
-                    Data::Whole | Data::Restoring => What::NoOne,
+                    Data::Whole | Data::Diverged | Data::Restoring => What::NoOne,
                 });
             } else if member.active && !self.is_followed(at) {
                 may(What::Forgets);
@@ -128,7 +130,7 @@ impl Nodes {
                 }
             }
         }
-        if size.may.save && status.whole && member.saved() != member.file {
+        if size.may.save && status.whole && member.saved(false) != member.file {
             may(What::Saves);
         }
     }
@@ -200,6 +202,10 @@ impl Nodes {
             Stage::Streaming(come) => {
                 if self.source(wire).len() > *come {
                     may(What::Batch);
+                    let more = size.commands.is_none_or(|most| self.spent < most);
+                    if size.may.diverge && more {
+                        may(What::Diverges);
+                    }
                     if size.fault == Some(Fault::HalfATransaction) {
                         may(What::Half);
                     }
@@ -220,6 +226,7 @@ impl Action {
                 | What::GiveUp
                 | What::FailOver(_)
                 | What::Dies { .. }
+                | What::Diverges
                 | What::Saves
                 | What::Forgets
         )
@@ -258,6 +265,7 @@ impl fmt::Display for Action {
             What::Begins { flush: true } => write!(f, "the snapshot begins, in place of the data"),
             What::Loaded => write!(f, "the snapshot is in"),
             What::Batch => write!(f, "applies a write"),
+            What::Diverges => write!(f, "applies a write, to another effect than its master"),
             What::Half => write!(f, "applies half of a transaction, and is cut off"),
             What::Cut => write!(f, "its connection is lost"),
             What::Dies { follow, file } => {

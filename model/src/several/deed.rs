@@ -103,9 +103,10 @@ impl Member {
         may_continue(&history, backlog, resume)
     }
 
-    /// The snapshot file that it would write now.
-    pub(super) fn saved(&self) -> Option<File> {
-        let position = self.active.then(|| Position {
+    /// The snapshot file that it would write now; `claims` if it names the place that the data have diverged from.
+    pub(super) fn saved(&self, claims: bool) -> Option<File> {
+        let stands = self.active && (claims || !self.status().diverged);
+        let position = stands.then(|| Position {
             replid: self.node.history().at.replid,
             offset: self.offset,
         });

@@ -31,6 +31,10 @@ pub enum Fault {
     HalfATransaction,
     /// A master's snapshot is begun while its own dataset is dropped for one of its master.
     SnapshotOfNothing,
+    /// A command of the stream that fails is passed over. So does Redis, unless it is told to panic.
+    PassedOver,
+    /// The snapshot file of a node that has diverged says that it is at a place of the history.
+    FileClaims,
     /// The position in a snapshot file is taken for the place where the process died.
     StaleIsCurrent,
     /// A process comes back without its data and under its old name.

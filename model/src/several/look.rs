@@ -90,7 +90,7 @@ impl Member {
     /// What it, its file and what is on its way to it say of histories.
     fn claims(&self) -> impl Iterator<Item = Claim> {
         let history = self.node.history();
-        let counted = self.active && !self.torn;
+        let counted = self.active && !self.torn && !self.status().diverged;
         let position = |offset| Position {
             replid: history.at.replid,
             offset,

@@ -35,6 +35,13 @@ impl Writes {
         }
     }
 
+    /// Another one in the place of the last.
+    pub fn replace_last(&mut self, id: u8) {
+        if let Some(last) = self.ids[..usize::from(self.len)].last_mut() {
+            *last = id;
+        }
+    }
+
     /// Whether it begins with all of `other`.
     pub fn begins_with(&self, other: &Writes) -> bool {
         self.as_slice().starts_with(other.as_slice())

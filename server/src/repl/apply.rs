@@ -138,19 +138,11 @@ impl Applier {
     /// Applies one batch of what `peer` has sent and was not taken yet.
     ///
     /// # Errors
-    /// Why the stream cannot be followed. What came before was applied, nothing of the rest. Or a command failed that
-    /// had succeeded on the master: the data differ, and only a full sync mends that. Where clients may write, too, they
-    /// differ anyway.
+    /// Why the stream cannot be followed. What came before was applied, nothing of the rest.
     pub fn apply(&mut self, peer: &mut Peer) -> Result<Applied, String> {
         let (applied, len) = self.apply_from(peer.unread())?;
         peer.take(len);
-        match self.failed.take() {
-            Some(why) if self.driver.config().settings().replica_read_only => {
-                self.driver.facts().differs();
-                Err(why)
-            }
-            _ => Ok(applied),
-        }
+        self.failed.take().map_or(Ok(applied), Err)
     }
 
     /// [`Applier::apply`] from the bytes `unread`; how many of them were applied.
@@ -213,6 +205,15 @@ impl Applier {
         let driver = Arc::clone(&self.driver);
         driver.hear(&mut |audience| applied = self.run_items(held, bytes, audience));
         driver.log().append_raw(bytes, self.db as u32);
+        #[cfg(feature = "simulation")]
+        planted::passes_over(&mut self.failed);
+        if self.failed.is_some() {
+            // Where clients may write, too, the data differ anyway.
+            match driver.config().settings().replica_read_only {
+                true => driver.diverged(held.view(), self.generation),
+                false => self.failed = None,
+            }
+        }
         if blocking::any_ready() {
             driver.serve_waiting(held.view());
         }
@@ -239,6 +240,12 @@ impl Applier {
             let args = arguments(args, &bytes[item.start..], range);
             match item.what {
                 What::Run(command) => {
+                    #[cfg(feature = "simulation")]
+                    if !*in_transaction && planted::fails_here(command) {
+                        self.failed =
+                            Some("a command of its stream failed here by the dice".into());
+                        continue;
+                    }
                     let env = Env {
                         dataset: &held.view().dataset,
                         db: self.db,

@@ -212,6 +212,10 @@ impl MasterHooks for Histories {
     fn begin_history(&self, all: &mut AllGates<'_, View>) -> Result<(), String> {
         self.0.begin_history(all)
     }
+
+    fn diverged(&self) -> bool {
+        self.0.has_diverged()
+    }
 }
 
 /// What a `REPLICAOF` asks for.

@@ -1,9 +1,11 @@
 //! The one place where the core is stepped: facts in, deeds done in their order, status published.
 //!
-//! Every fact that can change what is published is stepped with all gates held, but for a batch of the stream, and the status that follows from it lies
-//! in every gate before they open and before any reply leaves. So commit and publication are one step to every
-//! command, as the model has it, and an applier is at rest while its link is stopped. A batch is stepped under the
-//! applier's own gate: whoever wants to stop it waits for that gate.
+//! Every fact that can change what is published is stepped with all gates held, but for what the applier says, and the
+//! status that follows from it lies in every gate before they open and before any reply leaves. So commit and
+//! publication are one step to every command, as the model has it, and an applier is at rest while its link is stopped.
+//! A batch is stepped under the applier's own gate: whoever wants to stop it waits for that gate. So is that a command
+//! of it failed; what follows from that is done, and published, with the next step that has all gates, and whoever must
+//! know before asks the core ([`Driver::has_diverged`]).
 //!
 //! Locks, in order: gates, then the driver's own, then those of shards and log.
 
@@ -29,7 +31,7 @@ use crate::shell::master::MasterClient;
 use crate::store::Dataset;
 use crate::sys::net::TcpStream;
 use crate::sys::time::Instant;
-use damselfly_core::{Attempt, Input};
+use damselfly_core::{Attempt, Input, Output};
 use deeds::Left;
 use handover::HandOvers;
 use machine::Machine;
@@ -118,6 +120,8 @@ struct Inner {
     /// Since when the link streams, if it does.
     up_since: Option<Instant>,
     hand_overs: HandOvers,
+    /// Deeds that followed from a fact of the applier in its own gate, and wait for all gates.
+    owed: Vec<Output<Wire>>,
     /// Nothing is started any more.
     closed: bool,
 }
@@ -141,6 +145,7 @@ impl Driver {
                 losses: 0,
                 up_since: None,
                 hand_overs: HandOvers::default(),
+                owed: Vec::new(),
                 closed: false,
             }),
             published: Published::new(status),

@@ -28,8 +28,6 @@ pub struct Facts {
     link_error: ArcSwapOption<String>,
     /// The snapshot that was announced is of another history than our data.
     foreign: AtomicBool,
-    /// Our data are no longer what their history says.
-    differ: AtomicBool,
     dropped_datasets: AtomicU64,
     dropped_keys: AtomicU64,
 }
@@ -61,7 +59,6 @@ impl Facts {
             last_error: ArcSwapOption::empty(),
             link_error: ArcSwapOption::empty(),
             foreign: AtomicBool::new(false),
-            differ: AtomicBool::new(false),
             dropped_datasets: AtomicU64::new(0),
             dropped_keys: AtomicU64::new(0),
         }
@@ -145,16 +142,6 @@ impl Facts {
         }
     }
 
-    /// A command of the master's stream failed: what we hold is not to be resumed from.
-    pub(super) fn differs(&self) {
-        self.differ.store(true, Relaxed);
-    }
-
-    /// Whether only a full sync will do.
-    pub(super) fn differ(&self) -> bool {
-        self.differ.load(Relaxed)
-    }
-
     pub(super) fn heard(&self) {
         self.last_io.store(self.now(), Relaxed);
     }
@@ -199,9 +186,6 @@ impl Facts {
     }
 
     pub(super) fn synced(&self, full: bool) {
-        if full {
-            self.differ.store(false, Relaxed);
-        }
         let count = if full {
             &self.full_syncs
         } else {

@@ -125,9 +125,6 @@ impl Session {
         let (line, replid) = loop {
             #[cfg(feature = "simulation")]
             planted_resume(&mut link);
-            if self.driver.facts().differ() && link.failover.is_none() {
-                link.resume = None;
-            }
             let (replid, from) = match link.resume {
                 Some(resume) => (resume.replid.to_string(), resume.from.to_string()),
                 None => ("?".into(), "-1".into()),

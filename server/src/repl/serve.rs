@@ -41,6 +41,8 @@ pub trait MasterHooks: Send + Sync {
     /// # Errors
     /// There is no new name to be had; the old one stays.
     fn begin_history(&self, all: &mut AllGates<'_, View>) -> Result<(), String>;
+    /// Whether the dataset has diverged from its history: no snapshot of it is one of that. Called with all gates held.
+    fn diverged(&self) -> bool;
 }
 
 /// What INFO counts of synchronizations.

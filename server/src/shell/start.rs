@@ -59,6 +59,7 @@ impl Made {
             master: None,
             loading: true,
             whole: false,
+            diverged: false,
             history: History::new(damselfly_core::Position { replid, offset: 0 }),
             live: None,
             failover: damselfly_core::Failover::No,

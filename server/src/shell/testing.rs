@@ -19,6 +19,7 @@ pub(super) fn server() -> Arc<Server> {
         master: None,
         loading: false,
         whole: true,
+        diverged: false,
         history: History::new(at),
         live: None,
         failover: damselfly_core::Failover::No,

@@ -158,7 +158,7 @@ impl Oracle {
                 ));
             }
         }
-        if !glance.counts {
+        if !glance.counts || glance.status.diverged {
             return;
         }
         let keys = [PLAIN[0], PLAIN[1], COUNTED[0].0, COUNTED[1].0];

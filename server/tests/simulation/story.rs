@@ -40,6 +40,8 @@ pub struct Tally {
     pub hand_overs: u64,
     pub full_syncs: u64,
     pub partial_syncs: u64,
+    /// Commands of a stream that failed at a replica.
+    pub stumbles: u64,
     /// Inputs of nodes that the model has replayed.
     pub replayed: u64,
 }
@@ -132,6 +134,7 @@ async fn live(world: &Arc<World>, traces: Option<PathBuf>) -> Tally {
         reads: town.reads.load(Relaxed),
         waits: town.waits.load(Relaxed),
         hand_overs: oracle.lock().hand_overs,
+        stumbles: world.stumbled(),
         ..Tally::default()
     };
     for made in cluster.hosts().filter_map(|host| cluster.made(host)) {

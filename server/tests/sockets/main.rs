@@ -12,6 +12,7 @@ mod clients;
 mod commands;
 mod common;
 mod distribution;
+mod diverged;
 mod failover;
 mod failover_rounds;
 mod field_times;

@@ -1,7 +1,9 @@
-//! Faults of an applier that the simulation is to find.
+//! What the simulation does to an applier: commands that fail by the dice, and faults that it is to find.
 
 use super::{Applier, Kind};
+use crate::command::Command;
 use crate::gate::{Gates, View};
+use crate::sys::simulated::Context;
 use crate::sys::simulated::fault::{Fault, is_planted};
 
 /// Leave to apply a batch that was asked for in another gate than the one it is applied in.
@@ -12,6 +14,23 @@ impl Leave {
     /// The batch it is for.
     pub fn pending(&self) -> Option<Kind> {
         self.0
+    }
+}
+
+/// Whether a command of the stream, which is in no transaction, fails here and does nothing, though it succeeded on the
+/// master.
+pub(super) fn fails_here(command: &Command) -> bool {
+    let stumbles = Context::current().is_some_and(|here| here.world.stumbles());
+    if stumbles {
+        tracing::warn!("a command of the stream fails here: {}", command.name);
+    }
+    stumbles
+}
+
+/// Forgets what has failed, if that fault is planted.
+pub(super) fn passes_over(failed: &mut Option<String>) {
+    if is_planted(Fault::PassedOver) {
+        *failed = None;
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) struct Left {
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 impl Driver {
-    /// Does `deeds` in their order, and publishes the status that goes with them. The caller holds all gates and
+    /// Does `deeds` in their order, after those that are owed, and publishes the status that goes with them. The caller holds all gates and
     /// gives its reply afterwards.
     pub(super) fn carry_out(
         self: &Arc<Self>,
@@ -56,7 +56,8 @@ impl Driver {
         let mut left = Left::default();
         let mut cancelled = Vec::new();
         let mut drop_replicas = false;
-        for deed in deeds {
+        let owed = std::mem::take(&mut inner.owed);
+        for deed in owed.into_iter().chain(deeds) {
             match deed {
                 Output::Reply(reply) => left.reply = Some(reply),
                 Output::Connect(attempt) => {

@@ -3,8 +3,8 @@
 use super::super::attempt::{ATTEMPTS_MAX, Verdict};
 use super::super::domain::{Host, Id, Wire};
 use super::super::load::Staged;
+use super::Driver;
 use super::deeds::{Cargo, Left, forget};
-use super::{Driver, Stop};
 use crate::gate::{AllGates, View};
 use crate::store::Dataset;
 use damselfly_core::{Answer, Greeted, Input, Position, Promise, Reply, Resume};
@@ -242,9 +242,18 @@ impl Driver {
         self.inner.lock().machine.batch(generation, to)
     }
 
-    /// The connection is at its end.
-    pub fn lost(self: &Arc<Self>, generation: u64, why: &str) {
-        self.end(generation, why);
+    /// A command of the batch that was applied last failed, in the gate whose view the caller shows. The core knows it
+    /// before that gate opens; what follows is done with all gates held, before anything else, and at the latest when
+    /// the caller says that the connection is lost.
+    pub fn diverged(&self, _gate: &View, generation: u64) {
+        let mut inner = self.inner.lock();
+        let deeds = inner.machine.step(Input::Diverged { generation });
+        inner.owed.extend(deeds);
+    }
+
+    /// Whether the dataset has diverged from its history, be it published by now or not.
+    pub fn has_diverged(&self) -> bool {
+        self.inner.lock().machine.status().diverged
     }
 
     /// Says why the live link ends; of one that is not it any more, nobody wants to know.
@@ -258,14 +267,20 @@ impl Driver {
         }
     }
 
-    /// A connection ends once: of a client that kills it and the task that loses it, the second is not heard. What
-    /// ends the task.
-    fn end(self: &Arc<Self>, generation: u64, why: &str) -> Option<Stop> {
+    /// The connection is at its end, once: of one that was told to stop nothing is heard.
+    pub fn lost(self: &Arc<Self>, generation: u64, why: &str) {
         let mut all = self.world.gates.all();
-        let stop = forget(&mut self.inner.lock(), generation)?;
+        let mut inner = self.inner.lock();
+        if forget(&mut inner, generation).is_none() {
+            return;
+        }
         self.report_loss(generation, why);
-        self.step(&mut all, Cargo::default(), Input::Lost { generation });
-        Some(stop)
+        let deeds = match inner.owed.is_empty() {
+            true => inner.machine.step(Input::Lost { generation }),
+            // The core has ended it already.
+            false => Vec::new(),
+        };
+        self.carry_out(&mut inner, &mut all, Cargo::default(), deeds);
     }
 
     /// The time to redial after the loss of `generation` came.

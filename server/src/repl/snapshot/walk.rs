@@ -67,7 +67,7 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
     if sinks.is_empty() {
         return sinks.saved;
     }
-    let (snapshot, at, stream_db) = {
+    let (snapshot, stands) = {
         let mut all = of.gates.all();
         if !all.view().status.whole {
             // It was dropped for a snapshot of our master, and its history and offset still speak of what is gone.
@@ -84,25 +84,41 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
             }
             of.log.activate();
         }
-        let at = Position {
-            replid: all.view().status.history.at.replid,
-            offset: of.log.offset(),
-        };
-        let stream_db = of.log.forget_selected();
+        let stands = Stands::now(of, all.view());
+        // What is at no place of a history is no replica's: those who wait for it ask again.
         sinks.begin(|| {
+            let at = stands.at?;
             let cursor = of.log.cursor_at(at.offset)?;
             Some(Begin { at, cursor })
         });
-        (Snapshot::begin(&all.view().dataset), at, stream_db)
+        (Snapshot::begin(&all.view().dataset), stands)
     };
-    let stands = Stands { at, stream_db };
     make(of, snapshot, &stands, filter, sinks)
 }
 
 /// Where in our history a snapshot stands.
 struct Stands {
-    at: Position<Wire>,
+    /// None if nobody counted, or what we hold has diverged.
+    at: Option<Position<Wire>>,
+    /// Bytes that the log has counted.
+    offset: u64,
     stream_db: u32,
+}
+
+impl Stands {
+    /// Where our dataset stands; the caller holds all gates, with `view` in them.
+    fn now(of: &Snapshots, view: &View) -> Stands {
+        let offset = of.log.offset();
+        let counted = of.log.active() && !of.hooks.diverged();
+        Stands {
+            at: counted.then(|| Position {
+                replid: view.status.history.at.replid,
+                offset,
+            }),
+            offset,
+            stream_db: of.log.forget_selected(),
+        }
+    }
 }
 
 /// Saves `view`, which is in all gates and held there, to the file `path`.
@@ -119,16 +135,13 @@ pub(super) fn save_now(of: &Snapshots, view: &View, path: PathBuf) -> Result<u64
     );
     let saved = match sinks.is_empty() {
         true => sinks.saved,
-        false => {
-            let stands = Stands {
-                at: Position {
-                    replid: view.status.history.at.replid,
-                    offset: of.log.offset(),
-                },
-                stream_db: of.log.forget_selected(),
-            };
-            make(of, Snapshot::begin(&view.dataset), &stands, None, sinks)
-        }
+        false => make(
+            of,
+            Snapshot::begin(&view.dataset),
+            &Stands::now(of, view),
+            None,
+            sinks,
+        ),
     };
     let result = saved.into_iter().next().map(|saved| saved.result);
     result.unwrap_or(Err(SaveError::GivenUp))
@@ -145,13 +158,13 @@ fn make(
 ) -> Vec<Saved> {
     let started = Instant::now();
     let config = of.config.load_full();
-    let (replid, offset) = (stands.at.replid.to_string(), stands.at.offset);
+    let replid = stands.at.map(|at| at.replid.to_string());
+    let offset = stands.offset;
     let facts = Facts {
         ctime: since_epoch().as_secs(),
         used_memory: crate::memory::used(),
-        // A file of a master without replicas describes no point of a history: nobody counted.
-        replication: of.log.active().then_some(Replication {
-            id: &replid,
+        replication: replid.as_deref().map(|id| Replication {
+            id,
             offset,
             stream_db: stands.stream_db,
         }),

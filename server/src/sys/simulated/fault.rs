@@ -12,6 +12,8 @@ pub enum Fault {
     StaleLeave,
     /// A replica asks to resume one byte before the first one it has not got.
     ResumeOffByOne,
+    /// A command of the stream that fails at the replica is passed over.
+    PassedOver,
 }
 
 /// The fault that is planted, if one is.

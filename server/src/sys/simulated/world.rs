@@ -28,6 +28,8 @@ struct State {
     /// What must not happen and did.
     wrong: Vec<String>,
     faults: super::fault::Faults,
+    /// Whether a command of a stream may fail at a replica, and how many have.
+    stumbles: Option<u64>,
 }
 
 #[derive(Default)]
@@ -39,6 +41,9 @@ struct Host {
     disk_delay: Duration,
     tasks: Vec<AbortHandle>,
 }
+
+/// In one world of so many, commands of streams fail at replicas.
+const STUMBLING: u64 = 4;
 
 /// Whose code runs.
 #[derive(Clone)]
@@ -109,6 +114,7 @@ impl World {
                 story: String::new(),
                 wrong: Vec::new(),
                 faults: super::fault::Faults::default(),
+                stumbles: seed.is_multiple_of(STUMBLING).then_some(0),
             }),
             network: Mutex::default(),
             began: Instant::now(),
@@ -188,6 +194,21 @@ impl World {
     /// Plants faults.
     pub fn plant(&self, faults: super::fault::Faults) {
         self.state.lock().faults = faults;
+    }
+
+    /// Whether the next command of a stream fails at the replica.
+    pub fn stumbles(&self) -> bool {
+        let may = self.state.lock().stumbles.is_some();
+        let fails = may && self.once_in(150);
+        if let Some(count) = self.state.lock().stumbles.as_mut().filter(|_| fails) {
+            *count += 1;
+        }
+        fails
+    }
+
+    /// So many commands of a stream have failed at a replica.
+    pub fn stumbled(&self) -> u64 {
+        self.state.lock().stumbles.unwrap_or(0)
     }
 
     fn life(&self, host: HostId) -> u32 {

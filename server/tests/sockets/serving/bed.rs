@@ -50,6 +50,10 @@ impl MasterHooks for Rename {
         all.update(|view| view.set_status(Arc::new(status(Id::random().unwrap(), offset))));
         Ok(())
     }
+
+    fn diverged(&self) -> bool {
+        false
+    }
 }
 
 fn status(replid: Id, offset: u64) -> Status {
@@ -57,6 +61,7 @@ fn status(replid: Id, offset: u64) -> Status {
         master: None,
         loading: false,
         whole: true,
+        diverged: false,
         history: History::new(Position { replid, offset }),
         live: None,
         failover: damselfly_core::Failover::No,
