@@ -218,7 +218,7 @@ fn table(rows: &[(&Mutant, Noticed)], sums: &str) -> String {
          that the induction does not go through, which alone is no kill;\n\
          - model: in every state of one node with 2 masters, with 1 client and all that can happen, with 2 clients and \
          all but hand-over, and with both if nothing was found so far;\n\
-         - nodes: in every state of two full nodes, with two commands, crashes or saves;\n\
+         - nodes: in every state of two full nodes, with two commands, crashes, saves or divergences;\n\
          - liveness: on the graph of all states of the first of these worlds.\n\n\
          What several properties notice is not followed farther than the shortest ways, and not to liveness.\n\n\
          {sums}\n\
