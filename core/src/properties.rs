@@ -12,6 +12,7 @@
 //! which owns that world.
 
 mod about;
+mod dataset;
 mod handover;
 mod names;
 mod rename;
@@ -511,13 +512,7 @@ impl<D: Domain> Ghost<D> {
                 broken.unless(self.live == Some(generation), Property::SingleLiveLink);
                 // What comes from ourselves we have applied already.
                 broken.unless(self.wire != Wire::Nonsense, Property::NoDoubleApply);
-                // Whatever has failed before: the data held is what a sync resumes from.
-                let held = (self.whole && !self.diverged).then(|| self.history.resume());
-                broken.unless(resume == held, Property::OffsetDescribesDataset);
-                broken.unless(
-                    !self.diverged || resume.is_none(),
-                    Property::NoFalseContinue,
-                );
+                self.resuming(resume, broken);
                 self.wire = Wire::Asked {
                     resumes: resume.is_some(),
                 };
@@ -583,12 +578,6 @@ impl<D: Domain> Ghost<D> {
             | Output::Arm(_)
             | Output::DropReplicas => {}
         }
-    }
-
-    /// The dataset is another one, whole or not.
-    fn holds(&mut self, whole: bool) {
-        self.whole = whole;
-        self.diverged = false;
     }
 
     fn names(&self, status: Status<D>) -> bool {

@@ -17,6 +17,7 @@ pub mod action;
 pub mod algorithm;
 pub mod canon;
 mod code;
+mod deed;
 pub mod faults;
 mod handover;
 pub mod linear;

@@ -35,8 +35,6 @@ pub struct Fence {
     pub whole: bool,
     /// A hand-over waits for its heir: nothing may be written, not even that a key has expired.
     pub handing: bool,
-    /// Generation of the connection to the master; an applier of another one must stop.
-    pub generation: Option<u64>,
 }
 
 impl From<&Status> for Fence {
@@ -47,7 +45,6 @@ impl From<&Status> for Fence {
             loading: status.loading,
             whole: status.whole,
             handing: status.failover == Failover::WaitingForSync,
-            generation: status.live,
         }
     }
 }
@@ -60,7 +57,6 @@ impl Fence {
         loading: false,
         whole: true,
         handing: false,
-        generation: None,
     };
 }
 

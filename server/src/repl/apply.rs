@@ -5,12 +5,11 @@
 //! offset counts whole commands and transactions, and what a stopped link still has in its buffer stays there.
 
 mod held;
+mod what;
 
 use super::driver::Driver;
 use super::peer::{Peer, shown};
-use crate::command::shell::ShellCommand;
-use crate::command::table::Lock;
-use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outcome, Run};
+use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outcome};
 use crate::config::Settings;
 use crate::gate::Gates;
 use crate::resp::Reply;
@@ -22,13 +21,14 @@ use crate::sys::time::since_epoch;
 use held::Held;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use what::{What, classify, is_exclusive, is_sound};
 
 /// A batch that is no transaction has at most so many commands.
 const COMMANDS_MAX: usize = 256;
 /// And it ends with the command that reaches so many bytes.
 const BYTES_MAX: usize = 64 << 10;
 /// A transaction, or a command, that is longer ends the link.
-const UNIT_MAX: usize = 1 << 30;
+const UNIT_MAX: usize = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
 /// How far [`Applier::apply`] got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,18 +41,6 @@ pub enum Applied {
     More,
     /// The same, and the master wants to know how far we are.
     AckAsked,
-}
-
-/// What is done with a command of the stream.
-#[derive(Clone, Copy)]
-enum What {
-    Run(&'static Command),
-    Select(usize),
-    Publish { sharded: bool },
-    Ack,
-    Nothing,
-    Multi,
-    Exec,
 }
 
 /// A command of the batch in the making.
@@ -324,6 +312,10 @@ impl Batch {
             authenticated: true,
         };
         while batch.in_transaction || (batch.items.len() < COMMANDS_MAX && batch.len < BYTES_MAX) {
+            // What a master must not make us hold: a transaction without an end.
+            if batch.len > UNIT_MAX {
+                return Err("it sent a transaction that is too long".into());
+            }
             let first = batch.items.last().map_or(0, |item| item.first + item.args);
             let parsed = batch
                 .parser
@@ -331,7 +323,7 @@ impl Batch {
             let len = match parsed {
                 Ok(Parsed::Request { len }) => len,
                 Ok(Parsed::Incomplete { .. }) if unread.len() - batch.len > UNIT_MAX => {
-                    return Err("it sent a transaction that is too long".into());
+                    return Err("it sent a command that is too long".into());
                 }
                 Ok(Parsed::Incomplete { .. }) if batch.in_transaction => return Ok(None),
                 Ok(Parsed::Incomplete { .. }) => return Ok(batch.plain()),
@@ -395,13 +387,18 @@ impl Batch {
     }
 
     fn push(&mut self, what: What, first: usize, args: usize, len: usize) {
+        let start = self.len;
+        self.len += len;
+        // Empty lines in a row are one item: each is a byte long, and an item is not.
+        if args == 0 && self.items.last().is_some_and(|last| last.args == 0) {
+            return;
+        }
         self.items.push(Item {
             what,
-            start: self.len,
+            start,
             first,
             args,
         });
-        self.len += len;
     }
 
     fn clear(&mut self) {
@@ -411,84 +408,6 @@ impl Batch {
         self.len = 0;
         self.in_transaction = false;
     }
-}
-
-/// Whether a request is one that a master sends: an array, whose arguments are followed by CR LF, or an empty line.
-/// From clients the parser takes inline requests and any two bytes behind an argument, as Redis does; in a stream
-/// they mean that bytes are missing.
-fn is_sound(args: &[&[u8]], request: &[u8]) -> bool {
-    let within = |arg: &&[u8]| {
-        let end = (arg.as_ptr() as usize).checked_sub(request.as_ptr() as usize)? + arg.len();
-        request.get(end..end + 2)
-    };
-    match request.first() {
-        Some(b'*') => args.iter().all(|arg| within(arg) == Some(b"\r\n")),
-        _ => args.is_empty(),
-    }
-}
-
-/// What is to be done with a command; an error if it is not to be followed.
-fn classify(args: &[&[u8]], databases: usize) -> Result<What, String> {
-    let Some(name) = args.first() else {
-        return Ok(What::Nothing);
-    };
-    // What a command was renamed to, or the name that effects are told by.
-    let command = command::find(name).or_else(|| command::table::original(name));
-    let Some(command) = command else {
-        return Err(format!(
-            "it sent a command that is not served: {}",
-            shown(name)
-        ));
-    };
-    let command = match (command.run, args.get(1)) {
-        (Run::Container, Some(name)) => command.subcommand(name).unwrap_or(command),
-        _ => command,
-    };
-    if !command.takes(args.len()) {
-        return Err(format!(
-            "it sent {} with {} arguments",
-            command.name,
-            args.len() - 1
-        ));
-    }
-    match command.run {
-        Run::Data { .. } => Ok(What::Run(command)),
-        Run::Shell(ShellCommand::Ping) => Ok(What::Nothing),
-        Run::Shell(ShellCommand::Select) => {
-            let db = std::str::from_utf8(args[1])
-                .ok()
-                .and_then(|n| n.parse().ok());
-            match db {
-                Some(db) if db < databases => Ok(What::Select(db)),
-                _ => Err(format!(
-                    "it selected database {}, we have {databases}",
-                    shown(args[1])
-                )),
-            }
-        }
-        Run::Shell(ShellCommand::ReplConf) => match args.get(1) {
-            Some(word) if word.eq_ignore_ascii_case(b"getack") => Ok(What::Ack),
-            _ => Ok(What::Nothing),
-        },
-        Run::Shell(ShellCommand::Multi) => Ok(What::Multi),
-        Run::Shell(ShellCommand::Exec) => Ok(What::Exec),
-        Run::Shell(ShellCommand::Publish) => Ok(What::Publish { sharded: false }),
-        Run::Shell(ShellCommand::SPublish) => Ok(What::Publish { sharded: true }),
-        Run::Shell(_) | Run::Container => Err(format!(
-            "it sent a command that has no place in a stream: {}",
-            command.name
-        )),
-    }
-}
-
-fn is_exclusive(command: &Command) -> bool {
-    matches!(
-        command.run,
-        Run::Data {
-            lock: Lock::Exclusive,
-            ..
-        }
-    )
 }
 
 #[cfg(feature = "simulation")]

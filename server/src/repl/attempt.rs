@@ -4,6 +4,7 @@ use super::domain::{Host, Wire};
 use super::driver::{Driver, Stop};
 use super::greet::reach;
 use super::link;
+use super::tasks::{BUG, caught};
 use damselfly_core::{Attempt, Reply, attempt::Unfit};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -124,12 +125,13 @@ pub(super) async fn run(driver: Arc<Driver>, attempt: Attempt<Wire>) {
     let (ticket, target) = (attempt.ticket(), attempt.target());
     let settings = Arc::clone(&driver.config().settings());
     tracing::info!("Connecting to MASTER {target} (REPLICAOF, ticket {ticket})");
-    let failure = match reach(target, &settings).await {
-        Err(why) => {
+    let failure = match caught(reach(target, &settings)).await {
+        None => BUG.into(),
+        Some(Err(why)) => {
             attempt.failed();
             why.to_string()
         }
-        Ok(reached) => match attempt.greeted(reached.run_id) {
+        Some(Ok(reached)) => match attempt.greeted(reached.run_id) {
             Err(Unfit::Myself) => "can't replicate from myself".into(),
             Ok(greeted) => {
                 if let Some(follow) = driver.commit(greeted) {

@@ -417,12 +417,13 @@ impl Replication for Door {
 
     fn wait_for_acks(
         &self,
+        view: &View,
         count: usize,
         offset: u64,
     ) -> Pin<Box<dyn Future<Output = usize> + Send>> {
         // While a hand-over waits, nothing is added to the log.
-        if self.driver.status().failover == Failover::No {
-            self.master.ask_for_acks();
+        if view.status.failover == Failover::No {
+            self.master.ask_for_acks(view);
         }
         let master = Arc::clone(&self.master);
         Box::pin(async move { master.wait_for_acks(count, offset).await })

@@ -125,7 +125,7 @@ pub(super) fn begin(
     };
     let watch = driver.fail_over(&mut all, aim).map_err(Reply::text)?;
     // From here on nothing is written. A replica of ours confirms at once, others within their second.
-    master.ask_for_acks();
+    master.ask_for_acks(all.view());
     drop(all);
     driver.log().kick();
     match aim {

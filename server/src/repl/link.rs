@@ -10,6 +10,7 @@ use super::facts::Facts;
 use super::greet::reach;
 use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, room_on_machine};
 use super::peer::{Peer, PeerError, shown};
+use super::tasks::{BUG, caught};
 use crate::config::Settings;
 use crate::log::OFFSET_MAX;
 use crate::memory;
@@ -45,9 +46,10 @@ impl From<PeerError> for End {
 pub(super) async fn dial(driver: Arc<Driver>, generation: u64, target: Host) {
     let settings = Arc::clone(&driver.config().settings());
     tracing::info!("Connecting to MASTER {target}");
-    match reach(target, &settings).await {
-        Err(why) => driver.lost(generation, &why.to_string()),
-        Ok(reached) => {
+    match caught(reach(target, &settings)).await {
+        None => driver.lost(generation, BUG),
+        Some(Err(why)) => driver.lost(generation, &why.to_string()),
+        Some(Ok(reached)) => {
             if let Some(link) = driver.dialed(generation, reached.run_id) {
                 follow(driver, link, reached.peer).await;
             }
@@ -64,8 +66,14 @@ pub(super) async fn follow(driver: Arc<Driver>, link: Follow, peer: Peer) {
         driver: Arc::clone(&driver),
         generation,
     };
-    if let End::Lost(why) = session.run(peer, link).await {
-        driver.lost(generation, &why);
+    match caught(session.run(peer, link)).await {
+        Some(End::Stopped) => {}
+        Some(End::Lost(why)) => driver.lost(generation, &why),
+        None => {
+            // What it was at may be half done.
+            driver.diverged(&driver.gates().enter(driver.gates().len() - 1), generation);
+            driver.lost(generation, BUG);
+        }
     }
 }
 

@@ -278,10 +278,10 @@ impl Master {
         self.acked.notified().await;
     }
 
-    /// Asks all replicas to say now how far they are. Called with a gate held, on a master; the caller kicks
-    /// the log afterwards.
-    pub fn ask_for_acks(&self) {
-        if !self.log.active() {
+    /// Asks all replicas to say now how far they are. Called with a gate held, whose view is `view`; the caller kicks the
+    /// log afterwards. A replica asks nobody: its stream is its master's, byte for byte.
+    pub fn ask_for_acks(&self, view: &View) {
+        if view.status.master.is_some() || !self.log.active() {
             return;
         }
         let mut log = self.log.writer();

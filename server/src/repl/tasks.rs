@@ -5,9 +5,31 @@ use super::driver::{Driver, Stop, Tasks};
 use super::{attempt, link};
 use crate::sys::task::Handle;
 use damselfly_core::Attempt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
+
+/// Why a task of ours ended that panicked.
+pub(super) const BUG: &str = "a bug ended the task that spoke to it";
+
+/// What `work` comes to; none if it panics, of which whoever waits for it would otherwise never hear.
+pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        match polled {
+            Ok(polled) => polled.map(Some),
+            Err(_) => {
+                tracing::error!("BUG: a task of replication panicked");
+                Poll::Ready(None)
+            }
+        }
+    })
+    .await
+}
 
 /// Starts tasks on the runtime it is a handle of.
 #[derive(Clone, Debug)]

@@ -129,9 +129,10 @@ pub trait Replication: Send + Sync {
     fn acked_by(&self, offset: u64) -> usize;
 
     /// Asks replicas to confirm, and ends when `count` of them have confirmed `offset`; how many did. Called with a
-    /// gate held; what is returned is polled without.
+    /// gate held, whose view is `view`; what is returned is polled without.
     fn wait_for_acks(
         &self,
+        view: &View,
         count: usize,
         offset: u64,
     ) -> Pin<Box<dyn Future<Output = usize> + Send>>;

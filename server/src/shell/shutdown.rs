@@ -174,7 +174,7 @@ impl Server {
                 tracing::info!("Waiting for replicas before shutting down.");
             }
             let acked = self
-                .in_gate(|_| replication.wait_for_acks(usize::MAX, offset))
+                .in_gate(|view| replication.wait_for_acks(view, usize::MAX, offset))
                 .await;
             self.log.kick();
             tokio::select! {

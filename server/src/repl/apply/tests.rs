@@ -119,6 +119,27 @@ proptest! {
 }
 
 #[test]
+fn a_transaction_without_an_end_is_not_taken_for_ever() {
+    let begin = encode(&[b"MULTI"]);
+    for filler in [&b"\n"[..], b"*0\r\n", &encode(&[b"PING"])] {
+        let mut batch = Batch::default();
+        let mut stream = begin.clone();
+        let why = loop {
+            match batch.collect(&stream, DATABASES) {
+                Ok(None) => stream.extend(filler.repeat(1000)),
+                Ok(Some(_)) => panic!("half a transaction is applied"),
+                Err(why) => break why,
+            }
+            assert!(stream.len() < 2 * UNIT_MAX, "it is taken for ever");
+        };
+        assert!(why.contains("a transaction that is too long"), "{why}");
+        // What it makes us hold is of the order of what it sends.
+        let held = batch.items.len() * size_of::<Item>();
+        assert!(held < 8 * UNIT_MAX, "{held}");
+    }
+}
+
+#[test]
 fn what_a_master_must_not_send_ends_the_link_with_a_reason() {
     let whole = |args: &[&[u8]]| encode(args);
     for (stream, reason) in [

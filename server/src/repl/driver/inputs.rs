@@ -239,7 +239,8 @@ impl Driver {
     /// Whether a batch that ends at `to` may be applied, now, in the gate whose view the caller shows.
     #[must_use]
     pub fn batch(&self, _gate: &View, generation: u64, to: u64) -> bool {
-        self.inner.lock().machine.batch(generation, to)
+        let from = self.world.log.offset();
+        self.inner.lock().machine.batch(generation, from, to)
     }
 
     /// A command of the batch that was applied last failed, in the gate whose view the caller shows. The core knows it

@@ -2,7 +2,7 @@
 
 use super::super::domain::{Host, Id, Status, Wire};
 use crate::config::Settings;
-use damselfly_core::properties::{Broken, Ghost};
+use damselfly_core::properties::{Broken, Ghost, Property};
 use damselfly_core::trace::Recorder;
 use damselfly_core::{Boot, Input, Node, Output, Outputs, Protocol, v1};
 use std::fs::File;
@@ -126,8 +126,18 @@ impl Machine {
         }
     }
 
-    /// Whether the batch of `generation` that ends at `to` may be applied. Allocates nothing.
-    pub(super) fn batch(&mut self, generation: u64, to: u64) -> bool {
+    /// Whether the batch of `generation` that ends at `to` may be applied, where the log ends at `from`. Allocates
+    /// nothing.
+    pub(super) fn batch(&mut self, generation: u64, from: u64, to: u64) -> bool {
+        // What the proofs assume of a replica's log: its master's stream is all that is in it.
+        if self.ghost.is_some() {
+            let status = self.algorithm.status();
+            if status.live == Some(generation) && status.history.at.offset != from {
+                let mut broken = Broken::default();
+                broken.add(Property::OffsetDescribesDataset);
+                self.report(broken, &format!("a batch: the log ends at {from}"));
+            }
+        }
         self.tell(Told::Input(Input::Batch { generation, to }));
         let apply = Output::Apply { generation, to };
         self.out.drain().any(|deed| deed == apply)

@@ -1,5 +1,7 @@
 //! The driver over real gates, log and datasets, with tasks that only note what they were to do.
 
+mod diverged;
+
 use super::super::attempt::{ATTEMPTS_MAX, Verdict};
 use super::super::load::Staged;
 use super::*;
@@ -79,7 +81,9 @@ impl Hooks for Noting {
         self.note("rewrite".into());
     }
 
-    fn publish(&self, _: bool, _: &[u8], _: &[u8]) {}
+    fn publish(&self, _: bool, channel: &[u8], _: &[u8]) {
+        assert_ne!(channel, b"panic");
+    }
 
     fn serve_waiting(&self, _: &View) {}
 }
@@ -229,7 +233,7 @@ fn a_commit_is_in_every_gate_before_its_reply() {
     assert_eq!(verdict.try_recv(), Ok(Verdict::Reply(Reply::Ok)));
     let fence = rig.fence();
     assert!(fence.replica && !fence.link_up && fence.whole && !fence.loading);
-    assert_eq!(fence.generation, Some(link.generation));
+    assert_eq!(rig.driver.status().live, Some(link.generation));
     assert_eq!(rig.book.demotions.load(SeqCst), 1);
     assert_eq!(
         link.resume.map(|r| (r.replid, r.from)),
@@ -382,55 +386,6 @@ fn a_promotion_keeps_the_old_history_as_the_second() {
     assert!(rig.driver.no_one_in(&mut all, false).is_ok());
     drop(all);
     assert_eq!(rig.driver.status().history, status.history);
-}
-
-/// A replica at 110 of its master's stream, of which the last command failed.
-fn diverging() -> (Rig, u64) {
-    let rig = Rig::master();
-    let link = rig.synced("m1");
-    rig.deeds();
-    let slot = rig.gates.enter(2);
-    assert!(rig.driver.batch(&slot, link, 110));
-    rig.log.append_raw(b"0123456789", 3);
-    rig.driver.diverged(&slot, link);
-    assert!(rig.driver.has_diverged(), "the gate opens too early");
-    drop(slot);
-    (rig, link)
-}
-
-#[test]
-fn data_that_have_diverged_are_asked_for_anew() {
-    let (rig, link) = diverging();
-    assert_eq!(rig.deeds(), [""; 0]);
-    rig.driver.lost(link, "it failed");
-    assert_eq!(rig.deeds(), [format!("arm {link}")]);
-    assert_eq!(*rig.driver.facts().link_error().unwrap(), "it failed");
-    let fence = rig.fence();
-    assert!(fence.whole && !fence.loading && !fence.link_up);
-    assert!(rig.driver.status().diverged && rig.holds("m1"));
-    rig.driver.timer(link);
-    let again = rig.driver.dialed(link + 1, None).unwrap();
-    assert_eq!(again.resume, None);
-}
-
-/// Whatever comes between the batch and the end of its link finds the core informed.
-#[test]
-fn what_comes_before_the_link_ends_knows_that_the_data_have_diverged() {
-    let (rig, link) = diverging();
-    let next = rig.follow("m2");
-    assert_eq!(next.resume, None, "another master is asked to continue");
-    assert!(rig.driver.status().diverged);
-    rig.driver.lost(link, "too late");
-    assert_eq!(rig.driver.facts().link_error(), None);
-    assert_eq!(rig.driver.status().live, Some(next.generation));
-
-    let (rig, link) = diverging();
-    assert!(rig.driver.no_one(false).is_ok());
-    let history = rig.driver.status().history;
-    assert_eq!((history.at.offset, history.second), (110, None));
-    assert_ne!(history.at.replid, id(b'c'));
-    rig.driver.lost(link, "too late");
-    assert_eq!(rig.fence(), Fence::MASTER);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn wait_for(
         show(call.out, now);
         return Flow::Next;
     }
-    let acks = replication.wait_for_acks(wanted, offset);
+    let acks = replication.wait_for_acks(call.world.view(), wanted, offset);
     let waited = Waits::enlist(call.server, call.client).wait(acks, limit);
     let replication = Arc::clone(replication);
     Flow::Park(Parked::Later(Box::pin(async move {

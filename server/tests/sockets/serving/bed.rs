@@ -77,6 +77,11 @@ pub fn eager() -> MasterConfig {
 }
 
 impl Bed {
+    /// Asks the replicas how far they are.
+    pub fn ask_for_acks(&self) {
+        self.master.ask_for_acks(&self.gates.enter(0));
+    }
+
     /// Serves in a thread of its own.
     pub fn new(mut config: MasterConfig) -> Bed {
         let dir = scratch_dir();
@@ -172,7 +177,7 @@ impl Bed {
         // At offset 0 everything is confirmed before it came.
         self.set(0, 0, "settled", "");
         let offset = self.log.offset();
-        self.master.ask_for_acks();
+        self.ask_for_acks();
         self.log.kick();
         wait("acknowledgements", || {
             self.master.acked_by(offset) == self.master.replicas().len()

@@ -1,9 +1,12 @@
 //! Replicas that are slow, stuck, silent or gone, and what is freed when.
 
 use super::bed::{self, Bed, eager, raw, read_line, wait};
+use damselfly_core::LinkStatus;
 use damselfly_server::log::Limits;
+use damselfly_server::repl::domain::Host;
 use damselfly_server::repl::serve::MasterConfig;
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -33,7 +36,7 @@ fn a_frozen_replica_is_let_go_and_nobody_waits_for_it() {
         // The stock replica keeps up.
         if written.is_multiple_of(50 * value.len()) {
             let offset = bed.log.offset();
-            bed.master.ask_for_acks();
+            bed.ask_for_acks();
             bed.log.kick();
             wait("the other replica", || bed.master.acked_by(offset) == 1);
         }
@@ -182,4 +185,25 @@ fn a_backlog_nobody_uses_is_freed_and_the_history_renamed() {
     bed.wait_online(1);
     bed.settle();
     bed.assert_equal(&stock);
+}
+
+/// What a replica has in its log is its master's stream, byte for byte.
+#[test]
+fn a_replica_asks_its_own_replicas_for_nothing() {
+    let bed = Bed::new(eager());
+    let _follower = bed::stock(&bed);
+    bed.wait_online(1);
+    bed.set(0, 0, "key", "value");
+    let offset = bed.log.offset();
+    let mut all = bed.gates.all();
+    let master = all.view().clone();
+    let mut status = (*master.status).clone();
+    let host = Host::new("10.0.0.9", 6379).expect("a host");
+    status.master = Some((host, LinkStatus::Streaming));
+    all.update(|view| view.set_status(Arc::new(status)));
+    bed.master.ask_for_acks(all.view());
+    assert_eq!(bed.log.offset(), offset);
+    all.replace(master);
+    bed.master.ask_for_acks(all.view());
+    assert!(bed.log.offset() > offset);
 }

@@ -242,7 +242,7 @@ fn waiting_for_acks_ends_when_the_replica_has_what_was_written() {
         .enable_all()
         .build()
         .unwrap();
-    bed.master.ask_for_acks();
+    bed.ask_for_acks();
     bed.log.kick();
     let mut wait_is_over = Box::pin(bed.master.wait_for_acks(1, offset));
     let too_short = Duration::from_millis(200);

@@ -1,0 +1,90 @@
+//! A command of the stream fails, or a bug ends the task that applies it.
+
+use super::*;
+use crate::repl::peer::Peer;
+use crate::repl::{link, tasks};
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+
+/// A replica at 110 of its master's stream, of which the last command failed.
+fn diverging() -> (Rig, u64) {
+    let rig = Rig::master();
+    let link = rig.synced("m1");
+    rig.deeds();
+    let slot = rig.gates.enter(2);
+    assert!(rig.driver.batch(&slot, link, 110));
+    rig.log.append_raw(b"0123456789", 3);
+    rig.driver.diverged(&slot, link);
+    assert!(rig.driver.has_diverged(), "the gate opens too early");
+    drop(slot);
+    (rig, link)
+}
+
+#[test]
+fn data_that_have_diverged_are_asked_for_anew() {
+    let (rig, link) = diverging();
+    assert_eq!(rig.deeds(), [""; 0]);
+    rig.driver.lost(link, "it failed");
+    assert_eq!(rig.deeds(), [format!("arm {link}")]);
+    assert_eq!(*rig.driver.facts().link_error().unwrap(), "it failed");
+    let fence = rig.fence();
+    assert!(fence.whole && !fence.loading && !fence.link_up);
+    assert!(rig.driver.status().diverged && rig.holds("m1"));
+    rig.driver.timer(link);
+    let again = rig.driver.dialed(link + 1, None).unwrap();
+    assert_eq!(again.resume, None);
+}
+
+/// Whatever comes between the batch and the end of its link finds the core informed.
+#[test]
+fn what_comes_before_the_link_ends_knows_that_the_data_have_diverged() {
+    let (rig, link) = diverging();
+    let next = rig.follow("m2");
+    assert_eq!(next.resume, None, "another master is asked to continue");
+    assert!(rig.driver.status().diverged);
+    rig.driver.lost(link, "too late");
+    assert_eq!(rig.driver.facts().link_error(), None);
+    assert_eq!(rig.driver.status().live, Some(next.generation));
+
+    let (rig, link) = diverging();
+    assert!(rig.driver.no_one(false).is_ok());
+    let history = rig.driver.status().history;
+    assert_eq!((history.at.offset, history.second), (110, None));
+    assert_ne!(history.at.replid, id(b'c'));
+    rig.driver.lost(link, "too late");
+    assert_eq!(rig.fence(), Fence::MASTER);
+}
+
+/// A bug in what the stream does ends the link, and not for ever; what it was at is not resumed from.
+#[test]
+fn a_link_whose_task_panics_is_lost() {
+    let rig = Rig::master();
+    let link = rig.follow("m1");
+    rig.deeds();
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    let master = thread::spawn({
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let driver = Arc::clone(&rig.driver);
+        move || {
+            let join = thread::spawn(move || {
+                runtime.block_on(async {
+                    let stream = tokio::net::TcpStream::connect(at).await.unwrap();
+                    link::follow(driver, link, Peer::new(stream)).await;
+                });
+            });
+            let (mut stream, _) = listener.accept().unwrap();
+            let said = b"+CONTINUE\r\n*3\r\n$7\r\nPUBLISH\r\n$5\r\npanic\r\n$1\r\nx\r\n";
+            stream.write_all(said).unwrap();
+            join.join().unwrap();
+        }
+    });
+    master.join().unwrap();
+    let status = rig.driver.status();
+    assert!(status.diverged && status.whole && status.live.is_none());
+    assert_eq!(rig.deeds(), [format!("arm {}", link.generation)]);
+    assert_eq!(*rig.driver.facts().link_error().unwrap(), tasks::BUG);
+    rig.fence();
+}
