@@ -197,7 +197,7 @@ fn a_replica_asks_its_own_replicas_for_nothing() {
     let offset = bed.log.offset();
     let mut all = bed.gates.all();
     let master = all.view().clone();
-    let mut status = (*master.status).clone();
+    let mut status = *master.status;
     let host = Host::new("10.0.0.9", 6379).expect("a host");
     status.master = Some((host, LinkStatus::Streaming));
     all.update(|view| view.set_status(Arc::new(status)));
