@@ -369,7 +369,6 @@ impl Replication for Door {
             sync_total_bytes: progress.and_then(|p| p.total).unwrap_or(0),
             sync_read_bytes: progress.map_or(0, |p| p.read),
             down_since_seconds: seconds(facts.down_seconds()),
-            read_offset: self.driver.log().offset(),
             staging_bytes: facts.staging_memory(),
             last_error: facts
                 .link_error()

@@ -57,8 +57,6 @@ pub struct LinkInfo {
     pub sync_read_bytes: u64,
     /// `master_link_down_since_seconds`; -1 if it was never up.
     pub down_since_seconds: i64,
-    /// `slave_read_repl_offset`: bytes received, of which not all need be applied.
-    pub read_offset: u64,
     /// Bytes a staging dataset takes; 0 without one.
     pub staging_bytes: u64,
     /// `master_link_last_error`: why the link was lost, while it is down; empty if it was not.

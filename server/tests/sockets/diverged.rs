@@ -57,7 +57,10 @@ fn once_promoted_it_has_a_history_of_its_own() {
     let refused = |server: &Server| server.info("replication").get("master_link_status") == "down";
     assert!(refused(&sibling));
     let old = master.info("replication").get("master_replid");
-    let offset = replica.info("replication").num("slave_repl_offset");
+    let info = replica.info("replication");
+    let offset = info.num("master_repl_offset");
+    // Sentinel is to choose another one.
+    assert_eq!((info.num("slave_repl_offset"), offset > 0), (0, true));
     let asked = format!("PSYNC {old} {} FAILOVER", offset + 1);
     assert_eq!(
         replica.run(&asked).error(),

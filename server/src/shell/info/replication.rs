@@ -36,8 +36,10 @@ pub(super) fn section(server: &Server, view: &View, lines: &mut Lines<'_>) {
                 "master_sync_in_progress",
                 u8::from(details.sync_in_progress),
             );
-            lines.add("slave_read_repl_offset", details.read_offset.max(offset));
-            lines.add("slave_repl_offset", offset);
+            // Nobody is to be chosen for a place that its data have diverged from.
+            let held = if status.diverged { 0 } else { offset };
+            lines.add("slave_read_repl_offset", held);
+            lines.add("slave_repl_offset", held);
             if details.sync_in_progress {
                 let (total, read) = (details.sync_total_bytes, details.sync_read_bytes);
                 let percent = 100.0 * read as f64 / total.max(1) as f64;

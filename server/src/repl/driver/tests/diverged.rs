@@ -5,7 +5,6 @@ use crate::repl::peer::Peer;
 use crate::repl::{link, tasks};
 use std::io::Write;
 use std::net::TcpListener;
-use std::thread;
 
 /// A replica at 110 of its master's stream, of which the last command failed.
 fn diverging() -> (Rig, u64) {
@@ -57,31 +56,18 @@ fn what_comes_before_the_link_ends_knows_that_the_data_have_diverged() {
 }
 
 /// A bug in what the stream does ends the link, and not for ever; what it was at is not resumed from.
-#[test]
-fn a_link_whose_task_panics_is_lost() {
+#[tokio::test]
+async fn a_link_whose_task_panics_is_lost() {
     let rig = Rig::master();
     let link = rig.follow("m1");
     rig.deeds();
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_all().build().unwrap();
-    let master = thread::spawn({
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = listener.local_addr().unwrap();
-        let driver = Arc::clone(&rig.driver);
-        move || {
-            let join = thread::spawn(move || {
-                runtime.block_on(async {
-                    let stream = tokio::net::TcpStream::connect(at).await.unwrap();
-                    link::follow(driver, link, Peer::new(stream)).await;
-                });
-            });
-            let (mut stream, _) = listener.accept().unwrap();
-            let said = b"+CONTINUE\r\n*3\r\n$7\r\nPUBLISH\r\n$5\r\npanic\r\n$1\r\nx\r\n";
-            stream.write_all(said).unwrap();
-            join.join().unwrap();
-        }
-    });
-    master.join().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap());
+    let stream = stream.await.unwrap();
+    let (mut master, _) = listener.accept().unwrap();
+    let said = b"+CONTINUE\r\n*3\r\n$7\r\nPUBLISH\r\n$5\r\npanic\r\n$1\r\nx\r\n";
+    master.write_all(said).unwrap();
+    link::follow(Arc::clone(&rig.driver), link, Peer::new(stream)).await;
     let status = rig.driver.status();
     assert!(status.diverged && status.whole && status.live.is_none());
     assert_eq!(rig.deeds(), [format!("arm {}", link.generation)]);
