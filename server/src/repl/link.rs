@@ -70,8 +70,11 @@ pub(super) async fn follow(driver: Arc<Driver>, link: Follow, peer: Peer) {
         Some(End::Stopped) => {}
         Some(End::Lost(why)) => driver.lost(generation, &why),
         None => {
-            // What it was at may be half done.
-            driver.diverged(&driver.gates().enter(driver.gates().len() - 1), generation);
+            if driver.status().link_up() {
+                // The batch that it was at may be half done.
+                let gates = driver.gates();
+                driver.diverged(&gates.enter(gates.len() - 1), generation);
+            }
             driver.lost(generation, BUG);
         }
     }
