@@ -121,8 +121,9 @@ fn run(engine: &Engine, body: &[u8]) -> Result<Registered, String> {
     LOADING.set(Some(Vec::new()));
     let host = Box::new(Loading(Instant::now()));
     let mut failed = None;
-    engine.run("", host, |_| {
-        failed = engine.while_loading(|| compiled.call::<()>(())).err();
+    engine.run("", host, || {
+        let call = || engine.limited(|| compiled.call::<()>(()));
+        failed = engine.while_loading(call).err();
         Ok((true, Value::Nil))
     });
     let registered = LOADING.take().unwrap_or_default();
@@ -202,11 +203,9 @@ impl Functions {
         args: &[&[u8]],
         host: Box<dyn Host>,
     ) -> Ended {
-        self.engine.run(&found.name, host, |engine| {
-            let (keys, args) = (engine.strings(keys)?, engine.strings(args)?);
-            engine
-                .apply
-                .call((&found.function, &engine.handler, keys, args))
+        let engine = &self.engine;
+        engine.run(&found.name, host, || {
+            engine.call(&engine.apply, &found.function, keys, args)
         })
     }
 

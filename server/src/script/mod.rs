@@ -86,10 +86,9 @@ pub struct Engine {
     lua: Lua,
     /// The table of globals, as scripts see it: nothing can be set in it.
     env: Table,
-    /// The table behind it.
-    globals: Table,
-    xpcall: Function,
-    /// Calls a function with two arguments, errors going to a handler.
+    /// Calls a script that finds its two arguments in `KEYS` and `ARGV`, errors going to a handler.
+    start: Function,
+    /// The same of a function with two arguments.
     apply: Function,
     /// What stands in the place of the globals while a library is loaded.
     loading: Table,
@@ -109,8 +108,7 @@ impl Engine {
         Ok(Engine {
             lua: made.lua,
             env: made.env,
-            globals: made.globals,
-            xpcall: made.xpcall,
+            start: made.start,
             apply: made.apply,
             loading: made.loading,
             handler: made.handler,
@@ -127,9 +125,7 @@ impl Engine {
     /// # Errors
     /// What is wrong with it, in Lua's words.
     pub fn compile(&self, name: &str, body: &[u8]) -> Result<Compiled, String> {
-        let limit = self.lua.used_memory().saturating_add(MEMORY_MAX);
-        let _ = self.lua.set_memory_limit(limit);
-        sandbox::compile(&self.lua, &self.env, name, body)
+        self.limited(|| sandbox::compile(&self.lua, &self.env, name, body))
     }
 
     /// Runs a script with its keys and arguments in `KEYS` and `ARGV`.
@@ -141,11 +137,29 @@ impl Engine {
         args: &[&[u8]],
         host: Box<dyn Host>,
     ) -> Ended {
-        self.run(name, host, |engine| {
-            engine.globals.raw_set("KEYS", engine.strings(keys)?)?;
-            engine.globals.raw_set("ARGV", engine.strings(args)?)?;
-            engine.xpcall.call((script, &engine.handler))
-        })
+        self.run(name, host, || self.call(&self.start, script, keys, args))
+    }
+
+    /// Has `how` call `what` with tables of `keys` and `args`.
+    fn call(
+        &self,
+        how: &Function,
+        what: &Function,
+        keys: &[&[u8]],
+        args: &[&[u8]],
+    ) -> mlua::Result<(bool, Value)> {
+        let (keys, args) = (self.strings(keys)?, self.strings(args)?);
+        self.limited(|| how.call((what, &self.handler, keys, args)))
+    }
+
+    /// Runs what may allocate without end. Not all the time, since every step towards a limited state is taken with care
+    /// for errors, which costs more than the step.
+    fn limited<T>(&self, run: impl FnOnce() -> T) -> T {
+        let limit = self.lua.used_memory().saturating_add(MEMORY_MAX);
+        let _ = self.lua.set_memory_limit(limit);
+        let ran = run();
+        let _ = self.lua.set_memory_limit(0);
+        ran
     }
 
     /// Has `load` run while scripts see nothing but what the code of a library may use.
@@ -172,10 +186,8 @@ impl Engine {
         &self,
         name: &str,
         host: Box<dyn Host>,
-        start: impl FnOnce(&Engine) -> mlua::Result<(bool, Value)>,
+        start: impl FnOnce() -> mlua::Result<(bool, Value)>,
     ) -> Ended {
-        let limit = self.lua.used_memory().saturating_add(MEMORY_MAX);
-        let _ = self.lua.set_memory_limit(limit);
         let running = Running {
             host,
             proto: Proto::Resp2,
@@ -184,7 +196,7 @@ impl Engine {
             out: Reply::default(),
         };
         RUNNING.set(Some(running));
-        let returned = start(self);
+        let returned = start();
         let Some(running) = RUNNING.take() else {
             unreachable!("only this function ends a script");
         };

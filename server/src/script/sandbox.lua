@@ -127,8 +127,14 @@ of_strings.__metatable = protected({ __index = globals.string })
 -- What there is while a library is loaded.
 local loading = setmetatable({ redis = protected(setmetatable(R.loading, meta)) }, meta)
 
+-- A script finds them in globals.
+local function start(script, handler, keys, args)
+    globals.KEYS, globals.ARGV = keys, args
+    return xpcall(script, handler)
+end
+
 local function apply(f, handler, keys, args)
     return xpcall(function() return f(keys, args) end, handler)
 end
 
-return env, globals, xpcall, apply, loading
+return env, start, apply, loading

@@ -16,8 +16,7 @@ const PATTERN_MAX: usize = 4096;
 pub(super) struct Made {
     pub lua: Lua,
     pub env: Table,
-    pub globals: Table,
-    pub xpcall: Function,
+    pub start: Function,
     pub apply: Function,
     pub loading: Table,
     pub handler: Function,
@@ -53,7 +52,7 @@ pub(super) fn make() -> mlua::Result<Made> {
         load_chunk(lua, &of_load, &collect(lua, &pieces)?, &name)
     };
     inside.set("load", lua.create_function(load)?)?;
-    let (env, globals, xpcall, apply, loading): (Table, Table, Function, Function, Table) = lua
+    let (env, start, apply, loading): (Table, Function, Function, Table) = lua
         .load(include_str!("sandbox.lua"))
         .set_name(NAME)
         .call(inside)?;
@@ -71,8 +70,7 @@ pub(super) fn make() -> mlua::Result<Made> {
     Ok(Made {
         lua,
         env,
-        globals,
-        xpcall,
+        start,
         apply,
         loading,
         handler,
