@@ -52,24 +52,47 @@ struct Bits<'a> {
     end: usize,
 }
 
-impl Bits<'_> {
-    /// Its bytes, with the bits outside of it as `outside` says, and the index of the first bit of them.
-    fn bytes(&self, outside: bool) -> (impl Iterator<Item = u8>, usize) {
-        let (from, to) = (self.first / 8, self.end.div_ceil(8));
-        let head = !(0xffu8 >> (self.first % 8));
+impl<'a> Bits<'a> {
+    /// Its bytes, at least one, and masks of the bits of the first and of the last that are not of it.
+    fn bytes(&self) -> (&'a [u8], u8, u8) {
+        let head = !(0xff >> (self.first % 8));
         let tail = match self.end % 8 {
             0 => 0,
             bits => 0xff >> bits,
         };
-        let last = (to - from).saturating_sub(1);
-        let bytes = self.value[from..to]
-            .iter()
-            .enumerate()
-            .map(move |(i, &byte)| {
-                let mask = if i == 0 { head } else { 0 } | if i == last { tail } else { 0 };
-                if outside { byte | mask } else { byte & !mask }
-            });
-        (bytes, from * 8)
+        (
+            &self.value[self.first / 8..self.end.div_ceil(8)],
+            head,
+            tail,
+        )
+    }
+
+    /// How many bits are set.
+    fn ones(&self) -> i64 {
+        let (bytes, head, tail) = self.bytes();
+        let (words, rest) = bytes.as_chunks();
+        let words = words.iter().map(|word| u64::from_ne_bytes(*word));
+        let inside: u64 = words.map(|word| u64::from(word.count_ones())).sum();
+        let rest: u32 = rest.iter().map(|byte| byte.count_ones()).sum();
+        let last = bytes[bytes.len() - 1];
+        let outside = (bytes[0] & head).count_ones() + (last & tail).count_ones();
+        inside as i64 + i64::from(rest) - i64::from(outside)
+    }
+
+    /// The first bit that is on, or off, counted from the beginning of the string.
+    fn first(&self, on: bool) -> Option<usize> {
+        let (bytes, head, tail) = self.bytes();
+        let none = if on { 0 } else { 0xff };
+        let last = bytes.len() - 1;
+        let look = |at: usize| {
+            let mask = if at == 0 { head } else { 0 } | if at == last { tail } else { 0 };
+            let found = (bytes[at] ^ none) & !mask;
+            (found != 0).then(|| self.first / 8 * 8 + at * 8 + found.leading_zeros() as usize)
+        };
+        // Most of what is looked through is passed a word at a time.
+        let (words, _) = bytes[last.min(1)..].as_chunks::<8>();
+        let passed = words.iter().take_while(|word| **word == [none; 8]).count();
+        look(0).or_else(|| (last.min(1) + passed * 8..=last).find_map(look))
     }
 }
 
@@ -112,10 +135,7 @@ pub(super) fn bitcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
     }
     let bits = in_bits(args.get(4))?;
     let part = part(value, start, end, bits);
-    let count = part.map_or(0, |part| {
-        part.bytes(false).0.map(|b| i64::from(b.count_ones())).sum()
-    });
-    cx.out.int(count);
+    cx.out.int(part.map_or(0, |part| part.ones()));
     Ok(())
 }
 
@@ -135,13 +155,7 @@ pub(super) fn bitpos(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let start = args.get(3).map_or(Ok(0), |arg| integer(arg))?;
     let bits = in_bits(args.get(5))?;
     let end = args.get(4).map_or(Ok(-1), |arg| integer(arg))?;
-    let found = part(value, start, end, bits).and_then(|part| {
-        let (bytes, first) = part.bytes(!wanted);
-        let none = if wanted { 0 } else { 0xff };
-        let (index, byte) = bytes.enumerate().find(|(_, b)| *b != none)?;
-        let bit = if wanted { byte } else { !byte }.leading_zeros();
-        Some(first + index * 8 + bit as usize)
-    });
+    let found = part(value, start, end, bits).and_then(|part| part.first(wanted));
     let answer = match found {
         Some(at) => at as i64,
         // Beyond the end there are zeros, unless the client said where to stop.
@@ -154,13 +168,22 @@ pub(super) fn bitpos(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     Ok(())
 }
 
+/// Does `op` to the bytes of `to`, none fewer than `from` has, with those of `from` and zeros behind them.
+#[inline]
+fn each(to: &mut [u8], from: &[u8], op: impl Fn(&mut u8, u8)) {
+    let (with, alone) = to.split_at_mut(from.len());
+    // Two loops that the compiler makes of wide words.
+    with.iter_mut().zip(from).for_each(|(a, b)| op(a, *b));
+    alone.iter_mut().for_each(|a| op(a, 0));
+}
+
 pub(super) fn bitop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    type Op = fn(u8, u8) -> u8;
+    type Op = fn(&mut [u8], &[u8]);
     let (destination, sources) = (args[2], &args[3..]);
     let op: Option<Op> = match args[1] {
-        op if is(op, "and") => Some(|a, b| a & b),
-        op if is(op, "or") => Some(|a, b| a | b),
-        op if is(op, "xor") => Some(|a, b| a ^ b),
+        op if is(op, "and") => Some(|to, from| each(to, from, |a, b| *a &= b)),
+        op if is(op, "or") => Some(|to, from| each(to, from, |a, b| *a |= b)),
+        op if is(op, "xor") => Some(|to, from| each(to, from, |a, b| *a ^= b)),
         op if is(op, "not") => None,
         _ => return Err(CmdError::Syntax),
     };
@@ -179,9 +202,7 @@ pub(super) fn bitop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         let len = result.len().max(value.len());
         result.resize(len, 0);
         if let Some(op) = op {
-            for (i, byte) in result.iter_mut().enumerate() {
-                *byte = op(*byte, value.get(i).copied().unwrap_or(0));
-            }
+            op(result, value);
         }
     }
     let mut result = result.unwrap_or_default();
@@ -201,4 +222,41 @@ pub(super) fn bitop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     }
     cx.out.int(len as i64);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn words_say_what_bits_say(
+            value in prop::collection::vec(prop_oneof![Just(0), Just(0xff), any::<u8>()], 1..40),
+            at in any::<(usize, usize)>(),
+        ) {
+            let first = at.0 % (value.len() * 8);
+            let end = first + 1 + at.1 % (value.len() * 8 - first);
+            let part = Bits { value: &value, first, end };
+            let bit = |at: usize| value[at / 8] >> (7 - at % 8) & 1 == 1;
+            let ones = (first..end).filter(|at| bit(*at)).count();
+            prop_assert_eq!(part.ones(), ones as i64);
+            for on in [false, true] {
+                prop_assert_eq!(part.first(on), (first..end).find(|at| bit(*at) == on));
+            }
+        }
+
+        #[test]
+        fn the_shorter_string_ends_in_zeros(
+            from in prop::collection::vec(any::<u8>(), 0..40),
+            more in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let to: Vec<u8> = from.iter().rev().copied().chain(more).collect();
+            let mut done = to.clone();
+            each(&mut done, &from, |a, b| *a ^= b);
+            for (i, byte) in done.iter().enumerate() {
+                prop_assert_eq!(*byte, to[i] ^ from.get(i).copied().unwrap_or(0));
+            }
+        }
+    }
 }
