@@ -14,8 +14,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// The allocator asks for huge pages: a lookup of a key at random misses the TLB less (ADR 0008). It reads this before
-/// `main`; `disable-thp` keeps the kernel from following.
+/// The allocator asks for huge pages, for those who want them (ADR 0008). It reads this before `main`; `disable-thp`,
+/// which is the default, keeps the kernel from following.
 // SAFETY: jemalloc declares the symbol as a pointer to a C string, which a reference to these bytes is.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 pub static MALLOC_CONF: &[u8; 11] = b"thp:always\0";

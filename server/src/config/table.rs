@@ -636,8 +636,8 @@ pub static PARAMS: &[Param] = &[
     live(
         "disable-thp",
         Bool,
-        "no",
-        "Keep memory in small pages. Nothing forks here, so that huge ones only save time.",
+        "yes",
+        "Keep memory in small pages: a huge one is cleared as a whole when it is first touched, which may take milliseconds.",
     )
     .startup(),
     ignored(
