@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod address;
 mod admit;
+mod ahead;
 mod audience;
 pub mod background;
 pub mod blocking;

@@ -110,9 +110,9 @@ pub struct Env<'a> {
     pub in_transaction: bool,
     /// A script calls the command.
     pub in_script: bool,
-    /// Who is told when a key a blocked command waits for changes. `None`: blocking is not possible, and a
-    /// command that would block answers at once.
-    pub waiter: Option<&'a Arc<dyn KeyListener>>,
+    /// Makes who is told when a key changes that a command waits for, which few have to. `None`: blocking is not
+    /// possible, and a command that would block answers at once.
+    pub waiter: Option<&'a dyn Fn() -> Arc<dyn KeyListener>>,
     /// Who hears of keyspace events and of what caches should forget. `None`: nobody.
     pub audience: Option<&'a dyn Audience>,
 }
@@ -310,22 +310,11 @@ pub fn attempt(
         now_ms: env.now_ms,
     };
     let asks = events::asked(command, env, attempt);
-    let mut keys = Keys::none(db, env.db, clock, env.expiry).asked(asks);
-    let locked = match command.keys {
-        KeySpec::None => Ok(()),
-        KeySpec::Range {
-            first: 1, last: 1, ..
-        } => keys.lock_one(args[1]),
-        spec => keys.lock(spec.positions(args).iter().map(|&i| args[i])),
-    };
-    if let Err(error) = locked {
-        out.error_bytes(&error.message());
-        return Outcome::Done;
-    }
     let journal = env.journal.filter(|j| j.active());
     let start = out.len();
+    // Made where it stays: it is large.
     let mut cx = Cx {
-        db: keys,
+        db: Keys::none(db, env.db, clock, env.expiry).asked(asks),
         out,
         effects,
         limits: env.limits,
@@ -344,22 +333,18 @@ pub fn attempt(
         flushes: false,
         signals: false,
     };
-    let result = handler(&mut cx, args);
-    let Cx {
-        db: mut keys,
-        out,
-        effects,
-        outcome,
-        others,
-        rephrased,
-        flushes,
-        signals,
-        ..
-    } = cx;
-    if let Err(error) = result {
-        out.truncate(start);
-        out.error_bytes(&error.message());
+    let locked = match command.keys {
+        KeySpec::None => Ok(()),
+        KeySpec::Range {
+            first: 1, last: 1, ..
+        } => cx.db.lock_one(args[1]),
+        spec => cx.db.lock(spec.positions(args).iter().map(|&i| args[i])),
+    };
+    if let Err(error) = locked.and_then(|()| handler(&mut cx, args)) {
+        cx.out.truncate(start);
+        cx.out.error_bytes(&error.message());
     }
+    let (keys, effects) = (&mut cx.db, &mut *cx.effects);
     keys.remove_stale();
     if command.reads() {
         effects.hits = keys.hits.get();
@@ -371,13 +356,13 @@ pub fn attempt(
             Some(fields) => effects.expired_fields += fields.len() as u32,
         }
     }
-    let changes = effects.is_dirty() || signals;
+    let changes = effects.is_dirty() || cx.signals;
     let audience = env.audience.filter(|_| asks != 0);
     if let Some(audience) = audience {
-        events::tell(audience, &mut keys, changes);
+        events::tell(audience, keys, changes);
     }
     keys.settle(changes);
-    for mut other in others {
+    for mut other in cx.others {
         if let Some(audience) = audience {
             events::tell(audience, &mut other, changes);
         }
@@ -389,12 +374,12 @@ pub fn attempt(
     if let Some(journal) = journal
         && (effects.is_dirty() || !keys.expired.is_empty())
     {
-        propagate(journal, env, &keys, args, effects);
+        propagate(journal, env, keys, args, effects);
     }
     if let Some(audience) = audience
         && asks & events::CACHES != 0
     {
-        if flushes {
+        if cx.flushes {
             audience.flushed();
         }
         if command.is(table::flag::READONLY) && attempt == Attempt::First {
@@ -402,16 +387,18 @@ pub fn attempt(
             positions.iter().for_each(|&i| audience.read(args[i]));
         }
     }
-    if let (Outcome::Blocked { .. }, Some(waiter), Attempt::First) = (&outcome, env.waiter, attempt)
+    if let (Outcome::Blocked { .. }, Some(waiter), Attempt::First) =
+        (&cx.outcome, env.waiter, attempt)
     {
-        if let Some(args) = rephrased {
+        let waiter = waiter();
+        if let Some(args) = cx.rephrased {
             waiter.rephrase(args);
         }
         for i in command.keys.positions(args) {
-            keys.listen(args[i], waiter);
+            keys.listen(args[i], &waiter);
         }
     }
-    outcome
+    cx.outcome
 }
 
 /// Tells the journal of keys and fields that were removed since they had expired.

@@ -400,10 +400,14 @@ pub fn original(name: &[u8]) -> Option<&'static Command> {
     }
 }
 
-/// The command, or subcommand, that `args` call; an error in Redis's words if there is none. There is at least one
-/// argument.
-pub(crate) fn called(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
-    let Some(command) = find(args[0]) else {
+/// The command, or subcommand, that `args` call, of which the first names `named`; an error in Redis's words if there is
+/// none.
+#[inline]
+pub(crate) fn called(
+    named: Option<&'static Command>,
+    args: &[&[u8]],
+) -> Result<&'static Command, CmdError> {
+    let Some(command) = named else {
         return Err(unknown(args));
     };
     match (command.subcommands, args) {
@@ -418,7 +422,7 @@ pub(crate) fn called(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
 
 /// [`called`]; also an error if it takes another number of arguments.
 pub fn resolve(args: &[&[u8]]) -> Result<&'static Command, CmdError> {
-    let command = called(args)?;
+    let command = called(find(args[0]), args)?;
     match command.takes(args.len()) {
         true => Ok(command),
         false => Err(CmdError::Arity(command.name)),

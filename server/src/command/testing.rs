@@ -77,6 +77,7 @@ impl Bench {
                 return out.take();
             }
         };
+        let wait = self.waiter.clone().map(|w| move || Arc::clone(&w));
         let env = Env {
             dataset: &self.dataset,
             db: self.db,
@@ -87,7 +88,7 @@ impl Bench {
             journal: Some(&self.told),
             in_transaction: false,
             in_script: false,
-            waiter: self.waiter.as_ref(),
+            waiter: wait.as_ref().map(|wait| wait as _),
             audience: None,
         };
         self.blocked = None;

@@ -159,6 +159,13 @@ impl Parser {
                 Some(b'*') => {}
                 Some(_) => return self.inline(buf, args),
             }
+            if self.searched == 0
+                && let Some((count @ 1.., len)) = short_header(buf)
+                && (count <= UNAUTHENTICATED_ARGS as u32 || limits.authenticated)
+            {
+                (self.args_left, self.at) = (count, len);
+                return self.arguments(buf, limits, args);
+            }
             let Some(line) = self.line(buf, "too big mbulk count string")? else {
                 return Ok(Parsed::Incomplete { need: 1 });
             };
@@ -174,9 +181,30 @@ impl Parser {
             }
             self.args_left = count as u32;
         }
+        self.arguments(buf, limits, args)
+    }
+
+    /// The arguments of an array whose header has been read.
+    #[inline]
+    fn arguments(
+        &mut self,
+        buf: &[u8],
+        limits: &ParseLimits,
+        args: &mut ArgList,
+    ) -> Result<Parsed, ProtocolError> {
         while self.args_left > 0 {
+            let rest = buf.get(self.at..).unwrap_or(&[]);
             let len = match self.bulk {
                 Some(len) => len as usize,
+                None if self.searched == 0
+                    && rest.first() == Some(&b'$')
+                    && let Some((len, header)) = short_header(rest)
+                    && u64::from(len) <= limits.max_bulk =>
+                {
+                    self.at += header;
+                    self.bulk = Some(len);
+                    len as usize
+                }
                 None => {
                     let Some(line) = self.line(buf, "too big bulk count string")? else {
                         return Ok(Parsed::Incomplete { need: 1 });
@@ -251,6 +279,23 @@ impl Parser {
         self.at = lf + 1;
         Ok(self.done())
     }
+}
+
+/// The number in the header at the start of `buf` and the header's length, if it has up to four digits and has arrived: so
+/// have nearly all, and a search for the end of the line takes longer.
+#[inline]
+fn short_header(buf: &[u8]) -> Option<(u32, usize)> {
+    let mut number = 0;
+    for at in 1..6 {
+        match *buf.get(at)? {
+            digit @ b'0'..=b'9' if at < 5 => number = number * 10 + u32::from(digit - b'0'),
+            b'\r' if at > 1 && (buf[1] != b'0' || at == 2) && buf.len() > at + 1 => {
+                return Some((number, at + 2));
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn bulk_len(line: &[u8], limits: &ParseLimits) -> Result<u32, ProtocolError> {

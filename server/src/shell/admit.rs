@@ -29,12 +29,16 @@ pub(super) enum Refusal {
 /// An error reply, without its `-`, and the command it is about, if there is one.
 type Misfit = (Cow<'static, [u8]>, Option<&'static Command>);
 
-/// The command, or subcommand, that `args` call.
+/// The command, or subcommand, that `args` call, of which the first names `named`.
 ///
 /// # Errors
 /// There is no such command, or it takes another number of arguments.
-pub(super) fn find(args: &[&[u8]]) -> Result<&'static Command, Misfit> {
-    let found = command::table::called(args).map_err(|error| (error.message(), None))?;
+#[inline]
+pub(super) fn find(
+    named: Option<&'static Command>,
+    args: &[&[u8]],
+) -> Result<&'static Command, Misfit> {
+    let found = command::table::called(named, args).map_err(|error| (error.message(), None))?;
     match found.takes(args.len()) {
         true => Ok(found),
         false => Err((CmdError::Arity(found.name).message(), Some(found))),
@@ -265,10 +269,13 @@ fn is_about_pause(command: &Command) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command;
 
     fn error(args: &[&str]) -> String {
         let args: Vec<&[u8]> = args.iter().map(|a| a.as_bytes()).collect();
-        let error = find(&args).err().expect("no such command");
+        let error = find(command::find(args[0]), &args)
+            .err()
+            .expect("no such command");
         String::from_utf8(error.0.into_owned()).unwrap()
     }
 

@@ -119,7 +119,8 @@ impl Waiter {
         out: &mut Reply,
     ) -> bool {
         let args = self.args();
-        let me = self.me.upgrade().map(|me| me as Arc<dyn KeyListener>);
+        let me = self.me.upgrade();
+        let wait = me.map(|me| move || Arc::clone(&me) as Arc<dyn KeyListener>);
         let telling = Telling::of(server, Some(&self.client), None);
         let env = Env {
             dataset: &view.dataset,
@@ -134,7 +135,10 @@ impl Waiter {
             },
             in_transaction: false,
             in_script: false,
-            waiter: me.as_ref().filter(|_| attempt != Attempt::Last),
+            waiter: match (&wait, attempt) {
+                (Some(wait), Attempt::First | Attempt::Changed(_)) => Some(wait),
+                (None, _) | (_, Attempt::Last) => None,
+            },
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };
         let mut effects = Effects::default();

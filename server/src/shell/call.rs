@@ -22,7 +22,8 @@ use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outc
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::resp::Reply;
-use crate::store::{Dataset, KeyListener, lazyfree};
+use crate::store::{Dataset, KeyListener, Limits, lazyfree};
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -94,6 +95,7 @@ pub(super) struct Call<'a> {
     pub client: &'a Arc<Client>,
     pub session: &'a mut Session,
     pub settings: &'a Settings,
+    pub limits: &'a Limits,
     pub world: World<'a>,
     /// In EXEC: where the transaction's writes go.
     pub transaction: Option<multi::Transaction>,
@@ -111,9 +113,9 @@ pub(super) struct Call<'a> {
 const EXACT_SLOWLOG_MICROS: i64 = 1000;
 
 impl Call<'_> {
-    /// Runs `args`, or says why not.
-    pub fn run(&mut self, args: &[&[u8]]) -> Flow {
-        let command = match admit::find(args) {
+    /// Runs `args`, whose first names `named`, or says why not.
+    pub fn run(&mut self, named: Option<&'static Command>, args: &[&[u8]]) -> Flow {
+        let command = match admit::find(named, args) {
             Ok(command) => command,
             Err((text, command)) => {
                 self.refuse_call(command, &text);
@@ -293,11 +295,12 @@ impl Call<'_> {
             return Flow::NeedAll;
         }
         let may_block = command.is(flag::BLOCKING) && self.transaction.is_none();
-        let waiter = may_block.then(|| {
-            let db = self.session.db;
-            Waiter::new(self.client, self.session.proto, db, command, args)
-        });
-        let listener = waiter.clone().map(|w| w as Arc<dyn KeyListener>);
+        let (client, proto, db) = (self.client, self.session.proto, self.session.db);
+        let waiter = OnceCell::new();
+        let wait = || {
+            let waiter = waiter.get_or_init(|| Waiter::new(client, proto, db, command, args));
+            Arc::clone(waiter) as Arc<dyn KeyListener>
+        };
         let cached = self.session.cached.as_deref();
         if cached.is_some() {
             let most = self.settings.tracking_max_keys;
@@ -313,7 +316,7 @@ impl Call<'_> {
             now_ms: self.now_ms,
             origin: Origin::Client,
             expiry: expiry(view),
-            limits: &self.server.limits.load(),
+            limits: self.limits,
             journal: match &self.transaction {
                 _ if view.fence.replica => None,
                 Some(transaction) => Some(transaction),
@@ -321,7 +324,7 @@ impl Call<'_> {
             },
             in_transaction: self.transaction.is_some(),
             in_script,
-            waiter: listener.as_ref(),
+            waiter: may_block.then_some(&wait),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };
         let writes_here = view.fence.replica && command.is(flag::WRITE);
@@ -343,7 +346,7 @@ impl Call<'_> {
                 self.replace(dataset);
                 Flow::Next
             }
-            Outcome::Blocked { deadline } => match waiter {
+            Outcome::Blocked { deadline } => match waiter.into_inner() {
                 Some(waiter) => Flow::Park(self.block(waiter, deadline)),
                 None => Flow::Next,
             },

@@ -1,6 +1,7 @@
 //! Running what a connection sent: a batch of requests under the thread's gate.
 
 use super::admit;
+use super::ahead::{AHEAD, Ahead, Request, Then};
 use super::blocking::{self, Waiter};
 use super::call::{Call, World, is};
 use super::client::Client;
@@ -11,14 +12,14 @@ use super::server::{Server, now_ms};
 use super::session::Session;
 use crate::command::shell::ShellCommand;
 use crate::command::table::{KeySpec, flag};
-use crate::command::{self, Command, Effects};
+use crate::command::{Command, Effects};
 use crate::config::Settings;
 use crate::gate::{Entered, Gates, View};
-use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError, Reply};
+use crate::resp::{ArgList, ParseLimits, Parser, Reply};
+use crate::store::Limits;
 use crate::sys::time::Instant;
 use smallvec::SmallVec;
 use std::cell::RefCell;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes read from a socket at once.
@@ -29,8 +30,6 @@ const REPLY_HIGH: usize = 256 << 10;
 pub(super) const REPLY_KEPT: usize = 2 * REPLY_HIGH;
 /// Commands after which a batch ends, so that whoever waits for all gates gets them.
 const BATCH: usize = 512;
-/// Requests parsed before the first of them runs, so that what they will look at is fetched for all of them at once.
-const AHEAD: usize = 32;
 
 /// Which thread of the server this is: its gate and its counters.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +156,7 @@ impl Batch<'_> {
     /// Runs requests until there is no whole one left, or enough of them have run.
     pub fn run(self, worker: Worker, bench: Bench<'_>) -> Ran {
         let settings = self.server.config.settings();
+        let limits = self.server.limits.load();
         let started = Instant::now();
         let Bench {
             args,
@@ -169,6 +169,7 @@ impl Batch<'_> {
             client: self.client,
             session: self.session,
             settings: &settings,
+            limits: &limits,
             reply,
             effects,
             now_ms: now_ms(),
@@ -190,13 +191,13 @@ impl Batch<'_> {
         {
             let bytes = &self.bytes[ran.consumed..];
             let authenticated = line.is_authenticated();
-            let limits = ParseLimits {
+            let parse_limits = ParseLimits {
                 max_bulk: settings.max_bulk,
                 authenticated,
             };
             // What comes after AUTH is read under other limits, and so is what comes after RESET.
             let most = if authenticated { AHEAD } else { 1 };
-            let ahead = Ahead::parse(bytes, self.parser, &limits, args, most);
+            let ahead = Ahead::parse(bytes, self.parser, &parse_limits, args, most);
             if ahead.requests.len() > 1 {
                 line.prefetch(bytes, &ahead.requests, args, &mut gate);
             }
@@ -208,7 +209,7 @@ impl Batch<'_> {
                 }
                 let argv: SmallVec<[&[u8]; 8]> = request.args(bytes, args).collect();
                 let start = line.reply.len();
-                let flow = line.command(&argv, &mut gate);
+                let flow = line.command(request.command, &argv, &mut gate);
                 match flow {
                     Flow::Paused => {
                         let server = Arc::clone(self.server);
@@ -282,92 +283,13 @@ impl Batch<'_> {
     }
 }
 
-/// A request parsed ahead.
-struct Request {
-    /// Where it lies in the bytes that were parsed.
-    bytes: Range<usize>,
-    /// Its arguments in the list.
-    args: Range<usize>,
-}
-
-impl Request {
-    /// Its arguments, where `bytes` is what was parsed and `args` the list they were noted in.
-    fn args<'a>(
-        &self,
-        bytes: &'a [u8],
-        args: &'a ArgList,
-    ) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
-        let request = &bytes[self.bytes.start..];
-        self.args.clone().map(|i| args.get(request, i))
-    }
-}
-
-/// What comes after the requests parsed ahead.
-enum Then {
-    /// More of them, perhaps.
-    More,
-    /// No whole request.
-    Starved,
-    /// What is no request.
-    Broken(ProtocolError),
-}
-
-/// Requests parsed ahead.
-struct Ahead {
-    requests: SmallVec<[Request; AHEAD]>,
-    then: Then,
-}
-
-impl Ahead {
-    /// Parses up to `most` requests from the start of `bytes`.
-    fn parse(
-        bytes: &[u8],
-        parser: &mut Parser,
-        limits: &ParseLimits,
-        args: &mut ArgList,
-        most: usize,
-    ) -> Ahead {
-        let mut ahead = Ahead {
-            requests: SmallVec::new(),
-            then: Then::More,
-        };
-        while ahead.requests.len() < most {
-            let (start, first) = (ahead.end(), ahead.args());
-            match parser.parse(&bytes[start..], limits, args) {
-                Ok(Parsed::Request { len }) => ahead.requests.push(Request {
-                    bytes: start..start + len,
-                    args: first..args.len(),
-                }),
-                Ok(Parsed::Incomplete { .. }) => {
-                    ahead.then = Then::Starved;
-                    break;
-                }
-                Err(error) => {
-                    ahead.then = Then::Broken(error);
-                    break;
-                }
-            }
-        }
-        ahead
-    }
-
-    /// Where the last request ends.
-    fn end(&self) -> usize {
-        self.requests.last().map_or(0, |r| r.bytes.end)
-    }
-
-    /// How many arguments they have.
-    fn args(&self) -> usize {
-        self.requests.last().map_or(0, |r| r.args.end)
-    }
-}
-
 /// What the commands of a batch share.
 struct Line<'a> {
     server: &'a Arc<Server>,
     client: &'a Arc<Client>,
     session: &'a mut Session,
     settings: &'a Settings,
+    limits: &'a Limits,
     reply: &'a mut Reply,
     effects: &'a mut Effects,
     now_ms: i64,
@@ -403,17 +325,22 @@ impl Line<'_> {
             return;
         };
         let first_key = |request: &Request| {
-            let mut args = request.args(bytes, args);
-            let command = command::find(args.next()?)?;
-            let keyed = matches!(command.keys, KeySpec::Range { first: 1, .. });
-            args.next().filter(|_| keyed).map(|key| db.hash(key))
+            let keyed = matches!(request.command?.keys, KeySpec::Range { first: 1, .. });
+            let key = request.args(bytes, args).nth(1)?;
+            keyed.then(|| db.hash(key))
         };
-        let hashes: SmallVec<[u64; AHEAD]> = requests.iter().filter_map(first_key).collect();
+        let mut hashes: SmallVec<[u64; AHEAD]> = requests.iter().filter_map(first_key).collect();
+        hashes.dedup();
         db.prefetch(&hashes);
     }
 
     /// Runs one command, in the gate if that is enough; enters it if need be, and may leave it.
-    fn command<'g>(&mut self, args: &[&[u8]], gate: &mut Option<Entered<'g, View>>) -> Flow
+    fn command<'g>(
+        &mut self,
+        named: Option<&'static Command>,
+        args: &[&[u8]],
+        gate: &mut Option<Entered<'g, View>>,
+    ) -> Flow
     where
         Self: 'g,
     {
@@ -422,17 +349,17 @@ impl Line<'_> {
             *gate = self.server.enter(self.slot);
         }
         let Some(entered) = gate else {
-            return self.busy(args);
+            return self.busy(named, args);
         };
-        let mut flow = self.call(World::Gate(entered), args);
+        let mut flow = self.call(World::Gate(entered), named, args);
         if let Flow::NeedAll = flow {
             *gate = None;
             let Some(all) = self.server.enter_all() else {
-                return self.busy(args);
+                return self.busy(named, args);
             };
             let view = all.view().clone();
             self.timer.skip();
-            flow = self.call(World::All(Box::new(all), view), args);
+            flow = self.call(World::All(Box::new(all), view), named, args);
             // What makes everybody wait may take its time.
             self.now_ms = now_ms();
         }
@@ -454,21 +381,21 @@ impl Line<'_> {
 
     /// Runs one command while a script has been running for too long: most are refused.
     #[cold]
-    fn busy(&mut self, args: &[&[u8]]) -> Flow {
+    fn busy(&mut self, named: Option<&'static Command>, args: &[&[u8]]) -> Flow {
         let Some(running) = self.server.scripts.running() else {
             // It has just ended.
             let gate = self.server.gates.enter(self.slot);
-            return self.call(World::Gate(&gate), args);
+            return self.call(World::Gate(&gate), named, args);
         };
         let world = World::Gate(&running.view);
-        match admit::find(args) {
+        match admit::find(named, args) {
             Ok(command) if !command.is(flag::ALLOW_BUSY) && self.is_authenticated() => {
                 let refusal = running.refusal().as_bytes();
                 self.made(world).refuse_call(Some(command), refusal);
                 Flow::Next
             }
             // An error about it comes first.
-            _ => self.call(world, args),
+            _ => self.call(world, named, args),
         }
     }
 
@@ -478,6 +405,7 @@ impl Line<'_> {
             client: self.client,
             session: self.session,
             settings: self.settings,
+            limits: self.limits,
             world,
             transaction: None,
             out: self.reply,
@@ -489,9 +417,9 @@ impl Line<'_> {
         }
     }
 
-    fn call(&mut self, world: World<'_>, args: &[&[u8]]) -> Flow {
+    fn call(&mut self, world: World<'_>, named: Option<&'static Command>, args: &[&[u8]]) -> Flow {
         let mut call = self.made(world);
-        let flow = call.run(args);
+        let flow = call.run(named, args);
         if blocking::any_ready() {
             blocking::serve_ready(call.server, call.world.view(), call.slot);
         }

@@ -26,6 +26,7 @@ fn waiting() -> (Bench, Arc<Waiter>) {
 /// Runs a command that waits again, since `key` changed; nothing if it waits on.
 fn again(bench: &mut Bench, line: &str, key: &str) -> Option<String> {
     let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let wait = bench.waiter.clone().map(|w| move || Arc::clone(&w));
     let env = Env {
         dataset: &bench.dataset,
         db: bench.db,
@@ -36,7 +37,7 @@ fn again(bench: &mut Bench, line: &str, key: &str) -> Option<String> {
         journal: Some(&bench.told),
         in_transaction: false,
         in_script: false,
-        waiter: bench.waiter.as_ref(),
+        waiter: wait.as_ref().map(|wait| wait as _),
         audience: None,
     };
     let mut out = Reply::default();

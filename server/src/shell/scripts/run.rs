@@ -24,8 +24,8 @@ use crate::resp::Reply;
 use crate::resp::reply::Proto;
 use crate::script::library::Functions;
 use crate::script::{self, Ended, Flags, Host};
-use crate::store::lazyfree;
 use crate::store::num::parse_i64;
+use crate::store::lazyfree;
 use crate::sys::time::Instant;
 use called::{Caches, declared, find, named};
 use std::any::Any;
@@ -377,6 +377,7 @@ impl Host for Context {
             client: &self.client,
             session: &mut self.session,
             settings: &self.settings,
+            limits: &self.server.limits.load(),
             world: World::Script(view),
             transaction: self.transaction.take(),
             out,
