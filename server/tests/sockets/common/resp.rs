@@ -190,6 +190,11 @@ impl Client {
         (text.escape_ascii().to_string(), closed)
     }
 
+    /// What has come and was not read, or comes next; nothing if the server closes.
+    pub fn peek(&mut self) -> io::Result<&[u8]> {
+        self.stream.fill_buf()
+    }
+
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
