@@ -213,8 +213,11 @@ impl Oracle {
         let begin = match (watched.read, glance.status.history.second) {
             (Some((of, at)), _) if of == replid => at,
             (_, Some(second)) => second.until - 1,
-            // While nothing was dropped, the log begins with a whole command.
-            _ if backlog.histlen < backlog.size => backlog.first_byte_offset - 1,
+            // While nothing was dropped, the log begins with a whole command; but what lies before the place where the
+            // history began is of the one that a promoted node had diverged from.
+            _ if backlog.histlen < backlog.size => {
+                (backlog.first_byte_offset - 1).max(glance.status.history.at.offset)
+            }
             _ => glance.offset,
         };
         let mut bytes = Vec::new();
