@@ -167,17 +167,15 @@ fn getkeysandflags(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), CmdError> {
     const NO_KEYS: CmdError = CmdError::text("ERR The command has no key arguments");
-    let command = match table::resolve(args) {
-        Ok(command) => command,
-        Err(CmdError::Arity(_)) => {
-            return Err(CmdError::text(
-                "ERR Invalid number of arguments specified for command",
-            ));
-        }
-        Err(_) => return Err(CmdError::text("ERR Invalid command specified")),
-    };
+    let command = table::called(table::find(args[0]), args)
+        .map_err(|_| CmdError::text("ERR Invalid command specified"))?;
     if matches!(command.keys, KeySpec::None) || command.uses == Uses::NOT_KEYS {
         return Err(NO_KEYS);
+    }
+    if !command.takes(args.len()) {
+        return Err(CmdError::text(
+            "ERR Invalid number of arguments specified for command",
+        ));
     }
     match command.keys.right_positions(args) {
         Some(keys) if !keys.is_empty() || command.is(NO_MANDATORY_KEYS) => {

@@ -3,6 +3,7 @@
 use super::connection::become_user;
 use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand};
 use crate::acl::{self, DEFAULT, Entry, Selector, User, commands};
+use crate::command::error::shown;
 use crate::command::table::{self, acl as category};
 use crate::resp::Reply;
 use crate::shell::call::Call;
@@ -188,7 +189,7 @@ fn genpass(call: &mut Call<'_>, bits: &[u8]) -> Flow {
 
 fn dryrun(call: &mut Call<'_>, user: &[u8], args: &[&[u8]]) -> Flow {
     let quoted = |name: &[u8], what: &str| {
-        let parts: [&[u8]; 4] = [what.as_bytes(), b" '", name, b"' not found"];
+        let parts: [&[u8]; 4] = [what.as_bytes(), b" '", shown(name), b"' not found"];
         [b"ERR ", &parts.concat()[..]].concat()
     };
     let Some(account) = call.server.accounts.get(user) else {
