@@ -27,7 +27,7 @@ const NOT_TWICE: &[&str] = &[
 ];
 
 /// In whatever pieces it comes, as much of it is applied, and leaves the same data; the log has it byte for byte, and
-/// no property of the protocol is broken.
+/// no property of the protocol is broken. If a command fails, its batch is the last one; how much that is, the pieces decide.
 pub fn body(data: &[u8]) {
     let whole = applied(data, data.len());
     let capitals = data.to_ascii_uppercase();
@@ -35,6 +35,10 @@ pub fn body(data: &[u8]) {
     let twice = !NOT_TWICE.iter().any(|word| capitals.contains(word));
     for step in [1 + data.len() / 2, 1 + data.len() / 19] {
         let came = applied(data, step);
+        assert_eq!(came.diverged, whole.diverged, "in pieces of {step}");
+        if whole.diverged {
+            continue;
+        }
         assert_eq!(
             (came.bytes, &came.why),
             (whole.bytes, &whole.why),
@@ -53,6 +57,8 @@ pub fn body(data: &[u8]) {
 struct Outcome {
     /// So much of it was applied.
     bytes: usize,
+    /// A command of it failed.
+    diverged: bool,
     /// Why no more, if it is to blame.
     why: Option<String>,
     /// Without the times at which keys expire, which may count from now.
@@ -76,6 +82,11 @@ fn applied(data: &[u8], step: usize) -> Outcome {
                 assert!(len > 0 && done + len <= there, "{len} bytes of {there}");
                 done += len;
                 assert_eq!(driver.log().offset(), done as u64);
+                if applier.has_failed() {
+                    let more = applier.apply_from(&data[done..]);
+                    assert!(!matches!(more, Ok((Applied::More | Applied::AckAsked, _))));
+                    break;
+                }
             }
             Err(error) => {
                 why = Some(error);
@@ -98,6 +109,7 @@ fn applied(data: &[u8], step: usize) -> Outcome {
     content.values_mut().for_each(|(_, expiry)| *expiry = None);
     Outcome {
         bytes: done,
+        diverged: applier.has_failed(),
         why,
         content,
     }

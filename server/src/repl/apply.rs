@@ -123,6 +123,11 @@ impl Applier {
         self.db
     }
 
+    /// A command has failed: the data have diverged, and the link is at its end.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Applies one batch of what `peer` has sent and was not taken yet.
     ///
     /// # Errors
