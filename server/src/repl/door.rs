@@ -356,6 +356,11 @@ impl Replication for Door {
         self.driver.facts().staging_memory()
     }
 
+    fn reset_counts(&self) {
+        self.master.reset_counts();
+        self.driver.facts().reset_counts();
+    }
+
     fn info(&self) -> ReplicationInfo {
         let (status, facts) = (self.driver.status(), self.driver.facts());
         let seconds = |n: Option<u64>| n.map_or(-1, |n| n as i64);
@@ -401,6 +406,7 @@ impl Replication for Door {
                 .map(|e| e.to_string())
                 .unwrap_or_default(),
             dropped: facts.dropped(),
+            traffic: [facts.received(), stats.sent],
             syncs: [stats.full, stats.partial_ok, stats.partial_err],
         }
     }

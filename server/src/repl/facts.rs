@@ -21,6 +21,7 @@ pub struct Facts {
     /// Its size; negative: the master does not say.
     sync_total: AtomicI64,
     sync_read: AtomicU64,
+    received: AtomicU64,
     staging_memory: AtomicU64,
     full_syncs: AtomicU64,
     partial_syncs: AtomicU64,
@@ -53,6 +54,7 @@ impl Facts {
             syncing: AtomicBool::new(false),
             sync_total: AtomicI64::new(-1),
             sync_read: AtomicU64::new(0),
+            received: AtomicU64::new(0),
             staging_memory: AtomicU64::new(0),
             full_syncs: AtomicU64::new(0),
             partial_syncs: AtomicU64::new(0),
@@ -124,6 +126,23 @@ impl Facts {
         [&self.dropped_datasets, &self.dropped_keys].map(|count| count.load(Relaxed))
     }
 
+    /// Counts from nothing again (CONFIG RESETSTAT).
+    pub(super) fn reset_counts(&self) {
+        let counts = [&self.received, &self.dropped_datasets, &self.dropped_keys];
+        for count in counts {
+            count.store(0, Relaxed);
+        }
+    }
+
+    /// Bytes of snapshots and streams that came from masters.
+    pub fn received(&self) -> u64 {
+        self.received.load(Relaxed)
+    }
+
+    pub(super) fn has_received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Relaxed);
+    }
+
     /// A snapshot is announced, of another history than our data or not.
     pub(super) fn is_foreign(&self, foreign: bool) {
         self.foreign.store(foreign, Relaxed);
@@ -176,7 +195,8 @@ impl Facts {
     }
 
     pub(super) fn sync_at(&self, read: u64) {
-        self.sync_read.store(read, Relaxed);
+        let before = self.sync_read.swap(read, Relaxed);
+        self.has_received(read.saturating_sub(before));
         self.sync_io.store(self.now(), Relaxed);
         self.heard();
     }

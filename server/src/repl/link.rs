@@ -308,10 +308,12 @@ impl Session {
         let listed = self.driver.list_link(peer.stream());
         // Something may have come together with the answer or the snapshot.
         let mut came = !peer.unread().is_empty();
+        let facts = self.driver.facts();
+        facts.has_received(peer.unread().len() as u64);
         loop {
             if came {
                 last_heard = Instant::now();
-                self.driver.facts().heard();
+                facts.heard();
                 loop {
                     match applier.apply(peer).map_err(End::Lost)? {
                         Applied::Stopped => return Err(End::Stopped),
@@ -339,7 +341,7 @@ impl Session {
                     return Err(End::Lost("it was killed by a client".into()));
                 }
                 filled = peer.fill() => {
-                    filled?;
+                    facts.has_received(filled? as u64);
                     came = true;
                 }
             }

@@ -54,6 +54,8 @@ pub struct SyncStats {
     pub partial_ok: u64,
     /// `sync_partial_err`.
     pub partial_err: u64,
+    /// Bytes of snapshots and streams that went to replicas.
+    pub sent: u64,
 }
 
 /// The replicas of this server.
@@ -69,6 +71,8 @@ pub struct Master {
     full: AtomicU64,
     partial_ok: AtomicU64,
     partial_err: AtomicU64,
+    /// Bytes of snapshots and streams that went to replicas.
+    sent: AtomicU64,
     acked: Notify,
     /// The offset after the last GETACK.
     asked: AtomicU64,
@@ -115,6 +119,7 @@ impl Master {
             full: AtomicU64::new(0),
             partial_ok: AtomicU64::new(0),
             partial_err: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             acked: Notify::new(),
             asked: AtomicU64::new(0),
         })
@@ -298,6 +303,15 @@ impl Master {
             full: self.full.load(Relaxed),
             partial_ok: self.partial_ok.load(Relaxed),
             partial_err: self.partial_err.load(Relaxed),
+            sent: self.sent.load(Relaxed),
+        }
+    }
+
+    /// Counts from nothing again (CONFIG RESETSTAT).
+    pub fn reset_counts(&self) {
+        let counts = [&self.full, &self.partial_ok, &self.partial_err, &self.sent];
+        for count in counts {
+            count.store(0, Relaxed);
         }
     }
 

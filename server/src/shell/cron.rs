@@ -15,7 +15,8 @@ const RETRY_SAVE: Duration = Duration::from_secs(5);
 pub(super) async fn run(server: Arc<Server>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut before, mut save) = (server.totals(), Save::default());
+    let (mut before, mut traffic) = (server.totals(), [0; 2]);
+    let mut save = Save::default();
     loop {
         tick.tick().await;
         if server.cron_paused.load(Relaxed) {
@@ -33,6 +34,12 @@ pub(super) async fn run(server: Arc<Server>) {
             .bytes_out
             .store(now.bytes_out.saturating_sub(before.bytes_out), Relaxed);
         before = now;
+        let replication = server.replication().map(|r| r.info());
+        let moved = replication.map_or(traffic, |info| info.traffic);
+        for ((rate, now), before) in rates.replication.iter().zip(moved).zip(traffic) {
+            rate.store(now.saturating_sub(before), Relaxed);
+        }
+        traffic = moved;
         rates
             .peak_memory
             .fetch_max(super::info::Memory::now().used, Relaxed);

@@ -37,16 +37,16 @@ pub(super) async fn run(server: Arc<Server>) {
         }
         make_room(&server);
         let began = Instant::now();
-        let mut busy = Duration::ZERO;
-        while began.elapsed() < period * share / 100 {
+        let (mut busy, mut more) = (Duration::ZERO, true);
+        while more && began.elapsed() < period * share / 100 {
             let chunk_began = Instant::now();
-            let more = chunk(&server, &mut cycle);
+            more = chunk(&server, &mut cycle);
             busy += chunk_began.elapsed();
-            if !more {
-                break;
-            }
             tokio::task::yield_now().await;
         }
+        let stats = &server.stats[server.aside()];
+        stats.expiry_micros.add(busy.as_micros() as u64);
+        stats.expiry_capped.add(u64::from(more));
         server.latency.note("expire-cycle", busy, threshold);
         tokio::time::sleep(period).await;
     }

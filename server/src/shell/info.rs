@@ -139,6 +139,8 @@ fn about_server(server: &Server, lines: &mut Lines<'_>) {
     lines.add("monotonic_clock", "POSIX clock_gettime");
     lines.add("multiplexing_api", "epoll");
     lines.add("atomicvar_api", "c11-builtin");
+    // What Redis says that another compiler made.
+    lines.add("gcc_version", "0.0.0");
     lines.add("process_id", process::id());
     lines.add("process_supervised", "no");
     lines.add("run_id", server.identity.run_id);
@@ -271,24 +273,23 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     let info = server.replication().map(|r| r.info()).unwrap_or_default();
     let [full, partial_ok, partial_err] = info.syncs;
     let [datasets, keys] = info.dropped;
+    let [received, sent] = info.traffic;
     let per_second = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    let rates = &server.rates;
+    let [receives, sends] = rates.replication.each_ref().map(|rate| rate.load(Relaxed));
     lines.title("Stats");
     lines.add("total_connections_received", totals.connections);
     lines.add("total_commands_processed", totals.commands);
-    lines.add(
-        "instantaneous_ops_per_sec",
-        server.rates.commands.load(Relaxed),
-    );
-    lines.add("total_net_input_bytes", totals.bytes_in);
-    lines.add("total_net_output_bytes", totals.bytes_out);
-    lines.add(
-        "instantaneous_input_kbps",
-        per_second(server.rates.bytes_in.load(Relaxed)),
-    );
-    lines.add(
-        "instantaneous_output_kbps",
-        per_second(server.rates.bytes_out.load(Relaxed)),
-    );
+    lines.add("instantaneous_ops_per_sec", rates.commands.load(Relaxed));
+    lines.add("total_net_input_bytes", totals.bytes_in + received);
+    lines.add("total_net_output_bytes", totals.bytes_out + sent);
+    lines.add("total_net_repl_input_bytes", received);
+    lines.add("total_net_repl_output_bytes", sent);
+    let (came, went) = (rates.bytes_in.load(Relaxed), rates.bytes_out.load(Relaxed));
+    lines.add("instantaneous_input_kbps", per_second(came + receives));
+    lines.add("instantaneous_output_kbps", per_second(went + sends));
+    lines.add("instantaneous_input_repl_kbps", per_second(receives));
+    lines.add("instantaneous_output_repl_kbps", per_second(sends));
     lines.add("rejected_connections", totals.rejected);
     lines.add("sync_full", full);
     lines.add("sync_partial_ok", partial_ok);
@@ -297,6 +298,8 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("sync_dropped_keys", keys);
     lines.add("expired_keys", totals.expired);
     lines.add("expired_subkeys", totals.expired_fields);
+    lines.add("expired_time_cap_reached_count", totals.expiry_capped);
+    lines.add("expire_cycle_cpu_milliseconds", totals.expiry_micros / 1000);
     lines.add("evicted_keys", totals.evicted);
     let evicted = server.clients.together.evicted.load(Relaxed);
     lines.add("evicted_clients", evicted);
@@ -309,7 +312,6 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("total_forks", 0);
     lines.add("migrate_cached_sockets", server.migrations.len());
     lines.add("slave_expires_tracked_keys", 0);
-    lines.add("active_defrag_running", 0);
     let [keys, items, prefixes] = server.tracking.sizes();
     lines.add("tracking_total_keys", keys);
     lines.add("tracking_total_items", items);
@@ -322,17 +324,25 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
         "total_active_defrag_time",
         "current_active_defrag_time",
         "unexpected_error_replies",
+        // Replies have no buffers of their own.
+        "reply_buffer_shrinks",
+        "reply_buffer_expands",
     ] {
         lines.add(name, 0);
     }
     lines.add("total_error_replies", totals.errors);
     lines.add("total_reads_processed", totals.reads);
     lines.add("total_writes_processed", totals.writes);
+    // By other threads than the first.
+    let [reads, writes] = server.beside_the_first();
+    lines.add("io_threaded_reads_processed", reads);
+    lines.add("io_threaded_writes_processed", writes);
 }
 
-fn cpu(lines: &mut Lines<'_>) {
-    // Fields 14 and 15 of /proc/self/stat, in ticks; the name before them may hold anything but `)`.
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+/// Seconds that a process or thread has run for as a user and in the kernel, by its file in /proc.
+fn seconds_of(file: &str) -> [f64; 2] {
+    // Fields 14 and 15, in ticks; the name before them may hold anything but `)`.
+    let stat = std::fs::read_to_string(file).unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let mut ticks = fields
         .split_whitespace()
@@ -341,12 +351,19 @@ fn cpu(lines: &mut Lines<'_>) {
     /// Linux tells user space of a hundredth of a second, whatever the kernel's own clock does.
     const TICKS_PER_SECOND: f64 = 100.0;
     let mut seconds = || ticks.next().unwrap_or(0) as f64 / TICKS_PER_SECOND;
-    let (user, system) = (seconds(), seconds());
+    [seconds(), seconds()]
+}
+
+fn cpu(lines: &mut Lines<'_>) {
+    let [user, system] = seconds_of("/proc/self/stat");
+    let [main_user, main_system] = seconds_of(&format!("/proc/self/task/{}/stat", process::id()));
     lines.title("CPU");
     lines.add("used_cpu_sys", format!("{system:.6}"));
     lines.add("used_cpu_user", format!("{user:.6}"));
     lines.add("used_cpu_sys_children", "0.000000");
     lines.add("used_cpu_user_children", "0.000000");
+    lines.add("used_cpu_sys_main_thread", format!("{main_system:.6}"));
+    lines.add("used_cpu_user_main_thread", format!("{main_user:.6}"));
 }
 
 fn commands(server: &Server, lines: &mut Lines<'_>) {

@@ -78,6 +78,8 @@ pub struct ReplicationInfo {
     pub last_error: String,
     /// `sync_dropped_datasets`, `sync_dropped_keys`: of other histories, replaced by full syncs.
     pub dropped: [u64; 2],
+    /// Bytes of snapshots and streams: from masters, to replicas.
+    pub traffic: [u64; 2],
     /// `sync_full`, `sync_partial_ok`, `sync_partial_err`.
     pub syncs: [u64; 3],
 }
@@ -119,6 +121,9 @@ pub trait Replication: Send + Sync {
 
     /// What INFO shows.
     fn info(&self) -> ReplicationInfo;
+
+    /// Counts syncs, and bytes, from nothing again (CONFIG RESETSTAT).
+    fn reset_counts(&self);
 
     /// How many replicas are good enough for `min-replicas-to-write`.
     fn good_replicas(&self) -> usize;

@@ -114,6 +114,8 @@ pub struct Rates {
     pub bytes_in: AtomicU64,
     /// Bytes sent per second.
     pub bytes_out: AtomicU64,
+    /// Bytes of snapshots and streams per second: from masters, to replicas.
+    pub replication: [AtomicU64; 2],
     /// Most bytes of memory ever in use.
     pub peak_memory: AtomicU64,
     /// Bytes of memory in use when the server was made.
@@ -340,6 +342,12 @@ impl Server {
     /// Counters summed over all threads.
     pub fn totals(&self) -> Totals {
         Totals::of(&self.stats)
+    }
+
+    /// Reads from sockets and writes to them by I/O threads but the first.
+    pub fn beside_the_first(&self) -> [u64; 2] {
+        let others = Totals::of(&self.stats[1..self.threads()]);
+        [others.reads, others.writes]
     }
 
     /// Changes since the last save.

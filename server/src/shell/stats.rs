@@ -62,6 +62,10 @@ counters! {
     expired,
     /// Fields of hashes removed since their time had come.
     expired_fields,
+    /// Microseconds that went into looking for such keys and fields.
+    expiry_micros,
+    /// Rounds of that which ended since their time was up.
+    expiry_capped,
     /// Keys removed since memory was short.
     evicted,
     /// Replies that were errors.

@@ -297,3 +297,36 @@ fn logs_say_what_the_stock_server_says() {
         }
     }
 }
+
+#[test]
+fn bytes_of_replication_are_counted_apart() {
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let (master, replica) = pair(kind);
+        let counted = |server: &Server, way: &str| {
+            let stats = server.info("stats");
+            let [all, own] =
+                ["", "_repl"].map(|of| stats.num(&format!("total_net{of}_{way}_bytes")));
+            assert!(all >= own, "{all} in all, {own} of replication");
+            own
+        };
+        let before = [counted(&master, "output"), counted(&replica, "input")];
+        // The snapshot.
+        assert!(before.iter().all(|bytes| *bytes > 100), "{before:?}");
+        master.run(&format!("SET k {}", "x".repeat(100_000))).ok();
+        await_caught_up(&master, &replica);
+        eventually("it is counted", || {
+            let after = [counted(&master, "output"), counted(&replica, "input")];
+            let moved = [after[0] - before[0], after[1] - before[1]];
+            let near = moved.iter().all(|bytes| (100_000..101_000).contains(bytes));
+            check(near, || format!("{moved:?}"))
+        });
+        assert_eq!(counted(&master, "input"), 0);
+        assert_eq!(counted(&replica, "output"), 0);
+        assert_eq!(master.info("stats").num("sync_full"), 1);
+        for (server, way) in [(&master, "output"), (&replica, "input")] {
+            server.run("CONFIG RESETSTAT").ok();
+            assert_eq!(server.info("stats").num("sync_full"), 0);
+            assert!(counted(server, way) < 1000);
+        }
+    }
+}

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -196,11 +197,14 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
 
     /// Writes `pieces`; gives up when the log has let go of the cursor meanwhile.
     async fn send(&mut self, cursor: &mut Cursor, pieces: Vec<Bytes>) -> Result<(), End> {
+        let bytes: usize = pieces.iter().map(Bytes::len).sum();
         tokio::select! {
             biased;
-            written = write_all(&mut self.writer, pieces, self.replica) => written,
-            dropped = lost(cursor) => Err(dropped),
+            written = write_all(&mut self.writer, pieces, self.replica) => written?,
+            dropped = lost(cursor) => return Err(dropped),
         }
+        self.master.sent.fetch_add(bytes as u64, Relaxed);
+        Ok(())
     }
 }
 

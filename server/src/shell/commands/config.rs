@@ -20,6 +20,9 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             call.server.errors.reset();
             call.server.clients.together.evicted.store(0, Relaxed);
             lazyfree::reset();
+            if let Some(replication) = call.server.replication() {
+                replication.reset_counts();
+            }
             ok(call)
         }
         ("rewrite", []) => Flow::Outside(Box::new(|server| {
