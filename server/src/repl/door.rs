@@ -406,7 +406,7 @@ impl Replication for Door {
                 .map(|e| e.to_string())
                 .unwrap_or_default(),
             dropped: facts.dropped(),
-            traffic: [facts.received(), stats.sent],
+            traffic: [facts.received(), self.master.sent()],
             syncs: [stats.full, stats.partial_ok, stats.partial_err],
         }
     }

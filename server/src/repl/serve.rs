@@ -54,8 +54,6 @@ pub struct SyncStats {
     pub partial_ok: u64,
     /// `sync_partial_err`.
     pub partial_err: u64,
-    /// Bytes of snapshots and streams that went to replicas.
-    pub sent: u64,
 }
 
 /// The replicas of this server.
@@ -303,8 +301,12 @@ impl Master {
             full: self.full.load(Relaxed),
             partial_ok: self.partial_ok.load(Relaxed),
             partial_err: self.partial_err.load(Relaxed),
-            sent: self.sent.load(Relaxed),
         }
+    }
+
+    /// Bytes of snapshots and streams that went to replicas.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
     }
 
     /// Counts from nothing again (CONFIG RESETSTAT).

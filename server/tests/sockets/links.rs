@@ -238,6 +238,11 @@ fn logs_say_what_the_stock_server_says() {
     for kind in BOTH {
         let (master, replica) = pair(kind);
         replica.run("CLIENT KILL TYPE master").int();
+        // The link that was there is not taken for the one that comes.
+        eventually("it resumes", || {
+            let resumed = master.info("stats").num("sync_partial_ok");
+            check(resumed == 1, || resumed.to_string())
+        });
         await_replicas(&master, 1);
         replica.await_link(master.port);
         master

@@ -172,6 +172,28 @@ impl Server {
             .args([signal, &self.child.id().to_string()])
             .status();
         assert!(sent.expect("run kill").success(), "cannot send {signal}");
+        if frozen {
+            // Each thread stops when the signal gets to it, and may still do something before.
+            eventually("all threads stop", || {
+                let running = self.running_threads();
+                check(running == 0, || format!("{running} run"))
+            });
+        }
+    }
+
+    /// How many of its threads are not stopped.
+    fn running_threads(&self) -> usize {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let tasks = tasks.expect("its threads").filter_map(Result::ok);
+        let runs = |task: &fs::DirEntry| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            let state = stat
+                .rsplit(") ")
+                .next()
+                .and_then(|rest| rest.chars().next());
+            state.is_some_and(|state| !"TtXZ".contains(state))
+        };
+        tasks.filter(runs).count()
     }
 
     /// The process.
