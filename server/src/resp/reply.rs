@@ -359,11 +359,12 @@ pub fn general(n: f64, digits: usize) -> String {
     if n == 0.0 {
         return if n.is_sign_negative() { "-0" } else { "0" }.to_owned();
     }
+    let digits = digits.max(1);
     // Most scores are whole numbers, which the printer of integers writes many times as fast.
     if n.fract() == 0.0 && n.abs() < 10f64.powi(digits.min(15) as i32) {
         return itoa::Buffer::new().format(n as i64).to_owned();
     }
-    let scientific = format!("{:.*e}", digits.max(1) - 1, n);
+    let scientific = format!("{:.*e}", digits - 1, n);
     let Some((mantissa, exponent)) = scientific.split_once('e') else {
         return scientific;
     };
@@ -373,7 +374,7 @@ pub fn general(n: f64, digits: usize) -> String {
             s.truncate(s.trim_end_matches('0').trim_end_matches('.').len());
         }
     };
-    if exponent < -4 || exponent >= digits.max(1) as i32 {
+    if exponent < -4 || exponent >= digits as i32 {
         let sign = if exponent < 0 { '-' } else { '+' };
         let mut text = mantissa.to_owned();
         trim(&mut text);

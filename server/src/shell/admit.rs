@@ -269,7 +269,6 @@ fn is_about_pause(command: &Command) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command;
 
     fn error(args: &[&str]) -> String {
         let args: Vec<&[u8]> = args.iter().map(|a| a.as_bytes()).collect();

@@ -135,10 +135,10 @@ impl Waiter {
             },
             in_transaction: false,
             in_script: false,
-            waiter: match (&wait, attempt) {
-                (Some(wait), Attempt::First | Attempt::Changed(_)) => Some(wait),
-                (None, _) | (_, Attempt::Last) => None,
-            },
+            waiter: wait
+                .as_ref()
+                .filter(|_| attempt != Attempt::Last)
+                .map(|wait| wait as _),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         };
         let mut effects = Effects::default();

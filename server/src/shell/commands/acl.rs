@@ -1,7 +1,7 @@
 //! ACL: users and what they may do.
 
 use super::connection::become_user;
-use super::{error, help, integer, is, ok, subcommand, text, unknown_subcommand};
+use super::{error, help, integer, is, ok, refuse, subcommand, text, unknown_subcommand};
 use crate::acl::{self, DEFAULT, Entry, Selector, User, commands};
 use crate::command::error::shown;
 use crate::command::table::{self, acl as category};
@@ -198,10 +198,7 @@ fn dryrun(call: &mut Call<'_>, user: &[u8], args: &[&[u8]]) -> Flow {
     };
     let command = match table::resolve(args) {
         Ok(command) => command,
-        Err(wrong @ crate::command::CmdError::Arity(_)) => {
-            call.out.error_bytes(&wrong.message());
-            return Flow::Next;
-        }
+        Err(wrong @ crate::command::CmdError::Arity(_)) => return refuse(call, &wrong),
         Err(_) => {
             call.out.error_bytes(&quoted(args[0], "Command"));
             return Flow::Next;
