@@ -117,8 +117,18 @@ impl Session {
     async fn in_time<T>(&self, what: impl Future<Output = Result<T, PeerError>>) -> Result<T, End> {
         match timeout(self.patience(), what).await {
             Ok(done) => Ok(done?),
-            Err(_) => Err(End::Lost("it fell silent (repl-timeout)".into())),
+            Err(_) => Err(self.silence()),
         }
+    }
+
+    /// The master has said nothing for as long as we wait for it.
+    fn silence(&self) -> End {
+        let what = match self.driver.facts().progress() {
+            _ if self.driver.status().link_up() => "MASTER timeout: no data nor PING received",
+            Some(_) => "Timeout receiving bulk data from MASTER",
+            None => "Timeout connecting to the MASTER",
+        };
+        End::Lost(format!("{what} (repl-timeout)"))
     }
 
     /// The next line that says something. A master that is busy sends empty ones, and each of them wins it time.
@@ -333,7 +343,7 @@ impl Session {
                 _ = ticks.tick() => {
                     came = false;
                     if last_heard.elapsed() >= self.patience() {
-                        return Err(End::Lost("it fell silent (repl-timeout)".into()));
+                        return Err(self.silence());
                     }
                     self.ack(peer).await?;
                 }

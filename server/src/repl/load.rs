@@ -322,7 +322,7 @@ impl Incoming {
                     ) =>
                 {
                     if self.last_heard.elapsed() >= self.timeout {
-                        let why = "the master fell silent";
+                        let why = "Timeout receiving bulk data from MASTER (repl-timeout)";
                         return Err(io::Error::new(io::ErrorKind::TimedOut, why));
                     }
                 }

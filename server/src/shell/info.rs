@@ -204,6 +204,13 @@ fn system_memory() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
+/// Whether a master's snapshot comes in beside what is served.
+fn stages(server: &Server, view: &View) -> bool {
+    let link = server.replication().and_then(|r| r.info().link);
+    !view.fence.loading
+        && link.is_some_and(|link| link.sync_in_progress && link.sync_read_bytes > 0)
+}
+
 fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
     let saves = &server.saves;
     let saving = server.snapshots().is_some_and(|s| s.making());
@@ -214,7 +221,7 @@ fn persistence(server: &Server, view: &View, lines: &mut Lines<'_>) {
     let ok = if saves.ok.load(Relaxed) { "ok" } else { "err" };
     lines.title("Persistence");
     lines.add("loading", u8::from(view.fence.loading));
-    lines.add("async_loading", 0);
+    lines.add("async_loading", u8::from(stages(server, view)));
     lines.add("current_cow_peak", 0);
     lines.add("current_cow_size", 0);
     lines.add("current_cow_size_age", 0);

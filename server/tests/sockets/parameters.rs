@@ -346,7 +346,7 @@ fn snapshots_and_loads_take_as_long_as_tests_want_and_end_when_nobody_waits() {
         .ok();
     eventually("the snapshot is under way", || {
         let state = master.info("replication").get("slave0");
-        check(state.contains("send_bulk"), || state.clone())
+        check(state.contains("wait_bgsave"), || state.clone())
     });
     assert_eq!(making(), 1);
     // A replica that falls too far behind meanwhile need not wait for the next piece to be let go.

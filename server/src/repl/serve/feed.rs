@@ -136,7 +136,7 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
         cursor: &mut Cursor,
         parts: &mut mpsc::Receiver<Part>,
     ) -> Result<(), End> {
-        self.replica.enter(State::SendBulk);
+        self.replica.enter(State::SendPieces);
         let mark = Id::random().map_err(|_| End::SnapshotFailed)?;
         self.send(cursor, vec![format!("$EOF:{mark}\r\n").into()])
             .await?;

@@ -16,15 +16,18 @@ pub enum State {
     WaitBgsave = 0,
     /// Receives it.
     SendBulk = 1,
+    /// Receives it while it is being made.
+    SendPieces = 2,
     /// Streams.
-    Online = 2,
+    Online = 3,
 }
 
 impl State {
     /// The state as INFO names it.
     pub fn name(self) -> &'static str {
         match self {
-            State::WaitBgsave => "wait_bgsave",
+            // In Redis the snapshot is not there before all of it was sent.
+            State::WaitBgsave | State::SendPieces => "wait_bgsave",
             State::SendBulk => "send_bulk",
             State::Online => "online",
         }
@@ -55,6 +58,8 @@ pub(super) enum End {
     Lost(std::io::ErrorKind),
     #[error("dropped, it sent something that is no command")]
     Nonsense,
+    #[error("dropped, it sent what only clients send")]
+    Asked,
     #[error(
         "dropped for overcoming of output buffer limits (client-output-buffer-limit), or since its history ended"
     )]
@@ -138,6 +143,7 @@ impl Replica {
         match self.state.load(Relaxed) {
             0 => State::WaitBgsave,
             1 => State::SendBulk,
+            2 => State::SendPieces,
             _ => State::Online,
         }
     }
@@ -231,7 +237,9 @@ impl Replica {
                 State::Online if !self.pre_psync && timed_out(&self.heard_at) => {
                     return End::Silent;
                 }
-                State::SendBulk if timed_out(&self.took_at) => return End::Stuck,
+                State::SendBulk | State::SendPieces if timed_out(&self.took_at) => {
+                    return End::Stuck;
+                }
                 _ => {}
             }
             let (soft, patience) = config.soft_limit;

@@ -93,12 +93,19 @@ pub(super) fn psync(call: &mut Call<'_>, all: &[&[u8]]) -> Flow {
     }
 }
 
+fn receives_snapshot(call: &Call<'_>) -> bool {
+    let link = call.server.replication().and_then(|r| r.info().link);
+    link.is_some_and(|link| link.sync_in_progress)
+}
+
 pub(super) fn role(call: &mut Call<'_>) -> Flow {
     let view = call.world.view();
     if let Some((host, link)) = view.status.master {
         let state = match link {
             LinkStatus::Waiting => "connect",
             LinkStatus::Connecting => "connecting",
+            // Until the master says that a snapshot is to come.
+            LinkStatus::Syncing if !receives_snapshot(call) => "handshake",
             LinkStatus::Syncing => "sync",
             LinkStatus::Streaming => "connected",
         };

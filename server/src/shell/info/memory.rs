@@ -17,6 +17,8 @@ pub struct Overview {
     pub peak: u64,
     /// What was in use before anything was served.
     pub startup: u64,
+    /// The replication backlog, and what is held beyond it for replicas that lag.
+    pub log: u64,
     /// The replication backlog.
     pub backlog: u64,
     /// Buffers of replicas.
@@ -68,6 +70,7 @@ impl Overview {
             resident: resident(memory.resident),
             peak: peak.fetch_max(memory.used, Relaxed).max(memory.used),
             startup: server.rates.startup_memory.load(Relaxed).min(memory.used),
+            log: log.histlen,
             backlog,
             replicas: replicas + log.histlen - backlog,
             clients,
@@ -164,10 +167,7 @@ impl Overview {
         }
         lines.add("mem_not_counted_for_evict", self.replicas);
         lines.add("mem_replication_backlog", self.backlog);
-        lines.add(
-            "mem_total_replication_buffers",
-            self.backlog + self.replicas,
-        );
+        lines.add("mem_total_replication_buffers", self.log);
         lines.add("mem_clients_slaves", self.replicas);
         lines.add("mem_clients_normal", self.clients);
         lines.add("mem_cluster_links", 0);
