@@ -154,7 +154,12 @@ impl Master {
         args: &[&[u8]],
     ) -> Result<Admission, String> {
         let wanted = match args {
-            [_, replid, offset] => Some((*replid, parse_offset(offset)?)),
+            [_, replid, offset] => {
+                let offset = parse_offset(offset).inspect_err(|_| {
+                    tracing::warn!("Replica {ip} asks for synchronization but with a wrong offset");
+                })?;
+                Some((*replid, offset))
+            }
             [_] => None,
             _ => return Err("ERR syntax error".into()),
         };

@@ -234,3 +234,24 @@ fn acknowledged_offsets_are_told() {
         check(all, || format!("{info:?}"))
     });
 }
+
+/// Its replies would be taken for the stream.
+#[test]
+fn a_replica_that_asks_like_a_client_is_dropped() {
+    for server in [Server::damselfly(&[]), Server::redis(&[])] {
+        for sync in ["SYNC", "PSYNC ? -1"] {
+            let mut client = server.client();
+            client
+                .send_raw(format!("{sync}\r\nPING\r\n").as_bytes())
+                .expect("send");
+            client.read_to_end().expect("the end of the connection");
+        }
+        assert!(server.log().contains("generated a reply to command 'ping'"));
+        let refused = server.run("PSYNC ? x");
+        assert_eq!(
+            refused.error(),
+            "ERR value is not an integer or out of range"
+        );
+        assert!(server.log().contains("but with a wrong offset"));
+    }
+}

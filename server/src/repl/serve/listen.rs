@@ -2,6 +2,7 @@
 
 use super::Master;
 use super::replica::{End, Replica};
+use crate::command;
 use crate::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -27,7 +28,9 @@ pub(super) async fn listen(
         loop {
             match parser.parse(&buffer[at..], &limits, &mut args) {
                 Ok(Parsed::Request { len }) => {
-                    heed(master, replica, &args, &buffer[at..]);
+                    if !heed(master, replica, &args, &buffer[at..]) {
+                        return End::Asked;
+                    }
                     if !args.is_empty() {
                         heard();
                     }
@@ -50,7 +53,8 @@ pub(super) async fn listen(
     }
 }
 
-fn heed(master: &Master, replica: &Replica, args: &ArgList, request: &[u8]) {
+/// False if it sent what clients send.
+fn heed(master: &Master, replica: &Replica, args: &ArgList, request: &[u8]) -> bool {
     let is = |index, word: &[u8]| args.get(request, index).eq_ignore_ascii_case(word);
     if args.is_empty() {
         // A newline: it is busy loading, and alive.
@@ -63,9 +67,18 @@ fn heed(master: &Master, replica: &Replica, args: &ArgList, request: &[u8]) {
             replica.acks(offset);
             master.acked.notify_waiters();
         }
-    } else {
-        // A reply would be taken for part of the stream.
-        let name = String::from_utf8_lossy(args.get(request, 0)).into_owned();
-        tracing::debug!("replica {replica} sent {name:?}, which is not answered");
+    } else if !is(0, b"REPLCONF") {
+        // A reply would be taken for part of the stream, and none would be waited for.
+        let words: Vec<_> = (0..args.len()).map(|i| args.get(request, i)).collect();
+        let named = command::find(words[0]);
+        let sub = words
+            .get(1)
+            .and_then(|word| named.and_then(|command| command.subcommand(word)));
+        let name = sub.or(named).map_or("of its own", |command| command.name);
+        tracing::warn!(
+            "Replica generated a reply to command '{name}', disconnecting it: {replica}"
+        );
+        return false;
     }
+    true
 }
