@@ -72,7 +72,14 @@ pub fn restore(bytes: &[u8], limits: &Limits) -> Result<Object, DumpError> {
     let kind = Kind::from_byte(kind).ok_or(DumpError::Content)?;
     // No string in it is longer than it could be when compressed; it has arrived already.
     let mut source = Source::new(body, false, u64::MAX);
-    let object = object(kind, &mut source, limits).map_err(|_| DumpError::Content)?;
+    let object = object(kind, &mut source, limits).map_err(|stop| {
+        let why = match stop {
+            Stop::Fault(fault) => fault.to_string(),
+            _ => "it ends early, or is not served".to_owned(),
+        };
+        tracing::warn!("a payload for RESTORE is refused, its integrity check failed: {why}");
+        DumpError::Content
+    })?;
     match source.offset() == body.len() as u64 {
         true => object.ok_or(DumpError::Content),
         false => Err(DumpError::Content),

@@ -221,6 +221,11 @@ impl<R: Read> Reader<R> {
                 _ => {
                     let kind = Kind::from_byte(byte).ok_or(Fault("a type or opcode is unknown"))?;
                     let handed_over = self.key(kind, &std::mem::take(&mut prefix), sink)?;
+                    // A few of them, or they would fill the log.
+                    if !handed_over && summary.empty < 10 {
+                        let key = self.at.key.escape_ascii();
+                        tracing::warn!("skipping empty key: {key}");
+                    }
                     *(match handed_over {
                         true => &mut summary.keys,
                         false => &mut summary.empty,

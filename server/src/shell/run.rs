@@ -19,12 +19,18 @@ const BACKGROUND_PIDFILE: &str = "/var/run/redis.pid";
 /// Runs a server until a signal or a client ends it.
 ///
 /// # Errors
-/// One line for people: why it cannot start.
+/// One line for people: why it cannot start. The log has it, too.
 pub fn run(config: Config) -> Result<(), String> {
+    serve(config).inspect_err(|why| tracing::error!("Fatal error, exiting: {why}"))
+}
+
+fn serve(config: Config) -> Result<(), String> {
     let config = Arc::new(config);
     let settings = Arc::clone(&config.settings());
     table::rename(config.renames());
-    let mut listeners = net::listen(&settings.bind, settings.port, settings.tcp_backlog)?;
+    let port = settings.port;
+    let mut listeners = net::listen(&settings.bind, port, settings.tcp_backlog)
+        .map_err(|why| format!("Failed listening on port {port}: {why}"))?;
     let socket = in_dir(&settings, &settings.unixsocket);
     if !socket.as_os_str().is_empty() {
         listeners.push(net::listen_unix(&socket, &settings)?);

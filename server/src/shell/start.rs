@@ -154,12 +154,12 @@ fn restore(server: &Server, door: &Door) -> Result<(), String> {
     let (dataset, position) = match restored {
         Ok(Some(restored)) => {
             tracing::info!(
-                "{}: {} keys loaded in {:?}, {} expired, {} empty",
-                path.display(),
+                "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {} ({} in {:?})",
                 restored.summary.keys - restored.expired,
-                restored.took,
                 restored.expired,
-                restored.summary.empty
+                restored.summary.empty,
+                path.display(),
+                restored.took,
             );
             // Without the keys that had expired it is no longer what the history says of that place.
             let position = restored.position.filter(|_| restored.expired == 0);

@@ -27,8 +27,12 @@ fn complaint(args: &[&str]) -> String {
 fn what_is_wrong_is_one_line_and_a_failure() {
     let server = Server::redis(&[]);
     let port = server.port.to_string();
-    let taken = complaint(&["--bind", "127.0.0.1", "--port", &port]);
+    let dir = TempDir::new();
+    let log = dir.0.join("log").display().to_string();
+    let taken = complaint(&["--bind", "127.0.0.1", "--port", &port, "--logfile", &log]);
     assert!(taken.contains(&format!("127.0.0.1:{port}: Address already in use")));
+    let logged = std::fs::read_to_string(&log).expect("a log");
+    assert!(logged.contains(&format!("Failed listening on port {port}")));
     // An address of the range for documentation: no machine's own.
     let foreign = complaint(&["--bind", "192.0.2.1", "--port", "1"]);
     assert!(
