@@ -7,9 +7,9 @@
 mod held;
 mod what;
 
-use super::driver::Driver;
+use super::driver::{Driver, Witness};
 use super::peer::{Peer, shown};
-use crate::command::{self, Audience, Command, Effects, Env, Expiry, Origin, Outcome};
+use crate::command::{self, Command, Effects, Env, Expiry, Origin, Outcome};
 use crate::config::Settings;
 use crate::gate::Gates;
 use crate::resp::Reply;
@@ -196,7 +196,7 @@ impl Applier {
         }
         let mut applied = Applied::More;
         let driver = Arc::clone(&self.driver);
-        driver.hear(&mut |audience| applied = self.run_items(held, bytes, audience));
+        driver.hear(&mut |witness| applied = self.run_items(held, bytes, witness));
         driver.log().append_raw(bytes, self.db as u32);
         #[cfg(feature = "simulation")]
         planted::passes_over(&mut self.failed);
@@ -217,7 +217,7 @@ impl Applier {
         &mut self,
         held: &mut Held<'_, '_>,
         bytes: &[u8],
-        audience: Option<&dyn Audience>,
+        witness: &mut dyn Witness,
     ) -> Applied {
         let now_ms = since_epoch().as_millis() as i64;
         let Batch {
@@ -239,34 +239,39 @@ impl Applier {
                             Some("a command of its stream failed here by the dice".into());
                         continue;
                     }
-                    let env = Env {
-                        dataset: &held.view().dataset,
-                        db: self.db,
-                        now_ms,
-                        origin: Origin::Master,
-                        expiry: Expiry::Ignore,
-                        limits: &self.limits,
-                        journal: None,
-                        in_transaction: *in_transaction,
-                        in_script: false,
-                        waiter: None,
-                        audience,
-                    };
-                    let outcome =
-                        command::run(command, &args, &env, &mut self.effects, &mut self.out);
-                    if let Outcome::Replaced(dataset) = outcome {
-                        held.replace(Arc::new(dataset));
-                    }
+                    witness.sees(self.db, command, &args, &mut |audience| {
+                        let env = Env {
+                            dataset: &held.view().dataset,
+                            db: self.db,
+                            now_ms,
+                            origin: Origin::Master,
+                            expiry: Expiry::Ignore,
+                            limits: &self.limits,
+                            journal: None,
+                            in_transaction: *in_transaction,
+                            in_script: false,
+                            waiter: None,
+                            audience,
+                        };
+                        let outcome =
+                            command::run(command, &args, &env, &mut self.effects, &mut self.out);
+                        if let Outcome::Replaced(dataset) = outcome {
+                            held.replace(Arc::new(dataset));
+                        }
+                        let failed = self.out.is_error_at(0);
+                        if failed {
+                            self.errors += 1;
+                            self.failed = Some(report(command, &self.out, self.errors));
+                        }
+                        self.out.clear();
+                        !failed
+                    });
                     changes += u64::from(self.effects.is_dirty());
                     emptied |= self.effects.emptied;
-                    if self.out.is_error_at(0) {
-                        self.errors += 1;
-                        self.failed = Some(report(command, &self.out, self.errors));
-                    }
-                    self.out.clear();
                     if !in_transaction && blocking::any_ready() {
                         self.driver.serve_waiting(held.view());
                     }
+                    continue;
                 }
                 What::Select(db) => self.db = db,
                 What::Publish { sharded } => {
@@ -274,6 +279,9 @@ impl Applier {
                 }
                 What::Ack => applied = Applied::AckAsked,
                 What::Nothing | What::Multi | What::Exec => {}
+            }
+            if let Some(command) = args.first().and_then(|name| command::find(name)) {
+                witness.sees(self.db, command, &args, &mut |_| true);
             }
         }
         if changes > 0 {

@@ -2,13 +2,12 @@
 
 use super::attempt::Verdict;
 use super::domain::{Host, Id, Wire};
-use super::driver::{Asked, Driver, Hooks, Start, World};
+use super::driver::{Asked, Driver, Hooks, Nobody, Start, Witness, World};
 use super::failover;
 use super::serve::{Hello, Master, MasterConfig, MasterHooks};
 use super::snapshot::SaveError;
 use super::tasks::OnRuntime;
 use crate::command;
-use crate::command::Audience;
 use crate::config::Settings;
 use crate::gate::{AllGates, View};
 use crate::persist::NotSaved;
@@ -176,10 +175,10 @@ impl Hooks for Arc<Neighbours> {
         }
     }
 
-    fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
+    fn hear(&self, run: &mut dyn FnMut(&mut dyn Witness)) {
         match self.server.upgrade() {
             Some(server) => server.hear(run),
-            None => run(None),
+            None => run(&mut Nobody),
         }
     }
 

@@ -23,7 +23,7 @@ pub use machine::Start;
 use super::attempt::Attempts;
 use super::domain::{Host, Id, Status, Wire};
 use super::facts::Facts;
-use crate::command::Audience;
+use crate::command::{Audience, Command};
 use crate::config::Config;
 use crate::gate::{AllGates, Gates, Published, View};
 use crate::log::ReplLog;
@@ -72,10 +72,10 @@ pub trait Hooks: Send + Sync {
     fn rewrite(&self);
     /// The master's stream carries a message for subscribers. Called with a gate held.
     fn publish(&self, sharded: bool, channel: &[u8], message: &[u8]);
-    /// Gives whoever hears of what the master's stream does to keys, if anybody does, to `run`. Called with a gate held;
-    /// what clients are to forget is told when `run` is done.
-    fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
-        run(None);
+    /// Gives whoever hears of what the master's stream does to `run`. Called with a gate held; what clients are to
+    /// forget is told when `run` is done.
+    fn hear(&self, run: &mut dyn FnMut(&mut dyn Witness)) {
+        run(&mut Nobody);
     }
     /// The master's stream changed the dataset so often, or emptied it. Called with the applier's gate held.
     fn changed(&self, _changes: u64, _emptied: bool) {}
@@ -84,6 +84,26 @@ pub trait Hooks: Send + Sync {
     /// The master's stream changed keys that clients wait for. Called with a gate held whose view is `view`.
     fn serve_waiting(&self, view: &View);
 }
+
+/// Hears of what the master's stream does.
+pub trait Witness {
+    /// `command` of the stream is to run with `args`, for database `db`: that is what `run` does, which tells what
+    /// happens to keys to whom it is given, and returns false if it fails.
+    fn sees(
+        &mut self,
+        _db: usize,
+        _command: &'static Command,
+        _args: &[&[u8]],
+        run: &mut dyn FnMut(Option<&dyn Audience>) -> bool,
+    ) {
+        run(None);
+    }
+}
+
+/// Nobody hears of it.
+pub(super) struct Nobody;
+
+impl Witness for Nobody {}
 
 /// The parts of the server that the driver works on.
 pub struct World {
@@ -209,8 +229,8 @@ impl Driver {
         self.world.hooks.changed(changes, emptied);
     }
 
-    /// Gives whoever hears of what the stream does to keys to `run`.
-    pub(super) fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
+    /// Gives whoever hears of what the stream does to `run`.
+    pub(super) fn hear(&self, run: &mut dyn FnMut(&mut dyn Witness)) {
         self.world.hooks.hear(run);
     }
 

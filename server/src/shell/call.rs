@@ -141,11 +141,8 @@ impl Call<'_> {
     /// Runs a command that has been admitted, and notes how long it takes.
     pub fn time(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         let settings = self.settings;
-        let slow = settings.slowlog_slower_than;
-        let notes_slow = slow >= 0 && !command.is(flag::SKIP_SLOWLOG);
-        let exact = (0..EXACT_SLOWLOG_MICROS).contains(&slow) || settings.latency_threshold > 0;
         let (server, slot) = (self.server, self.slot);
-        if !exact && (command.is(flag::FAST) || !notes_slow) {
+        if !times_alone(settings, command) {
             self.timer.in_a_row(server, slot, command);
             let flow = self.perform(command, args);
             if !flow.is_a_run() {
@@ -165,7 +162,7 @@ impl Call<'_> {
         let event = latency::event_of(command);
         server.latency.note(event, took, settings.latency_threshold);
         let micros = took.as_micros() as u64;
-        if notes_slow && micros >= slow as u64 {
+        if notes_slow(settings, command) && micros >= settings.slowlog_slower_than as u64 {
             self.log_slow(&monitor::redacted(command, args), micros);
         }
         flow
@@ -384,6 +381,19 @@ impl Flow {
             Flow::NeedAll | Flow::Paused | Flow::MayTakeLong => false,
         }
     }
+}
+
+/// Whether the slow log has `command` if it is slow.
+pub(super) fn notes_slow(settings: &Settings, command: &Command) -> bool {
+    settings.slowlog_slower_than >= 0 && !command.is(flag::SKIP_SLOWLOG)
+}
+
+/// Whether `command` is timed by itself.
+pub(super) fn times_alone(settings: &Settings, command: &Command) -> bool {
+    let exact = (0..EXACT_SLOWLOG_MICROS).contains(&settings.slowlog_slower_than);
+    exact
+        || settings.latency_threshold > 0
+        || (!command.is(flag::FAST) && notes_slow(settings, command))
 }
 
 /// What becomes of expired keys under this view.

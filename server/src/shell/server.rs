@@ -2,7 +2,7 @@
 
 use super::accounts::Accounts;
 use super::address::Address;
-use super::audience::{Asked, Telling};
+use super::audience::Asked;
 use super::blocking::Blocking;
 use super::client::Clients;
 use super::errands::Errands;
@@ -11,6 +11,7 @@ use super::expire::LocalTimes;
 use super::latency::Latency;
 use super::listeners::Listeners;
 use super::logging;
+use super::master::Bystanders;
 use super::migrations::Migrations;
 use super::monitor::Monitors;
 use super::pause::Pause;
@@ -21,12 +22,12 @@ use super::shutdown::Shutdown;
 use super::slowlog::SlowLog;
 use super::stats::{Errors, Stats, Totals};
 use super::tracking::Tracking;
-use crate::command::Audience;
 use crate::config::{Allowed, Config};
 use crate::gate::{Gates, View};
 use crate::log::ReplLog;
 use crate::persist::{NotSaved, Saves};
 use crate::repl::domain::Id;
+use crate::repl::driver::Witness;
 use crate::store::Limits;
 use crate::sys::time::{Instant, since_epoch};
 use arc_swap::ArcSwap;
@@ -356,10 +357,9 @@ impl Server {
         changes.saturating_sub(self.saves.changes.load(Relaxed))
     }
 
-    /// Gives whoever hears of what the master's stream does to keys to `run`.
-    pub fn hear(&self, run: &mut dyn FnMut(Option<&dyn Audience>)) {
-        let telling = Telling::of(self, None, None);
-        run(telling.as_ref().map(|telling| telling as &dyn Audience));
+    /// Gives whoever hears of what the master's stream does to `run`.
+    pub fn hear(&self, run: &mut dyn FnMut(&mut dyn Witness)) {
+        Bystanders::with(self, run);
         self.tracking.broadcast(self);
     }
 

@@ -168,6 +168,91 @@ fn a_replica_refuses_writes_of_clients() {
     assert_same_data(&master, &replica);
 }
 
+/// What INFO counts of the commands `names`.
+fn calls(server: &Server, names: &[&str]) -> Vec<String> {
+    let text = server.run("INFO commandstats").text();
+    let counts = text.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+        let calls = rest.split(',').next()?;
+        names.contains(&name).then(|| format!("{name} {calls}"))
+    });
+    let mut counts: Vec<_> = counts.collect();
+    counts.sort();
+    counts
+}
+
+#[test]
+fn a_replica_counts_and_shows_what_comes_by_the_stream() {
+    let master = Server::redis(&[]);
+    let seen = [Server::redis(&[]), Server::damselfly(&[])].map(|replica| {
+        replica.follow(master.port);
+        replica.await_link(master.port);
+        let mut monitor = replica.client();
+        replica.run("CONFIG SET slowlog-log-slower-than 0").ok();
+        replica.run("CONFIG RESETSTAT").ok();
+        monitor.run("MONITOR").ok();
+        (replica, monitor)
+    });
+    let mut client = master.client();
+    for line in [
+        "SET k v",
+        "GETSET k w",
+        "INCR n",
+        "PUBLISH c m",
+        "MULTI",
+        "DEL n",
+        "EXEC",
+    ] {
+        client.run(line);
+    }
+    let names = ["set", "getset", "incr", "publish", "multi", "del", "exec"];
+    let [stock, ours] = seen.map(|(replica, mut monitor)| {
+        await_caught_up(&master, &replica);
+        let shown = loop {
+            let line = monitor.read().expect("a line").text();
+            if line.contains("\"del\"") || line.contains("\"DEL\"") {
+                break line.split_once(' ').expect("a time").1.to_owned();
+            }
+        };
+        let slow = replica.run("SLOWLOG GET 100");
+        let incr = slow
+            .list()
+            .iter()
+            .find(|e| e.list()[3].list()[0].text().eq_ignore_ascii_case("incr"));
+        let from = incr.expect("it was slow enough").list()[4].text();
+        (calls(&replica, &names), shown, from)
+    });
+    assert_eq!(ours, stock);
+}
+
+#[test]
+fn a_replica_tells_where_its_sync_is() {
+    let master = Server::damselfly(&["--repl-diskless-sync-delay", "3600"]);
+    let replicas = [Server::redis(&[]), Server::damselfly(&[])];
+    for replica in &replicas {
+        replica.run("SET own v").ok();
+        let follow = format!("REPLICAOF 127.0.0.1 {}", master.port);
+        replica.run(&follow).ok();
+        eventually("it has asked for a snapshot", || {
+            let state = replica.run("ROLE").list()[3].text();
+            check(state == "handshake", || state)
+        });
+    }
+    let ours = &replicas[1];
+    let staged = || ours.info("persistence").get("async_loading");
+    assert_eq!(staged(), "0");
+    master.run("DEBUG POPULATE 20 key 200000").ok();
+    master
+        .run("CONFIG SET rdbcompression no rdb-key-save-delay 1000000 repl-diskless-sync-delay 0")
+        .ok();
+    master.run("CLIENT KILL TYPE replica").int();
+    eventually("a snapshot comes beside what is served", || {
+        check(staged() == "1", staged)
+    });
+    assert_eq!(ours.run("ROLE").list()[3].text(), "sync");
+    assert_eq!(ours.run("GET own").text(), "v");
+}
+
 #[test]
 fn started_as_a_replica_it_waits_for_its_master() {
     let port = server::free_port();
