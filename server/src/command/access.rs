@@ -2,19 +2,17 @@
 
 use super::CmdError;
 use super::events::{self, Event};
+use super::locked::Locked;
 use crate::store::clock::Clock;
-use crate::store::entry::{Entry, KEY_MAX};
+use crate::store::entry::Entry;
 use crate::store::expiry::Gone;
 use crate::store::hash::Hash;
 use crate::store::list::List;
 use crate::store::set::Set;
 use crate::store::shard::{Removed, Shard};
 use crate::store::stream::Stream;
-use crate::store::table::shard_of;
 use crate::store::zset::Zset;
 use crate::store::{Db, KeyListener, Object, ValueRef, lazyfree};
-use parking_lot::MutexGuard;
-use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -61,6 +59,24 @@ impl Expired {
     }
 }
 
+/// What a command leaves to be done after it. Most leave nothing, and pay for nothing.
+#[derive(Default)]
+pub(super) struct Left {
+    /// Keys that were changed in shards where somebody listens.
+    pub touched: Vec<Box<[u8]>>,
+    /// Keys and fields that were removed since they had expired.
+    pub expired: Vec<Expired>,
+}
+
+/// What a command came across that others are to hear of.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Keys and fields that a reader found expired on a master, and that are still there.
+    pub stale: Vec<Expired>,
+    /// What happened to keys, in order, as far as it is asked for.
+    pub events: Vec<Event>,
+}
+
 /// The locked shards of one database that hold the keys of a command.
 ///
 /// Reading borrows `Keys` shared, so that a command may look at several keys at once; changing borrows it
@@ -71,83 +87,51 @@ pub struct Keys<'a> {
     /// The time, and what is noted of accesses.
     pub(super) clock: Clock,
     pub(super) expiry: Expiry,
-    /// The locked shards in ascending order, and their indices.
-    pub(super) shards: SmallVec<[(u16, MutexGuard<'a, Shard>); 1]>,
-    /// The hashes of the command's keys, by the keys' addresses and lengths.
-    hashes: SmallVec<[(usize, usize, u64); 1]>,
-    /// Keys that were changed in shards where somebody listens.
-    pub(super) touched: SmallVec<[Box<[u8]>; 1]>,
-    /// Keys and fields that were removed since they had expired.
-    pub(super) expired: Vec<Expired>,
-    /// Keys and fields that a reader found expired on a master, and that are still there.
-    pub(super) stale: RefCell<Vec<Expired>>,
+    pub(super) locked: Locked<'a>,
+    /// What is left to be done after the command.
+    pub(super) left: Option<Box<Left>>,
+    /// What was found by looking.
+    pub(super) found: RefCell<Option<Box<Found>>>,
     /// What is asked about keys; see [`events`].
     pub(super) asks: u32,
-    /// What happened to keys, in order, as far as it is asked for.
-    pub(super) events: RefCell<Vec<Event>>,
     pub(super) hits: Cell<u32>,
     pub(super) misses: Cell<u32>,
 }
 
 impl<'a> Keys<'a> {
-    /// No keys at all: for commands that lock what they need themselves.
-    pub fn none(db: &'a Db, number: usize, clock: Clock, expiry: Expiry) -> Keys<'a> {
+    /// Those of database `number` in the shards that are locked.
+    #[inline]
+    pub(super) fn new(
+        db: &'a Db,
+        number: usize,
+        locked: Locked<'a>,
+        clock: Clock,
+        expiry: Expiry,
+    ) -> Keys<'a> {
         Keys {
             db,
             number,
             clock,
             expiry,
-            shards: SmallVec::new(),
-            hashes: SmallVec::new(),
-            touched: SmallVec::new(),
-            expired: Vec::new(),
-            stale: RefCell::new(Vec::new()),
+            locked,
+            left: None,
+            found: RefCell::new(None),
             asks: 0,
-            events: RefCell::new(Vec::new()),
             hits: Cell::new(0),
             misses: Cell::new(0),
         }
     }
 
-    /// Locks the shards of `keys`. The thread holds no other shard of this database, and none of another one
-    /// unless it holds all gates. An error if a key is too long to be one.
-    pub fn lock<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>) -> Result<(), CmdError> {
-        self.unlock();
-        let mut shards: SmallVec<[u16; 8]> = SmallVec::new();
-        for key in keys {
-            check_length(key)?;
-            let hash = self.db.hash(key);
-            self.hashes.push((key.as_ptr() as usize, key.len(), hash));
-            shards.push(shard_of(hash) as u16);
-        }
-        shards.sort_unstable();
-        shards.dedup();
-        for shard in shards {
-            self.shards.push((shard, self.db.lock(shard as usize)));
-        }
+    /// Locks the shards of `keys`, which do not live as long as the command, instead of those that were locked.
+    pub(super) fn lock<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k [u8]> + Clone,
+    ) -> Result<(), CmdError> {
+        self.locked = Locked::Nothing;
+        self.locked = Locked::many(self.db, keys)?;
+        // Another may come to lie where one was.
+        self.locked.forget_places();
         Ok(())
-    }
-
-    /// [`Keys::lock`] for one key.
-    #[inline]
-    pub fn lock_one(&mut self, key: &[u8]) -> Result<(), CmdError> {
-        self.unlock();
-        check_length(key)?;
-        let hash = self.db.hash(key);
-        let shard = shard_of(hash);
-        self.hashes.push((key.as_ptr() as usize, key.len(), hash));
-        self.shards.push((shard as u16, self.db.lock(shard)));
-        Ok(())
-    }
-
-    /// The keys that were locked do not live as long as the command: another may come to lie where one was.
-    pub(super) fn forget_places(&mut self) {
-        self.hashes.clear();
-    }
-
-    fn unlock(&mut self) {
-        self.hashes.clear();
-        self.shards.clear();
     }
 
     /// The database.
@@ -160,26 +144,17 @@ impl<'a> Keys<'a> {
         self.number
     }
 
-    /// The hash of `key`, known already if `key` is the very slice that was locked.
     #[inline]
     pub(super) fn hash_of(&self, key: &[u8]) -> u64 {
-        let (at, len) = (key.as_ptr() as usize, key.len());
-        // Beyond some keys, searching costs more than hashing.
-        match self.hashes.iter().take(4).find(|h| h.0 == at && h.1 == len) {
-            Some(&(_, _, hash)) => hash,
-            None => self.db.hash(key),
-        }
+        self.locked.hash_of(self.db, key)
     }
 
+    /// The shard of a key of the command.
     #[inline]
-    pub(super) fn position(&self, hash: u64) -> Option<usize> {
-        let shard = shard_of(hash) as u16;
-        let found = match &self.shards[..] {
-            [(only, _)] => (*only == shard).then_some(0),
-            shards => shards.binary_search_by_key(&shard, |s| s.0).ok(),
-        };
-        debug_assert!(found.is_some(), "a key outside of the key specification");
-        found
+    pub(super) fn shard_at(&mut self, hash: u64) -> Option<&mut Shard> {
+        let shard = self.locked.shard_mut(hash);
+        debug_assert!(shard.is_some(), "a key outside of the key specification");
+        shard
     }
 
     /// The entry of `key` if it is there for this command, whatever its type. Counts as an access.
@@ -213,11 +188,12 @@ impl<'a> Keys<'a> {
     }
 
     /// [`Keys::entry`] that nobody learns of.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
         let hash = self.hash_of(key);
-        let shard = &self.shards[self.position(hash)?].1;
-        let entry = shard.get(hash, key)?;
+        let shard = self.locked.shard(hash);
+        debug_assert!(shard.is_some(), "a key outside of the key specification");
+        let entry = shard?.get(hash, key)?;
         if self.expiry != Expiry::Ignore && entry.is_expired(self.clock.now_ms) {
             if self.expiry == Expiry::Remove {
                 self.found_stale(key);
@@ -228,7 +204,7 @@ impl<'a> Keys<'a> {
     }
 
     /// The value of `key`, of whatever type.
-    #[inline]
+    #[inline(always)]
     pub fn lookup(&self, key: &[u8]) -> Option<ValueRef<'_>> {
         self.entry(key).map(Entry::value)
     }
@@ -246,34 +222,42 @@ impl<'a> Keys<'a> {
     /// The shard of `key`, ready for a change: an expired entry is gone from it.
     pub(super) fn shard_mut(&mut self, key: &[u8]) -> Option<(u64, &mut Shard)> {
         let hash = self.hash_of(key);
-        let at = self.position(hash)?;
-        let shard = &mut self.shards[at].1;
-        if self.expiry != Expiry::Ignore
+        let (expiry, now_ms) = (self.expiry, self.clock.now_ms);
+        let shard = self.shard_at(hash)?;
+        if expiry != Expiry::Ignore
             && shard.expires() > 0
-            && shard
-                .get(hash, key)
-                .is_some_and(|e| e.is_expired(self.clock.now_ms))
+            && shard.get(hash, key).is_some_and(|e| e.is_expired(now_ms))
         {
-            free(shard.discard(hash, key));
-            shard.settle(key);
-            let stale = self.stale.get_mut();
-            let known = stale.len();
-            stale.retain(|stale| *stale.key != *key);
-            let told = stale.len() < known;
-            // On a replica that clients may write to, the master knows nothing of the key's new life.
-            if self.expiry == Expiry::Remove {
-                self.expired.push(Expired::key(key));
-                if !told {
-                    self.notify(events::EXPIRED, "expired", key);
-                }
-            }
+            self.remove_expired(hash, key);
         }
-        // Once more, for what was done in between borrows all of it.
-        let shard = &mut self.shards[at].1;
+        let shard = self.locked.shard_mut(hash)?;
         if shard.is_watched() || self.asks & events::CACHES != 0 {
-            self.touched.push(key.into());
+            let left = self.left.get_or_insert_default();
+            left.touched.push(key.into());
         }
         Some((hash, shard))
+    }
+
+    #[cold]
+    fn remove_expired(&mut self, hash: u64, key: &[u8]) {
+        if let Some(shard) = self.shard_at(hash) {
+            free(shard.discard(hash, key));
+            shard.settle(key);
+        }
+        let mut told = false;
+        if let Some(found) = self.found.get_mut() {
+            let known = found.stale.len();
+            found.stale.retain(|stale| *stale.key != *key);
+            told = found.stale.len() < known;
+        }
+        // On a replica that clients may write to, the master knows nothing of the key's new life.
+        if self.expiry == Expiry::Remove {
+            let left = self.left.get_or_insert_default();
+            left.expired.push(Expired::key(key));
+            if !told {
+                self.notify(events::EXPIRED, "expired", key);
+            }
+        }
     }
 
     /// The entry of `key`, for changing its value in place.
@@ -353,9 +337,9 @@ impl<'a> Keys<'a> {
         let removed = shard.discard(hash, key);
         let was_there = !matches!(removed, Removed::Nothing);
         free(removed);
-        if !was_there && self.touched.last().is_some_and(|last| **last == *key) {
+        if !was_there && let Some(left) = &mut self.left {
             // Nobody lost anything.
-            self.touched.pop();
+            left.touched.pop_if(|last| **last == *key);
         }
         was_there
     }
@@ -404,44 +388,64 @@ impl<'a> Keys<'a> {
 
     /// What was changed so far is nothing to those who listen to keys: Redis tells WATCH nothing of it.
     pub(super) fn hush(&mut self) {
-        self.touched.clear();
+        if let Some(left) = &mut self.left {
+            left.touched.clear();
+        }
     }
 
     /// From now on `listener` hears of changes of `key`.
     pub(super) fn listen(&mut self, key: &[u8], listener: &Arc<dyn KeyListener>) {
         let hash = self.hash_of(key);
-        if let Some(at) = self.position(hash) {
-            self.shards[at].1.listen(key, Arc::clone(listener));
+        if let Some(shard) = self.shard_at(hash) {
+            shard.listen(key, Arc::clone(listener));
         }
     }
 
+    /// What the command removed since it had expired.
+    pub(super) fn expired(&self) -> &[Expired] {
+        self.left.as_ref().map_or(&[], |left| &left.expired)
+    }
+
     /// After the command: those who listen to the keys it changed hear of it.
+    #[inline]
     pub(super) fn settle(&mut self, dirty: bool) {
-        for key in std::mem::take(&mut self.touched) {
+        if self.left.is_some() {
+            self.settle_touched(dirty);
+        }
+    }
+
+    #[cold]
+    fn settle_touched(&mut self, dirty: bool) {
+        let touched = self.left.as_mut().map(|left| &mut left.touched);
+        for key in touched.map(std::mem::take).unwrap_or_default() {
             let hash = self.hash_of(&key);
-            if let (true, Some(at)) = (dirty, self.position(hash)) {
-                self.shards[at].1.settle(&key);
+            if dirty && let Some(shard) = self.shard_at(hash) {
+                shard.settle(&key);
             }
         }
     }
 
     /// After the command: removes the keys and fields that it found expired and has not given new values since.
+    #[inline]
     pub(super) fn remove_stale(&mut self) {
-        for Expired { key, fields } in self.stale.get_mut().clone() {
-            let touched = self.touched.len();
+        if let Some(found) = self.found.get_mut() {
+            let stale = found.stale.clone();
+            self.remove_each(stale);
+        }
+    }
+
+    #[cold]
+    fn remove_each(&mut self, stale: Vec<Expired>) {
+        for Expired { key, fields } in stale {
+            let touched = self.left.as_ref().map_or(0, |left| left.touched.len());
             match fields {
                 None => drop(self.shard_mut(&key)),
                 Some(fields) => self.remove_stale_fields(&key, fields),
             }
-            self.touched.truncate(touched);
+            if let Some(left) = &mut self.left {
+                left.touched.truncate(touched);
+            }
         }
-    }
-}
-
-fn check_length(key: &[u8]) -> Result<(), CmdError> {
-    match key.len() <= KEY_MAX {
-        true => Ok(()),
-        false => Err(CmdError::text("ERR key is too long")),
     }
 }
 

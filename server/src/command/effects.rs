@@ -32,10 +32,12 @@ impl Effects {
     pub(super) fn clear(&mut self) {
         // A command with huge arguments should not hold memory for ever.
         const KEPT: usize = 64 << 10;
-        self.bytes.clear();
-        self.bytes.shrink_to(KEPT);
-        self.ends.clear();
-        self.ends.shrink_to(KEPT);
+        if self.rewritten {
+            self.bytes.clear();
+            self.bytes.shrink_to(KEPT);
+            self.ends.clear();
+            self.ends.shrink_to(KEPT);
+        }
         (self.dirty, self.rewritten) = (false, false);
         (self.hits, self.misses) = (0, 0);
         (self.expired, self.expired_fields) = (0, 0);

@@ -121,9 +121,8 @@ pub(super) fn tell(audience: &dyn Audience, keys: &mut Keys<'_>, changes: bool) 
         audience.event(db, name, &key);
     }
     if keys.tells_caches() {
-        keys.expired
-            .iter()
-            .for_each(|gone| audience.changed(&gone.key));
+        let gone = keys.expired().iter();
+        gone.for_each(|gone| audience.changed(&gone.key));
         keys.each_changed(changes, |key| audience.changed(key));
     }
 }
@@ -153,29 +152,35 @@ impl<'a> Keys<'a> {
     #[cold]
     fn note(&self, db: usize, name: &'static str, key: &[u8]) {
         let key = key.into();
-        self.events.borrow_mut().push(Event { db, name, key });
+        let mut found = self.found.borrow_mut();
+        let events = &mut found.get_or_insert_default().events;
+        events.push(Event { db, name, key });
     }
 
     /// What happened since the last call.
     pub(super) fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(self.events.get_mut())
+        let found = self.found.get_mut();
+        let events = found.as_mut().map(|found| &mut found.events);
+        events.map(std::mem::take).unwrap_or_default()
     }
 
     /// Gives the keys that were changed to `each`, if the command was `dirty`.
     pub(super) fn each_changed(&self, dirty: bool, each: impl FnMut(&[u8])) {
-        if dirty {
-            self.touched.iter().map(|key| &**key).for_each(each);
+        if let Some(left) = self.left.as_ref().filter(|_| dirty) {
+            left.touched.iter().map(|key| &**key).for_each(each);
         }
     }
 
     #[cold]
     pub(super) fn found_stale(&self, key: &[u8]) {
-        let mut stale = self.stale.borrow_mut();
+        let mut found = self.found.borrow_mut();
+        let stale = &mut found.get_or_insert_default().stale;
         if !stale
             .iter()
             .any(|known| *known.key == *key && known.fields.is_none())
         {
             stale.push(Expired::key(key));
+            drop(found);
             self.notify(EXPIRED, "expired", key);
         }
     }

@@ -40,7 +40,8 @@ impl Keys<'_> {
 
     #[cold]
     fn found_stale_field(&self, key: &[u8], field: &[u8]) {
-        let mut stale = self.stale.borrow_mut();
+        let mut found = self.found.borrow_mut();
+        let stale = &mut found.get_or_insert_default().stale;
         let of_key = |gone: &&mut Expired| *gone.key == *key && gone.fields.is_some();
         match stale.iter_mut().find(of_key) {
             Some(Expired { fields, .. }) => fields.get_or_insert_default().push(field.into()),
@@ -90,7 +91,8 @@ impl Keys<'_> {
         shard.settle(key);
         self.notify(events::HASH, "hexpired", key);
         if self.expiry == Expiry::Remove {
-            self.expired.push(Expired {
+            let left = self.left.get_or_insert_default();
+            left.expired.push(Expired {
                 key: key.into(),
                 fields: Some(fields),
             });
@@ -101,8 +103,8 @@ impl Keys<'_> {
     #[inline]
     pub fn field_times_changed(&mut self, key: &[u8]) {
         let hash = self.hash_of(key);
-        if let Some(at) = self.position(hash) {
-            self.shards[at].1.field_times_changed(hash, key);
+        if let Some(shard) = self.shard_at(hash) {
+            shard.field_times_changed(hash, key);
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod events;
 mod fields;
 pub mod inspect;
 pub mod introspect;
+mod locked;
 mod partial_sort;
 pub mod shell;
 #[cfg(test)]
@@ -51,6 +52,7 @@ use crate::log::ReplLog;
 use crate::resp::Reply;
 use crate::store::clock::Clock;
 use crate::store::{Dataset, Db, KeyListener, Limits};
+use locked::Locked;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use table::KeySpec;
@@ -145,7 +147,7 @@ pub struct Cx<'a> {
     /// What the command is from now on, while it waits.
     rephrased: Option<Vec<Box<[u8]>>>,
     /// Keys of other databases that the command locked.
-    others: SmallVec<[Keys<'a>; 1]>,
+    others: Vec<Keys<'a>>,
     outcome: Outcome,
     /// What is asked about its keys; see [`events`].
     asks: u32,
@@ -241,9 +243,9 @@ impl<'a> Cx<'a> {
     pub fn open(&mut self, number: usize, keys: &[&[u8]]) -> Result<&mut Keys<'a>, CmdError> {
         const OUT_OF_RANGE: CmdError = CmdError::text("ERR DB index is out of range");
         let db = self.dataset.db(number).ok_or(OUT_OF_RANGE)?;
-        let mut other = Keys::none(db, number, self.clock(), self.expiry).asked(self.asks);
-        other.lock(keys.iter().copied())?;
-        self.others.push(other);
+        let locked = Locked::many(db, keys.iter().copied())?;
+        let other = Keys::new(db, number, locked, self.clock(), self.expiry);
+        self.others.push(other.asked(self.asks));
         self.others.last_mut().ok_or(OUT_OF_RANGE)
     }
 
@@ -305,6 +307,20 @@ pub fn attempt(
         out.error("ERR DB index is out of range");
         return Outcome::Done;
     };
+    let locked = match command.keys {
+        KeySpec::None => Ok(Locked::Nothing),
+        KeySpec::Range {
+            first: 1, last: 1, ..
+        } => Locked::one(db, args[1]),
+        spec => Locked::many(db, spec.positions(args).iter().map(|&i| args[i])),
+    };
+    let locked = match locked {
+        Ok(locked) => locked,
+        Err(error) => {
+            out.error_bytes(&error.message());
+            return Outcome::Done;
+        }
+    };
     let clock = Clock {
         accesses: env.limits.accesses,
         now_ms: env.now_ms,
@@ -314,7 +330,7 @@ pub fn attempt(
     let start = out.len();
     // Made where it stays: it is large.
     let mut cx = Cx {
-        db: Keys::none(db, env.db, clock, env.expiry).asked(asks),
+        db: Keys::new(db, env.db, locked, clock, env.expiry).asked(asks),
         out,
         effects,
         limits: env.limits,
@@ -327,20 +343,13 @@ pub fn attempt(
         can_block: env.waiter.is_some(),
         attempt,
         rephrased: None,
-        others: SmallVec::new(),
+        others: Vec::new(),
         outcome: Outcome::Done,
         asks,
         flushes: false,
         signals: false,
     };
-    let locked = match command.keys {
-        KeySpec::None => Ok(()),
-        KeySpec::Range {
-            first: 1, last: 1, ..
-        } => cx.db.lock_one(args[1]),
-        spec => cx.db.lock(spec.positions(args).iter().map(|&i| args[i])),
-    };
-    if let Err(error) = locked.and_then(|()| handler(&mut cx, args)) {
+    if let Err(error) = handler(&mut cx, args) {
         cx.out.truncate(start);
         cx.out.error_bytes(&error.message());
     }
@@ -350,7 +359,7 @@ pub fn attempt(
         effects.hits = keys.hits.get();
         effects.misses = keys.misses.get();
     }
-    for gone in &keys.expired {
+    for gone in keys.expired() {
         match &gone.fields {
             None => effects.expired += 1,
             Some(fields) => effects.expired_fields += fields.len() as u32,
@@ -372,7 +381,7 @@ pub fn attempt(
         }
     }
     if let Some(journal) = journal
-        && (effects.is_dirty() || !keys.expired.is_empty())
+        && (effects.is_dirty() || !keys.expired().is_empty())
     {
         propagate(journal, env, keys, args, effects);
     }
@@ -404,7 +413,7 @@ pub fn attempt(
 /// Tells the journal of keys and fields that were removed since they had expired.
 #[cold]
 fn journal_deletions(journal: &dyn Journal, keys: &Keys<'_>) {
-    for gone in &keys.expired {
+    for gone in keys.expired() {
         journal.append(keys.number(), &[&gone.deletion()]);
     }
 }
@@ -419,10 +428,10 @@ fn propagate(
     effects: &Effects,
 ) {
     let rewrites = effects.rewrites();
-    if keys.expired.is_empty() && rewrites.is_none() {
+    if keys.expired().is_empty() && rewrites.is_none() {
         return journal.append(env.db, &[args]);
     }
-    let deletions: SmallVec<[_; 1]> = keys.expired.iter().map(|gone| gone.deletion()).collect();
+    let deletions: SmallVec<[_; 1]> = keys.expired().iter().map(|gone| gone.deletion()).collect();
     let mut commands: SmallVec<[&[&[u8]]; 4]> = deletions.iter().map(|del| &del[..]).collect();
     if effects.is_dirty() {
         match &rewrites {

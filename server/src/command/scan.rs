@@ -99,7 +99,6 @@ pub(super) fn remove_if_stale(cx: &mut Cx<'_>, keys: &[Box<[u8]>]) -> Result<(),
         return Ok(());
     }
     cx.db.lock(keys.iter().map(|key| &**key))?;
-    cx.db.forget_places();
     for key in keys {
         // It notes what has expired.
         cx.db.peek(key);

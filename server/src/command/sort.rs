@@ -244,7 +244,6 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
         let named = std::iter::once(args[1]).chain(store);
         cx.db
             .lock(named.chain(looked_up.iter().map(Vec::as_slice)))?;
-        cx.db.forget_places();
     }
     let mut ambiguous = false;
     if query.keeps_order {

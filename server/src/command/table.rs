@@ -388,12 +388,10 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
 pub fn original(name: &[u8]) -> Option<&'static Command> {
     let mut slot = hash(name) & SLOT_MASK;
     loop {
-        let (family, index) = INDEX[slot];
-        if index == EMPTY {
-            return None;
-        }
-        let command = &FAMILIES[family as usize][index as usize];
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
+        let command = INDEX[slot]?;
+        // Shorter than the library's comparison, which is made for longer texts.
+        let same = |(own, typed): (&u8, &u8)| *own == typed.to_ascii_lowercase();
+        if command.name.len() == name.len() && command.name.as_bytes().iter().zip(name).all(same) {
             return Some(command);
         }
         slot = (slot + 1) & SLOT_MASK;
@@ -620,10 +618,9 @@ impl Command {
 /// Slots of the index; at most half of them are taken.
 const SLOTS: usize = 1024;
 const SLOT_MASK: usize = SLOTS - 1;
-const EMPTY: u16 = u16::MAX;
 
-/// Family and index of a command, by the hash of its name.
-static INDEX: [(u16, u16); SLOTS] = index();
+/// The commands by the hashes of their names.
+static INDEX: [Option<&Command>; SLOTS] = index();
 
 /// FNV over the letters in lower case.
 const fn hash(name: &[u8]) -> usize {
@@ -636,17 +633,18 @@ const fn hash(name: &[u8]) -> usize {
     (hash ^ hash >> 15) as usize
 }
 
-const fn index() -> [(u16, u16); SLOTS] {
-    let mut slots = [(0, EMPTY); SLOTS];
+const fn index() -> [Option<&'static Command>; SLOTS] {
+    let mut slots: [Option<&'static Command>; SLOTS] = [None; SLOTS];
     let (mut family, mut count) = (0, 0);
     while family < FAMILIES.len() {
         let mut index = 0;
         while index < FAMILIES[family].len() {
-            let mut slot = hash(FAMILIES[family][index].name.as_bytes()) & SLOT_MASK;
-            while slots[slot].1 != EMPTY {
+            let command = &FAMILIES[family][index];
+            let mut slot = hash(command.name.as_bytes()) & SLOT_MASK;
+            while slots[slot].is_some() {
                 slot = (slot + 1) & SLOT_MASK;
             }
-            slots[slot] = (family as u16, index as u16);
+            slots[slot] = Some(command);
             index += 1;
             count += 1;
         }

@@ -95,6 +95,14 @@ impl ArgList {
         from.get(start..start + span.len as usize).unwrap_or(&[])
     }
 
+    /// The start of `request`, an array, as far as its first argument, `index`, ends: whatever begins like this has the same
+    /// first argument.
+    pub fn head<'a>(&self, request: &'a [u8], index: usize) -> Option<&'a [u8]> {
+        let span = self.spans.get(index)?;
+        let end = span.start as usize + span.len as usize + b"\r\n".len();
+        request.get(..end).filter(|head| head.starts_with(b"*"))
+    }
+
     /// Forgets every argument; a list grown large gives its memory back.
     pub fn clear(&mut self) {
         const KEEP: usize = 4096;
@@ -160,11 +168,9 @@ impl Parser {
                 Some(_) => return self.inline(buf, args),
             }
             if self.searched == 0
-                && let Some((count @ 1.., len)) = short_header(buf)
-                && (count <= UNAUTHENTICATED_ARGS as u32 || limits.authenticated)
+                && let Some(len) = plain(buf, limits, &mut args.spans)
             {
-                (self.args_left, self.at) = (count, len);
-                return self.arguments(buf, limits, args);
+                return Ok(Parsed::Request { len });
             }
             let Some(line) = self.line(buf, "too big mbulk count string")? else {
                 return Ok(Parsed::Incomplete { need: 1 });
@@ -185,7 +191,6 @@ impl Parser {
     }
 
     /// The arguments of an array whose header has been read.
-    #[inline]
     fn arguments(
         &mut self,
         buf: &[u8],
@@ -193,18 +198,8 @@ impl Parser {
         args: &mut ArgList,
     ) -> Result<Parsed, ProtocolError> {
         while self.args_left > 0 {
-            let rest = buf.get(self.at..).unwrap_or(&[]);
             let len = match self.bulk {
                 Some(len) => len as usize,
-                None if self.searched == 0
-                    && rest.first() == Some(&b'$')
-                    && let Some((len, header)) = short_header(rest)
-                    && u64::from(len) <= limits.max_bulk =>
-                {
-                    self.at += header;
-                    self.bulk = Some(len);
-                    len as usize
-                }
                 None => {
                     let Some(line) = self.line(buf, "too big bulk count string")? else {
                         return Ok(Parsed::Incomplete { need: 1 });
@@ -281,16 +276,44 @@ impl Parser {
     }
 }
 
-/// The number in the header at the start of `buf` and the header's length, if it has up to four digits and has arrived: so
-/// have nearly all, and a search for the end of the line takes longer.
-#[inline]
-fn short_header(buf: &[u8]) -> Option<(u32, usize)> {
+/// The length of the request at the start of `buf`, whose arguments are noted, if it has arrived whole and is as nearly all
+/// are: an array, no length of more than four digits. Of any other nothing is noted; the parser has to look at it.
+fn plain(buf: &[u8], limits: &ParseLimits, spans: &mut Vec<Span>) -> Option<usize> {
+    let (count, mut at) = short_header(b'*', buf, 0)?;
+    if count == 0 || (count > UNAUTHENTICATED_ARGS as usize && !limits.authenticated) {
+        return None;
+    }
+    let noted = spans.len();
+    for _ in 0..count {
+        let argument = short_header(b'$', buf, at)
+            .filter(|(len, start)| start + len + 2 <= buf.len() && *len as u64 <= limits.max_bulk);
+        let Some((len, start)) = argument else {
+            spans.truncate(noted);
+            return None;
+        };
+        spans.push(Span {
+            start: start as u32,
+            len: len as u32,
+            unescaped: false,
+        });
+        at = start + len + 2;
+    }
+    Some(at)
+}
+
+/// The number in the header of this kind at `at`, and where the header ends, if it has up to four digits.
+#[inline(always)]
+fn short_header(kind: u8, buf: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (first, rest) = buf.get(at..)?.split_first()?;
+    if *first != kind {
+        return None;
+    }
     let mut number = 0;
-    for at in 1..6 {
-        match *buf.get(at)? {
-            digit @ b'0'..=b'9' if at < 5 => number = number * 10 + u32::from(digit - b'0'),
-            b'\r' if at > 1 && (buf[1] != b'0' || at == 2) && buf.len() > at + 1 => {
-                return Some((number, at + 2));
+    for (i, &b) in rest.iter().take(5).enumerate() {
+        match b.wrapping_sub(b'0') {
+            digit @ 0..=9 => number = number * 10 + usize::from(digit),
+            _ if b == b'\r' && i > 0 && (i == 1 || rest[0] != b'0') => {
+                return Some((number, at + i + 3));
             }
             _ => return None,
         }

@@ -327,8 +327,17 @@ impl Reply {
         self.crlf();
     }
 
+    #[inline]
     fn number(&mut self, kind: u8, n: i64) {
-        self.line(kind, itoa::Buffer::new().format(n).as_bytes());
+        let digit = |n: i64| b'0' + (n % 10) as u8;
+        // Most lengths are short.
+        match n {
+            0..10 => self.buf.extend([kind, digit(n), b'\r', b'\n']),
+            10..100 => self
+                .buf
+                .extend([kind, digit(n / 10), digit(n), b'\r', b'\n']),
+            _ => self.line(kind, itoa::Buffer::new().format(n).as_bytes()),
+        }
     }
 
     fn crlf(&mut self) {

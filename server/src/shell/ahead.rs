@@ -1,12 +1,27 @@
-//! Requests parsed before the first of them runs, so that what they will look at can be fetched for all of them at once.
+//! Requests parsed before the first of them runs, so that what they will look at can be fetched for all of them at once:
+//! those of a pipeline, and those that came alone from several connections.
 
+use crate::command::table::KeySpec;
 use crate::command::{self, Command};
+use crate::gate::View;
 use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError};
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::ops::Range;
 
 /// The most requests that are parsed ahead.
 pub(super) const AHEAD: usize = 32;
+
+/// The longest request that waits for those of other connections, in bytes.
+pub(super) const LONE_MAX: usize = 1024;
+/// So many buckets are on their way before the entry in the first of them is fetched.
+const ON_THEIR_WAY: usize = 4;
+
+/// The key by which `command` will be looked up first: what can be fetched before it runs.
+pub(super) fn first_key<'a>(command: Option<&Command>, args: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let keyed = matches!(command?.keys, KeySpec::Range { first: 1, .. });
+    args.get(1).filter(|_| keyed).copied()
+}
 
 /// A request parsed ahead.
 pub(super) struct Request {
@@ -16,18 +31,6 @@ pub(super) struct Request {
     pub args: Range<usize>,
     /// The command that the first of them names, if there is one of that name.
     pub command: Option<&'static Command>,
-}
-
-impl Request {
-    /// Its arguments, where `bytes` is what was parsed and `args` the list they were noted in.
-    pub fn args<'a>(
-        &self,
-        bytes: &'a [u8],
-        args: &'a ArgList,
-    ) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
-        let request = &bytes[self.bytes.start..];
-        self.args.clone().map(|i| args.get(request, i))
-    }
 }
 
 /// What comes after the requests parsed ahead.
@@ -59,15 +62,25 @@ impl Ahead {
             requests: SmallVec::new(),
             then: Then::More,
         };
+        // The last request as far as its name, and its command: most pipelines repeat one.
+        let mut last: Option<(&[u8], Option<&'static Command>)> = None;
         while ahead.requests.len() < most {
             let (start, first) = (ahead.end(), ahead.args());
             match parser.parse(&bytes[start..], limits, args) {
                 Ok(Parsed::Request { len }) => {
-                    let name = args.get(&bytes[start..], first);
+                    let request = &bytes[start..start + len];
+                    let command = match last {
+                        Some((head, command)) if request.starts_with(head) => command,
+                        _ => {
+                            let command = command::find(args.get(request, first));
+                            last = args.head(request, first).map(|head| (head, command));
+                            command
+                        }
+                    };
                     ahead.requests.push(Request {
                         bytes: start..start + len,
                         args: first..args.len(),
-                        command: command::find(name),
+                        command,
                     });
                 }
                 Ok(Parsed::Incomplete { .. }) => {
@@ -83,6 +96,16 @@ impl Ahead {
         ahead
     }
 
+    /// The arguments of all requests, where `bytes` is what was parsed and `args` the list they were noted in.
+    pub fn slices<'a>(&self, bytes: &'a [u8], args: &'a ArgList) -> Vec<&'a [u8]> {
+        let mut slices = Vec::with_capacity(self.args());
+        for request in &self.requests {
+            let bytes = &bytes[request.bytes.clone()];
+            slices.extend(request.args.clone().map(|i| args.get(bytes, i)));
+        }
+        slices
+    }
+
     /// Where the last request ends.
     pub fn end(&self) -> usize {
         self.requests.last().map_or(0, |r| r.bytes.end)
@@ -91,5 +114,48 @@ impl Ahead {
     /// How many arguments they have.
     pub fn args(&self) -> usize {
         self.requests.last().map_or(0, |r| r.args.end)
+    }
+}
+
+/// Memory being fetched for requests that came alone. Each of them runs when all of the thread's connections that are ready
+/// have been read.
+#[derive(Default)]
+pub(super) struct Lone {
+    /// Databases and hashes of keys whose buckets are on their way.
+    buckets: VecDeque<(u32, u64)>,
+}
+
+impl Lone {
+    /// A request on `key` of database `db` is going to run: has its bucket fetched, and the entry of one that came earlier.
+    pub fn comes(&mut self, view: &View, db: u32, key: &[u8]) {
+        let Some(database) = view.dataset.db(db as usize) else {
+            return;
+        };
+        let hash = database.hash(key);
+        database.prefetch_bucket(hash);
+        self.buckets.push_back((db, hash));
+        if self.buckets.len() > ON_THEIR_WAY {
+            self.fetch_entry(view);
+        }
+    }
+
+    /// True when no memory is on its way.
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// The first of them runs now: has the entries of the last ones fetched.
+    pub fn run(&mut self, view: &View) {
+        while !self.buckets.is_empty() {
+            self.fetch_entry(view);
+        }
+    }
+
+    fn fetch_entry(&mut self, view: &View) {
+        if let Some((db, hash)) = self.buckets.pop_front()
+            && let Some(database) = view.dataset.db(db as usize)
+        {
+            database.prefetch_entry(hash);
+        }
     }
 }

@@ -142,20 +142,23 @@ impl Call<'_> {
     pub fn time(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         let settings = self.settings;
         let (server, slot) = (self.server, self.slot);
-        if !times_alone(settings, command) {
-            self.timer.in_a_row(server, slot, command);
-            let flow = self.perform(command, args);
-            if !flow.is_a_run() {
+        let began = match times_alone(settings, command) {
+            true => Some(self.timer.begin(server, slot, command)),
+            false => {
+                self.timer.in_a_row(server, slot, command);
+                None
+            }
+        };
+        let flow = self.perform(command, args);
+        self.note_failure(command);
+        let ran = flow.is_a_run();
+        let Some(began) = began else {
+            if !ran {
                 self.timer.uncount();
             }
-            self.note_failure(command);
             return flow;
-        }
-        let began = self.timer.begin(server, slot, command);
-        let flow = self.perform(command, args);
-        let ran = flow.is_a_run();
+        };
         let took = self.timer.end(server, slot, command, began, ran);
-        self.note_failure(command);
         if !ran {
             return flow;
         }
@@ -231,6 +234,7 @@ impl Call<'_> {
     }
 
     /// Runs a command that has been admitted.
+    #[inline]
     pub fn perform(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         let flow = self.carry_out(command, args);
         if self.server.asked.get() & MONITORS != 0
@@ -259,6 +263,7 @@ impl Call<'_> {
         monitors.feed(self.server, self.session.db, &from, &args);
     }
 
+    #[inline]
     fn carry_out(&mut self, command: &'static Command, args: &[&[u8]]) -> Flow {
         match command.run {
             Run::Shell(which) => commands::run(self, which, args),
@@ -287,6 +292,7 @@ impl Call<'_> {
         }
     }
 
+    #[inline]
     fn data(&mut self, command: &'static Command, lock: Lock, args: &[&[u8]]) -> Flow {
         if lock == Lock::Exclusive && !self.world.is_still() {
             return Flow::NeedAll;

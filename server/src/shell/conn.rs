@@ -340,6 +340,14 @@ impl Conn {
                 self.client.active(Instant::now(), None);
                 return Poll::Ready(self.keep(&tools.read[..n]).map(|()| n));
             }
+            if tools.is_lone(n, &self.server, &self.session, worker) {
+                self.input = Some(Box::new(Input {
+                    bytes: tools.read[..n].to_vec(),
+                    ..Input::default()
+                }));
+                self.deferred = true;
+                return Poll::Ready(Ok(n));
+            }
             let (mut parser, mut consumed) = (Parser::default(), 0);
             let starved = loop {
                 let (bytes, bench) = tools.split(n);
@@ -352,6 +360,9 @@ impl Conn {
                 };
                 let ran = batch.run(worker, bench);
                 consumed += ran.consumed;
+                // Whoever is written to may run at once and ask again; when all of a thread's ready connections are read
+                // before any is answered, more of them are ready together the next time.
+                self.deferred = matches!(ran.next, Next::Starved) && tools.reply.len() <= DEFERRED;
                 let go_on = self.after(ran.next, cx, tools.reply.buffer_mut());
                 if !go_on {
                     break ran.starved;
@@ -378,6 +389,7 @@ impl Conn {
             return 0;
         };
         let consumed = worker.with(|tools| {
+            tools.fetch_lone(&self.server, worker);
             let batch = Batch {
                 server: &self.server,
                 client: &self.client,
@@ -412,9 +424,6 @@ impl Conn {
         if replies.len() > UNCOUNTED && self.is_over_limit(replies.len()) {
             replies.clear();
         }
-        // Whoever is written to may run at once and ask again; when all of a thread's ready connections are read
-        // before any is answered, more of them are ready together the next time.
-        self.deferred = matches!(next, Next::Starved) && replies.len() <= DEFERRED;
         // Bytes that wait, or mail that came first, go first.
         if self.output.is_empty() && !self.deferred {
             while sent < replies.len() {

@@ -51,9 +51,22 @@ pub(super) enum Room {
 }
 
 /// Removes keys if memory is short. The caller is in a gate, or holds all of them, and shows its view.
+#[inline]
 pub(super) fn make_room(server: &Server, view: &View, slot: usize, settings: &Settings) -> Room {
-    let limit = settings.maxmemory;
-    if limit == 0 || !may_remove(view, settings) {
+    match settings.maxmemory {
+        0 => Room::Some,
+        limit => make_room_below(limit, server, view, slot, settings),
+    }
+}
+
+fn make_room_below(
+    limit: u64,
+    server: &Server,
+    view: &View,
+    slot: usize,
+    settings: &Settings,
+) -> Room {
+    if !may_remove(view, settings) {
         return Room::Some;
     }
     let eviction = &server.eviction;

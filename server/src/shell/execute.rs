@@ -1,7 +1,7 @@
 //! Running what a connection sent: a batch of requests under the thread's gate.
 
 use super::admit;
-use super::ahead::{AHEAD, Ahead, Request, Then};
+use super::ahead::{AHEAD, Ahead, LONE_MAX, Lone, Request, Then, first_key};
 use super::blocking::{self, Waiter};
 use super::call::{Call, World, is};
 use super::client::Client;
@@ -11,11 +11,11 @@ use super::replication::Answer;
 use super::server::{Server, now_ms};
 use super::session::Session;
 use crate::command::shell::ShellCommand;
-use crate::command::table::{KeySpec, flag};
-use crate::command::{Command, Effects};
+use crate::command::table::flag;
+use crate::command::{self, Command, Effects};
 use crate::config::Settings;
 use crate::gate::{Entered, Gates, View};
-use crate::resp::{ArgList, ParseLimits, Parser, Reply};
+use crate::resp::{ArgList, ParseLimits, Parsed, Parser, Reply};
 use crate::store::Limits;
 use crate::sys::time::Instant;
 use smallvec::SmallVec;
@@ -43,6 +43,7 @@ pub(super) struct Tools {
     pub args: ArgList,
     pub reply: Reply,
     pub effects: Effects,
+    pub lone: Lone,
 }
 
 /// What a batch is run with.
@@ -58,6 +59,7 @@ thread_local! {
         args: ArgList::default(),
         reply: Reply::default(),
         effects: Effects::default(),
+        lone: Lone::default(),
     });
 }
 
@@ -88,6 +90,48 @@ impl Tools {
             effects: &mut self.effects,
         };
         (&self.read[..n], bench)
+    }
+
+    /// True if the first `n` bytes read are one request on a key, whose memory is being fetched now, so that it had better
+    /// wait until the thread's other connections have been read.
+    pub fn is_lone(
+        &mut self,
+        n: usize,
+        server: &Server,
+        session: &Session,
+        worker: Worker,
+    ) -> bool {
+        let bytes = &self.read[..n];
+        // Who does not have to log in may send requests of any size.
+        if n > LONE_MAX || !session.authenticated {
+            return false;
+        }
+        let limits = ParseLimits {
+            max_bulk: LONE_MAX as u64,
+            authenticated: true,
+        };
+        let parsed = Parser::default().parse(bytes, &limits, &mut self.args);
+        let whole = matches!(parsed, Ok(Parsed::Request { len }) if len == n);
+        let (name, key) = (self.args.get(bytes, 0), self.args.get(bytes, 1));
+        let key = first_key(command::find(name).filter(|_| whole), &[name, key]);
+        let gate = key.and_then(|_| server.enter(worker.slot));
+        let is_lone = gate.is_some();
+        if let (Some(key), Some(gate)) = (key, gate) {
+            self.lone.comes(&gate, session.db, key);
+            Gates::leave(gate);
+        }
+        self.args.clear();
+        is_lone
+    }
+
+    /// The requests that waited run from now on.
+    pub fn fetch_lone(&mut self, server: &Server, worker: Worker) {
+        if !self.lone.is_empty()
+            && let Some(gate) = server.enter(worker.slot)
+        {
+            self.lone.run(&gate);
+            Gates::leave(gate);
+        }
     }
 
     /// What bytes are executed with whose arguments go to `args`.
@@ -198,8 +242,9 @@ impl Batch<'_> {
             // What comes after AUTH is read under other limits, and so is what comes after RESET.
             let most = if authenticated { AHEAD } else { 1 };
             let ahead = Ahead::parse(bytes, self.parser, &parse_limits, args, most);
+            let slices = ahead.slices(bytes, args);
             if ahead.requests.len() > 1 {
-                line.prefetch(bytes, &ahead.requests, args, &mut gate);
+                line.prefetch(&ahead.requests, &slices, &mut gate);
             }
             let mut done = 0;
             for request in &ahead.requests {
@@ -207,9 +252,9 @@ impl Batch<'_> {
                     done = request.bytes.end;
                     continue;
                 }
-                let argv: SmallVec<[&[u8]; 8]> = request.args(bytes, args).collect();
                 let start = line.reply.len();
-                let flow = line.command(request.command, &argv, &mut gate);
+                let argv = &slices[request.args.clone()];
+                let flow = line.command(request.command, argv, &mut gate);
                 match flow {
                     Flow::Paused => {
                         let server = Arc::clone(self.server);
@@ -249,6 +294,7 @@ impl Batch<'_> {
                     break;
                 }
             }
+            drop(slices);
             ran.consumed += done;
             if done < ahead.end() || line.is_authenticated() != authenticated {
                 // What follows is parsed again when its time comes.
@@ -307,9 +353,8 @@ impl Line<'_> {
     /// Has the memory fetched that the first keys of `requests` are in. Enters the gate if need be.
     fn prefetch<'g>(
         &mut self,
-        bytes: &[u8],
         requests: &[Request],
-        args: &ArgList,
+        args: &[&[u8]],
         gate: &mut Option<Entered<'g, View>>,
     ) where
         Self: 'g,
@@ -324,12 +369,12 @@ impl Line<'_> {
         let Some(db) = view.dataset.db(self.session.db as usize) else {
             return;
         };
-        let first_key = |request: &Request| {
-            let keyed = matches!(request.command?.keys, KeySpec::Range { first: 1, .. });
-            let key = request.args(bytes, args).nth(1)?;
-            keyed.then(|| db.hash(key))
-        };
-        let mut hashes: SmallVec<[u64; AHEAD]> = requests.iter().filter_map(first_key).collect();
+        let mut hashes: SmallVec<[u64; AHEAD]> = SmallVec::new();
+        for request in requests {
+            if let Some(key) = first_key(request.command, &args[request.args.clone()]) {
+                hashes.push(db.hash(key));
+            }
+        }
         hashes.dedup();
         db.prefetch(&hashes);
     }

@@ -74,8 +74,9 @@ impl Session {
     }
 
     /// Takes back the reply that begins at `start` if the client does not want it.
+    #[inline]
     pub fn mute(&mut self, reply: &mut Reply, start: usize) {
-        if self.mutes() {
+        if self.replies != Replies::On && self.mutes() {
             reply.truncate(start);
             reply.raw(&std::mem::take(&mut self.pushed));
         }

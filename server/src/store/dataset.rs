@@ -67,16 +67,21 @@ impl Db {
     /// Has the memory fetched into the caches that commands on keys of these hashes will look at: all at once, where the
     /// commands would wait for one miss after the other. The caller holds no shard; one that is locked is left out.
     pub fn prefetch(&self, hashes: &[u64]) {
-        let Some(shards) = self.shards.get() else {
-            return;
-        };
         for &hash in hashes {
             self.prefetch_bucket(hash);
         }
         for &hash in hashes {
-            if let Some(shard) = shards[shard_of(hash)].0.try_lock() {
-                shard.prefetch_entry(hash);
-            }
+            self.prefetch_entry(hash);
+        }
+    }
+
+    /// Has the entry of a key of this hash fetched; waits for what [`Db::prefetch_bucket`] fetches.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: u64) {
+        if let Some(shards) = self.shards.get()
+            && let Some(shard) = shards[shard_of(hash)].0.try_lock()
+        {
+            shard.prefetch_entry(hash);
         }
     }
 
