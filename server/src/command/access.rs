@@ -269,6 +269,23 @@ impl<'a> Keys<'a> {
         Some(entry)
     }
 
+    /// The entry of `key`, for changing its value in place; one with a value of `make` if there is none.
+    #[inline]
+    fn entry_or(&mut self, key: &[u8], make: fn() -> Object) -> Option<&mut Entry> {
+        let clock = self.clock;
+        let (hash, shard) = self.shard_mut(key)?;
+        let spot = match shard.find(hash, key) {
+            Some(spot) => spot,
+            None => {
+                self.put(key, make(), None);
+                self.locked.shard(hash)?.find(hash, key)?
+            }
+        };
+        let entry = self.locked.shard_mut(hash)?.at_mut(spot, hash, key)?;
+        clock.touch(entry);
+        Some(entry)
+    }
+
     /// The string at `key`.
     #[inline]
     pub fn string(&self, key: &[u8]) -> Result<Option<&[u8]>, CmdError> {
@@ -485,10 +502,11 @@ macro_rules! typed {
                 #[doc = concat!("The ", $what, " at `key`, for changing it; an empty one if there is none. \
                     A command that leaves it empty calls [`Keys::remove_if_empty`].")]
                 pub fn $new(&mut self, key: &[u8]) -> Result<&mut $type, CmdError> {
-                    if self.peek(key).is_none() {
-                        self.put(key, Object::$type($type::new().into()), None);
+                    let entry = self.entry_or(key, || Object::$type($type::new().into()));
+                    match entry.ok_or(OUTSIDE)?.object_mut() {
+                        Some(Object::$type(value)) => Ok(&mut *value),
+                        _ => Err(CmdError::WrongType),
                     }
-                    self.$unique(key)?.ok_or(OUTSIDE)
                 }
             )*
         }

@@ -228,11 +228,14 @@ fn set_pairs(cx: &mut Cx<'_>, args: &[&[u8]], name: &'static str) -> Result<i64,
         return Err(CmdError::Arity(name));
     }
     let hash = cx.db.hash_or_new(args[1])?;
+    let timed = hash.first_time().is_some();
     let mut new = 0;
     for &[field, value] in pairs {
         new += i64::from(hash.insert(field, value, cx.limits));
     }
-    cx.db.field_times_changed(args[1]);
+    if timed {
+        cx.db.field_times_changed(args[1]);
+    }
     cx.dirty();
     cx.notify(events::HASH, "hset", args[1]);
     Ok(new)

@@ -371,13 +371,13 @@ pub fn attempt(
         events::tell(audience, keys, changes);
     }
     keys.settle(changes);
-    for mut other in cx.others {
+    for other in &mut cx.others {
         if let Some(audience) = audience {
-            events::tell(audience, &mut other, changes);
+            events::tell(audience, other, changes);
         }
         other.settle(changes);
         if let Some(journal) = journal {
-            journal_deletions(journal, &other);
+            journal_deletions(journal, other);
         }
     }
     if let Some(journal) = journal

@@ -5,7 +5,7 @@ use super::hooks::{Change, KeyListener, Listeners};
 use super::libraries::Libraries;
 use super::object::Object;
 use super::shard::Shard;
-use super::table::{KeyHasher, SHARDS, shard_of};
+use super::table::{Homes, KeyHasher, SHARDS, shard_of};
 use parking_lot::{Mutex, MutexGuard};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -15,7 +15,21 @@ pub const DEFAULT_DATABASES: usize = 16;
 
 /// A shard two cache lines away from the next, so that neighbours do not slow each other down.
 #[repr(align(128))]
-struct Slot(Mutex<Shard>);
+struct Slot {
+    shard: Mutex<Shard>,
+    /// The shard's own, in reach without its lock.
+    homes: Arc<Homes>,
+}
+
+impl Slot {
+    fn new(hasher: KeyHasher) -> Slot {
+        let shard = Shard::new(hasher);
+        Slot {
+            homes: shard.homes(),
+            shard: Mutex::new(shard),
+        }
+    }
+}
 
 /// One numbered database: [`SHARDS`] shards, made when the first of them is asked for. Of the databases of a server most
 /// are never used, and those cost next to nothing.
@@ -34,7 +48,7 @@ impl Db {
     }
 
     fn slot(&self, index: usize) -> &Slot {
-        let empty = || Slot(Mutex::new(Shard::new(self.hasher.clone())));
+        let empty = || Slot::new(self.hasher.clone());
         let shards = self
             .shards
             .get_or_init(|| (0..SHARDS).map(|_| empty()).collect());
@@ -55,7 +69,7 @@ impl Db {
     /// Locks shard `index`, below [`SHARDS`]. A thread that holds several locks them in ascending order.
     #[inline]
     pub fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        self.slot(index).0.lock()
+        self.slot(index).shard.lock()
     }
 
     /// Locks the shard of `key` and returns it with the key's hash.
@@ -79,7 +93,7 @@ impl Db {
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
         if let Some(shards) = self.shards.get()
-            && let Some(shard) = shards[shard_of(hash)].0.try_lock()
+            && let Some(shard) = shards[shard_of(hash)].shard.try_lock()
         {
             shard.prefetch_entry(hash);
         }
@@ -89,7 +103,9 @@ impl Db {
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) {
         if let Some(shards) = self.shards.get()
-            && let Some(shard) = shards[shard_of(hash)].0.try_lock()
+            && let slot = &shards[shard_of(hash)]
+            && !slot.homes.prefetch(hash)
+            && let Some(shard) = slot.shard.try_lock()
         {
             shard.prefetch_bucket(hash);
         }

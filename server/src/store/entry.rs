@@ -75,7 +75,7 @@ const fn class(size: usize) -> usize {
 }
 
 /// Bytes of a cache line.
-const CACHE_LINE: usize = 64;
+pub(super) const CACHE_LINE: usize = 64;
 
 /// Has the cache line of `address` fetched, whatever is there or not. Nothing waits for it.
 #[inline]

@@ -31,6 +31,12 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 /// A floating-point number as `strtod` reads it, whole: decimal or hexadecimal, `inf` and `infinity` in any case. No
 /// spaces and no NaN, as Redis wants it.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    // Most are whole, and exact up to this length.
+    if text.len() <= 15
+        && let Some(whole) = parse_i64(text)
+    {
+        return Some(whole as f64);
+    }
     let text = std::str::from_utf8(text).ok()?;
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if let Some(hex) = unsigned.strip_prefix("0x").or(unsigned.strip_prefix("0X")) {

@@ -8,7 +8,7 @@ use super::frozen::Frozen;
 use super::hooks::{Hooks, KeyListener, Listeners, Pending, Sink};
 use super::lazyfree;
 use super::object::{Object, ValueRef};
-use super::table::{KeyHasher, PLACE_MASK, Place, Table};
+use super::table::{Homes, KeyHasher, PLACE_MASK, Place, Spot, Table};
 use std::sync::Arc;
 
 /// A lower bound that no expiry is below, when nothing expires.
@@ -70,6 +70,11 @@ impl Shard {
         }
     }
 
+    /// Where its entries' buckets are, for those who have them fetched.
+    pub(super) fn homes(&self) -> Arc<Homes> {
+        self.table.homes()
+    }
+
     /// Number of entries, those included whose time has come but which nobody has removed yet.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -89,6 +94,21 @@ impl Shard {
     #[inline]
     pub fn get(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
         self.table.get(hash, key)
+    }
+
+    /// Where the entry of `key` is.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<Spot> {
+        self.table.find(hash, key)
+    }
+
+    /// [`Shard::get_mut`] of an entry that was just found there.
+    #[inline]
+    pub fn at_mut(&mut self, spot: Spot, hash: u64, key: &[u8]) -> Option<&mut Entry> {
+        if let Some(hooks) = &mut self.hooks {
+            hooks.before_change(&self.table, hash, key);
+        }
+        self.table.at_mut(spot)
     }
 
     /// Has the memory fetched that a command on a key of this hash looks at first. Nothing waits for it.

@@ -11,14 +11,16 @@
 //! snapshots count in. The bits above the place are the tags of entries, the lowest ones choose a bucket in a segment: neither
 //! is constant within a segment.
 
+mod homes;
 mod segment;
 
 use super::entry::Entry;
 use crate::sys::hash::Quality;
+pub(super) use homes::Homes;
 use segment::{SEGMENT_MAX, Segment};
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Where a key stands in the order of the keyspace: `hash & PLACE_MASK`.
 pub type Place = u64;
@@ -77,6 +79,14 @@ pub fn places_of(shard: usize) -> Range<Place> {
     first..first + (1 << LOCAL_BITS)
 }
 
+/// Where an entry is in its table, until that changes.
+#[derive(Clone, Copy)]
+pub struct Spot {
+    segment: u32,
+    bucket: u32,
+    slot: u32,
+}
+
 /// The entries of one shard.
 pub(super) struct Table {
     /// `2^depth` indices into `segments`, by the upper bits of the local place; none before the first insert.
@@ -85,6 +95,8 @@ pub(super) struct Table {
     segments: Vec<Segment>,
     len: usize,
     hasher: KeyHasher,
+    /// Where the segments' buckets are.
+    homes: Arc<Homes>,
 }
 
 impl Table {
@@ -95,6 +107,19 @@ impl Table {
             segments: Vec::new(),
             len: 0,
             hasher,
+            homes: Arc::default(),
+        }
+    }
+
+    /// Where its buckets are, for those who do not hold the shard's lock.
+    pub(super) fn homes(&self) -> Arc<Homes> {
+        Arc::clone(&self.homes)
+    }
+
+    /// The buckets of the segment of `place` may be others now.
+    fn note_home(&self, place: u64) {
+        if let Some(segment) = self.segment(place) {
+            self.homes.set(place, segment.depth, segment.home());
         }
     }
 
@@ -120,6 +145,23 @@ impl Table {
     fn segment_mut(&mut self, place: u64) -> Option<&mut Segment> {
         let index = *self.directory.get(self.index(place))?;
         self.segments.get_mut(index as usize)
+    }
+
+    #[inline]
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Spot> {
+        let segment = *self.directory.get(self.index(hash))?;
+        let (bucket, slot) = self.segments.get(segment as usize)?.find(hash, key)?;
+        Some(Spot {
+            segment,
+            bucket: bucket as u32,
+            slot: slot as u32,
+        })
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, spot: Spot) -> Option<&mut Entry> {
+        let segment = self.segments.get_mut(spot.segment as usize)?;
+        segment.at_mut(spot.bucket as usize, spot.slot as usize)
     }
 
     #[inline]
@@ -161,14 +203,23 @@ impl Table {
         }
         self.len += 1;
         let hasher = &self.hasher;
-        self.segments[index].insert(hash, entry, |e| hasher.hash(e.key()));
+        let segment = &mut self.segments[index];
+        let home = segment.home();
+        segment.insert(hash, entry, |e| hasher.hash(e.key()));
+        if segment.home() != home {
+            self.note_home(hash);
+        }
     }
 
     pub(super) fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Entry> {
         let index = *self.directory.get(self.index(hash))?;
         let hasher = &self.hasher;
         let segment = self.segments.get_mut(index as usize)?;
+        let home = segment.home();
         let entry = segment.remove(hash, key, |e| hasher.hash(e.key()))?;
+        if segment.home() != home {
+            self.note_home(hash);
+        }
         self.len -= 1;
         Some(entry)
     }
@@ -203,6 +254,9 @@ impl Table {
         for slot in &mut self.directory[first + slots..first + 2 * slots] {
             *slot = new;
         }
+        let bit = 1 << (LOCAL_BITS - depth);
+        self.note_home(hash & !bit);
+        self.note_home(hash | bit);
     }
 
     /// The entries of the segment in which `place` lies, and the first place after the segment.

@@ -64,7 +64,6 @@ fn pop(cx: &mut Cx<'_>, args: &[&[u8]], end: End, name: &'static str) -> Done {
         [count] => Some(positive(count)?),
         _ => return Err(CmdError::Arity(name)),
     };
-    // Removing nothing from a list is not a change.
     let Some(list) = cx.db.list(args[1])? else {
         match count {
             None => cx.out.null(),
@@ -72,6 +71,7 @@ fn pop(cx: &mut Cx<'_>, args: &[&[u8]], end: End, name: &'static str) -> Done {
         }
         return Ok(());
     };
+    // Removing nothing from a list is not a change.
     let number = count.unwrap_or(1).min(list.len());
     if count.is_some() {
         cx.out.array(number);
@@ -90,8 +90,11 @@ pub(super) fn take(cx: &mut Cx<'_>, key: &[u8], end: End, number: usize) -> Done
             cx.out.bulk_or_null(list.peek(end));
             list.drop_end(end);
         }
+        let empty = list.is_empty();
         cx.notify(events::LIST, popped(end), key);
-        cx.db.remove_if_empty(key);
+        if empty {
+            cx.db.remove_if_empty(key);
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::resp::reply::double_text;
 use crate::store::num::parse_f64;
 use crate::store::random::{distinct, random};
 use crate::store::zset::Zset;
+use smallvec::SmallVec;
 
 type Done = Result<(), CmdError>;
 
@@ -89,11 +90,9 @@ pub(in crate::command) fn zadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if let ([[by, member]], true) = (pairs, increment) {
         return add_to_score(cx, args[1], member, float(by)?, when);
     }
-    let scores: Vec<f64> = pairs
-        .iter()
-        .map(|[s, _]| float(s))
-        .collect::<Result<_, _>>()?;
-    if cx.db.zset(args[1])?.is_none() && when.xx {
+    let scores = pairs.iter().map(|[s, _]| float(s));
+    let scores: SmallVec<[f64; 4]> = scores.collect::<Result<_, _>>()?;
+    if when.xx && cx.db.zset(args[1])?.is_none() {
         cx.out.int(0);
         return Ok(());
     }

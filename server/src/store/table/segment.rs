@@ -7,6 +7,7 @@
 //! A key's *home* is the bucket that the lowest bits of its hash name. If that is full it goes to the next bucket with room,
 //! and each bucket it passed counts it: a lookup goes on only past buckets that somebody passed.
 
+use super::homes::home;
 use crate::store::entry::{Entry, prefetch};
 
 /// Slots of a bucket: what fits a cache line beside the tags.
@@ -119,6 +120,12 @@ impl Segment {
         }
     }
 
+    /// Where its buckets are.
+    #[inline]
+    pub(super) fn home(&self) -> usize {
+        home(&self.buckets)
+    }
+
     /// Number of entries.
     pub(in crate::store) fn len(&self) -> usize {
         self.len
@@ -143,8 +150,9 @@ impl Segment {
         (0..count).map(move |step| home.wrapping_add(step) & (count - 1))
     }
 
+    /// The bucket and the slot of the entry of `key`.
     #[inline]
-    fn find(&self, hash: u64, key: &[u8]) -> Option<(usize, usize)> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<(usize, usize)> {
         let tag = tag_of(hash);
         for at in self.path(hash) {
             let bucket = &self.buckets[at];
@@ -169,6 +177,11 @@ impl Segment {
     pub(super) fn get_mut(&mut self, hash: u64, key: &[u8]) -> Option<&mut Entry> {
         let (at, slot) = self.find(hash, key)?;
         self.buckets[at].slots[slot].as_mut()
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, bucket: usize, slot: usize) -> Option<&mut Entry> {
+        self.buckets.get_mut(bucket)?.slots.get_mut(slot)?.as_mut()
     }
 
     /// True when it must grow before it takes another entry.

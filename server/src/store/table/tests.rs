@@ -78,3 +78,32 @@ fn shards_are_ranges_of_places() {
         assert!(places_of(shard_of(hash)).contains(&(hash & PLACE_MASK)));
     }
 }
+
+#[test]
+fn homes_are_where_the_segments_are() {
+    for keys in [1, 3_000, 50_000] {
+        let (mut table, hasher) = filled(keys);
+        let check = |table: &Table| {
+            let homes = table.homes().all();
+            let span = (1 << LOCAL_BITS) / homes.len() as u64;
+            let (mut known, mut shared) = (0, 0);
+            for (place, home) in (0..).step_by(span as usize).zip(homes) {
+                let segment = table.segment(place).expect("there are entries");
+                let alone = 1 << (LOCAL_BITS - segment.depth) >= span;
+                assert_eq!(home, if alone { segment.home() } else { 0 }, "{keys}");
+                (known, shared) = (known + u32::from(alone), shared + u32::from(!alone));
+            }
+            (known, shared)
+        };
+        let (known, shared) = check(&table);
+        assert!(
+            known > 0 && (shared > 0) == (keys == 20_000),
+            "{known} {shared}"
+        );
+        for i in 0..keys - 1 {
+            let key = i.to_string();
+            table.remove(hasher.hash(key.as_bytes()), key.as_bytes());
+        }
+        check(&table);
+    }
+}
