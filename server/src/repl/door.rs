@@ -454,9 +454,10 @@ impl Snapshots for Door {
     fn save(
         &self,
         server: &Arc<Server>,
+        begun: oneshot::Sender<()>,
     ) -> Pin<Box<dyn Future<Output = Result<(), NotSaved>> + Send>> {
         let path = start::snapshot_file(&server.config.settings());
-        let saved = self.master.snapshots().save(path);
+        let saved = self.master.snapshots().save(path, begun);
         Box::pin(async move {
             let failed = |why: &str| NotSaved::Failed(why.to_owned());
             let saved = saved.ok_or_else(|| failed("a save is under way"))?;

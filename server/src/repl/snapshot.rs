@@ -76,7 +76,15 @@ pub enum SaveError {
 
 enum Consumer {
     Replica(Form, mpsc::Sender<Part>),
-    Save(PathBuf, oneshot::Sender<Result<u64, SaveError>>),
+    Save(PathBuf, Saver),
+}
+
+/// Whoever wants a snapshot saved.
+struct Saver {
+    /// Told when the snapshot has begun: what is written from then on is not in it.
+    begun: oneshot::Sender<()>,
+    /// Told how many bytes it was.
+    done: oneshot::Sender<Result<u64, SaveError>>,
 }
 
 impl Consumer {
@@ -152,13 +160,15 @@ impl Snapshots {
         from
     }
 
-    /// Saves the dataset to the file `path`, which is replaced when the snapshot is whole and on disk; the
-    /// receiver gets the number of bytes. None if such a save is already under way or waits for its turn.
+    /// Saves the dataset to the file `path`, which is replaced when the snapshot is whole and on disk; `begun` is told when
+    /// the moment has come that the snapshot is of, the receiver gets the number of bytes. None if such a save is already
+    /// under way or waits for its turn.
     pub fn save(
         self: &Arc<Self>,
         path: PathBuf,
+        begun: oneshot::Sender<()>,
     ) -> Option<oneshot::Receiver<Result<u64, SaveError>>> {
-        let (to, from) = oneshot::channel();
+        let (done, from) = oneshot::channel();
         {
             let mut queue = self.queue.lock();
             if queue.saving {
@@ -166,7 +176,8 @@ impl Snapshots {
             }
             queue.saving = true;
         }
-        self.enter(Consumer::Save(path, to), Duration::ZERO);
+        let saver = Saver { begun, done };
+        self.enter(Consumer::Save(path, saver), Duration::ZERO);
         Some(from)
     }
 
@@ -186,7 +197,7 @@ impl Snapshots {
         for waiter in waiting {
             match waiter.consumer {
                 // Nobody need wait for it.
-                Consumer::Save(_, to) => drop(to.send(Err(SaveError::Outdated))),
+                Consumer::Save(_, saver) => drop(saver.done.send(Err(SaveError::Outdated))),
                 Consumer::Replica(..) => queue.waiting.push(waiter),
             }
         }

@@ -11,6 +11,7 @@ use crate::sys::net::TcpStream;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// A reply that is not there yet, as the bytes to send (RESP2, which RESP3 clients understand).
 pub type Later = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
@@ -152,10 +153,12 @@ pub trait Replication: Send + Sync {
 
 /// Snapshot files, as the shell sees them.
 pub trait Snapshots: Send + Sync {
-    /// Writes the dataset to the snapshot file; done when it is in place.
+    /// Writes the dataset to the snapshot file; done when it is in place. `begun` is told when the moment has come that the
+    /// file is of.
     fn save(
         &self,
         server: &std::sync::Arc<Server>,
+        begun: oneshot::Sender<()>,
     ) -> Pin<Box<dyn Future<Output = Result<(), NotSaved>> + Send>>;
 
     /// The same before it returns. The caller holds all gates, and `view` is what is in them.

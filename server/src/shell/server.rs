@@ -34,6 +34,7 @@ use arc_swap::ArcSwap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::oneshot;
 
 /// Everything the threads of a server share.
 pub struct Server {
@@ -271,13 +272,21 @@ impl Server {
     /// # Errors
     /// Why it could not be written.
     pub async fn save(self: &Arc<Self>) -> Result<(), String> {
+        self.save_telling(oneshot::channel().0).await
+    }
+
+    /// [`Server::save`] that tells `begun` when the moment has come that the file is of.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    pub async fn save_telling(self: &Arc<Self>, begun: oneshot::Sender<()>) -> Result<(), String> {
         let Some(snapshots) = self.snapshots() else {
             return Err("snapshot files are not available".to_owned());
         };
         // One after another: SHUTDOWN may come while a save goes on, and wants one of its own.
         let _turn = self.saves.turn.lock().await;
         let end = self.saves.begin(self.totals().changes, now_ms() / 1000);
-        let saved = snapshots.save(self).await;
+        let saved = snapshots.save(self, begun).await;
         end(&saved, now_ms() / 1000);
         told(saved)
     }

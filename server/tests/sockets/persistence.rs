@@ -290,6 +290,33 @@ fn saving(server: &Server) -> bool {
     server.info("persistence").num("rdb_bgsave_in_progress") == 1
 }
 
+#[test]
+fn what_comes_after_a_background_save_is_not_in_its_file() {
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let server = Server::start(kind, &[]);
+        let mut client = server.client();
+        for round in 0..20 {
+            let kept = format!("before-{round}");
+            client.cmd(&["SET", "key", &kept]).ok();
+            // At once, so that the later one comes as early as it can.
+            let replies = client.pipeline(&[vec!["BGSAVE"], vec!["SET", "key", "after"]]);
+            assert_eq!(replies[0].text(), "Background saving started");
+            eventually("the save ends", || {
+                check(!saving(&server), || format!("{kind:?} saves"))
+            });
+            let file = std::fs::read(server.dir().join("dump.rdb")).unwrap();
+            let has = |text: &str| memchr::memmem::find(&file, text.as_bytes()).is_some();
+            assert_eq!(
+                (has(&kept), has("after")),
+                (true, false),
+                "{kind:?} {round}"
+            );
+        }
+        let scheduled = client.pipeline(&[vec!["MULTI"], vec!["BGSAVE"], vec!["EXEC"]]);
+        assert_eq!(scheduled[2].list()[0].text(), "Background saving scheduled");
+    }
+}
+
 /// A server that takes long to save its three keys, and is at it.
 fn busy_saving(kind: Kind) -> Server {
     let server = Server::start(kind, &["--rdb-key-save-delay", "10000000"]);

@@ -1,6 +1,6 @@
 //! The thread that makes one snapshot.
 
-use super::{Begin, Consumer, Form, Part, SaveError, Snapshots};
+use super::{Begin, Consumer, Form, Part, SaveError, Saver, Snapshots};
 use crate::gate::View;
 use crate::rdb::write::{Facts, Options, Replication, Writer};
 use crate::repl::domain::Wire;
@@ -36,6 +36,8 @@ struct Save {
     file: File,
     temporary: Temporary,
     path: PathBuf,
+    /// Until it has been told.
+    begun: Option<oneshot::Sender<()>>,
     done: oneshot::Sender<Result<u64, SaveError>>,
 }
 
@@ -93,6 +95,10 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
         });
         (Snapshot::begin(&all.view().dataset), stands)
     };
+    for begun in sinks.saves.iter_mut().filter_map(|save| save.begun.take()) {
+        // Nobody need wait for it.
+        let _ = begun.send(());
+    }
     make(of, snapshot, &stands, filter, sinks)
 }
 
@@ -127,10 +133,10 @@ pub(super) fn save_now(of: &Snapshots, view: &View, path: PathBuf) -> Result<u64
         return Err(SaveError::GivenUp);
     }
     // The answer is taken from where it is kept for this receiver.
-    let (to, _nobody) = oneshot::channel();
+    let ((begun, _), (done, _nobody)) = (oneshot::channel(), oneshot::channel());
     let sinks = Sinks::open(
         &of.config.load().dir,
-        vec![Consumer::Save(path, to)],
+        vec![Consumer::Save(path, Saver { begun, done })],
         &Arc::default(),
     );
     let saved = match sinks.is_empty() {
@@ -267,11 +273,12 @@ impl Sinks {
                     sinks.replicas.push(to);
                 }
                 Consumer::Replica(Form::File, to) => spooled.push(to),
-                Consumer::Save(path, done) => match create_temporary(dir) {
+                Consumer::Save(path, Saver { begun, done }) => match create_temporary(dir) {
                     Ok((file, temporary)) => sinks.saves.push(Save {
                         file,
                         temporary,
                         path,
+                        begun: Some(begun),
                         done,
                     }),
                     Err(error) => sinks.saved.push(Saved {

@@ -11,6 +11,7 @@ use crate::shell::shutdown::Order;
 use crate::sys::{task, time::since_epoch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::oneshot;
 
 pub(super) fn info(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let text = info::text(call.server, call.world.view(), &args[1..]);
@@ -74,10 +75,21 @@ pub(super) fn bgsave(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         return error(call, SAVING);
     }
     let server = Arc::clone(call.server);
+    let (begun, has_begun) = oneshot::channel();
     // How it ends is logged, and shown by INFO.
-    task::spawn(async move { server.save().await });
-    call.out.simple("Background saving started");
-    Flow::Next
+    task::spawn(async move { server.save_telling(begun).await });
+    if call.transaction.is_some() || snapshots.making() {
+        call.out.simple("Background saving scheduled");
+        return Flow::Next;
+    }
+    // The file is of this moment: nothing that the client does next is in it.
+    Flow::Park(Parked::Later(Box::pin(async move {
+        // As in Redis, one that cannot even begin is told by the log.
+        let _ = has_begun.await;
+        let mut reply = Reply::default();
+        reply.simple("Background saving started");
+        reply.take()
+    })))
 }
 
 pub(super) fn shutdown(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {

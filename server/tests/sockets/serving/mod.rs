@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 #[test]
 fn full_sync_while_writes_go_on() {
@@ -175,7 +176,7 @@ fn a_save_is_whole_or_absent() {
     let saved = bed
         .master
         .snapshots()
-        .save(file.clone())
+        .save(file.clone(), oneshot::channel().0)
         .unwrap()
         .blocking_recv()
         .unwrap();
@@ -188,7 +189,7 @@ fn a_save_is_whole_or_absent() {
     let failed = bed
         .master
         .snapshots()
-        .save(nowhere)
+        .save(nowhere, oneshot::channel().0)
         .unwrap()
         .blocking_recv()
         .unwrap();
