@@ -1,11 +1,11 @@
 //! How commands reach the keys they work on.
 
 use super::CmdError;
-use super::events::{self, Event};
+use super::events;
+use super::left::{Expired, Found, Left};
 use super::locked::Locked;
 use crate::store::clock::Clock;
 use crate::store::entry::Entry;
-use crate::store::expiry::Gone;
 use crate::store::hash::Hash;
 use crate::store::list::List;
 use crate::store::set::Set;
@@ -25,56 +25,6 @@ pub enum Expiry {
     Hide,
     /// It is there until the stream says otherwise: commands from our master.
     Ignore,
-}
-
-/// What had expired, and is or will be removed.
-#[derive(Clone)]
-pub(super) struct Expired {
-    /// The key.
-    pub key: Box<[u8]>,
-    /// Fields of its hash; `None`: the key itself.
-    pub fields: Option<Vec<Box<[u8]>>>,
-}
-
-impl Expired {
-    pub(super) fn key(key: &[u8]) -> Expired {
-        Expired {
-            key: key.into(),
-            fields: None,
-        }
-    }
-
-    /// What replicas are told of it.
-    pub(super) fn deletion(&self) -> Vec<&[u8]> {
-        let key = &*self.key;
-        let gone = match &self.fields {
-            None => Gone::Key(key),
-            Some(fields) => Gone::Fields {
-                key,
-                fields,
-                last: false,
-            },
-        };
-        gone.deletion()
-    }
-}
-
-/// What a command leaves to be done after it. Most leave nothing, and pay for nothing.
-#[derive(Default)]
-pub(super) struct Left {
-    /// Keys that were changed in shards where somebody listens.
-    pub touched: Vec<Box<[u8]>>,
-    /// Keys and fields that were removed since they had expired.
-    pub expired: Vec<Expired>,
-}
-
-/// What a command came across that others are to hear of.
-#[derive(Default)]
-pub(super) struct Found {
-    /// Keys and fields that a reader found expired on a master, and that are still there.
-    pub stale: Vec<Expired>,
-    /// What happened to keys, in order, as far as it is asked for.
-    pub events: Vec<Event>,
 }
 
 /// The locked shards of one database that hold the keys of a command.
@@ -403,65 +353,11 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// What was changed so far is nothing to those who listen to keys: Redis tells WATCH nothing of it.
-    pub(super) fn hush(&mut self) {
-        if let Some(left) = &mut self.left {
-            left.touched.clear();
-        }
-    }
-
     /// From now on `listener` hears of changes of `key`.
     pub(super) fn listen(&mut self, key: &[u8], listener: &Arc<dyn KeyListener>) {
         let hash = self.hash_of(key);
         if let Some(shard) = self.shard_at(hash) {
             shard.listen(key, Arc::clone(listener));
-        }
-    }
-
-    /// What the command removed since it had expired.
-    pub(super) fn expired(&self) -> &[Expired] {
-        self.left.as_ref().map_or(&[], |left| &left.expired)
-    }
-
-    /// After the command: those who listen to the keys it changed hear of it.
-    #[inline]
-    pub(super) fn settle(&mut self, dirty: bool) {
-        if self.left.is_some() {
-            self.settle_touched(dirty);
-        }
-    }
-
-    #[cold]
-    fn settle_touched(&mut self, dirty: bool) {
-        let touched = self.left.as_mut().map(|left| &mut left.touched);
-        for key in touched.map(std::mem::take).unwrap_or_default() {
-            let hash = self.hash_of(&key);
-            if dirty && let Some(shard) = self.shard_at(hash) {
-                shard.settle(&key);
-            }
-        }
-    }
-
-    /// After the command: removes the keys and fields that it found expired and has not given new values since.
-    #[inline]
-    pub(super) fn remove_stale(&mut self) {
-        if let Some(found) = self.found.get_mut() {
-            let stale = found.stale.clone();
-            self.remove_each(stale);
-        }
-    }
-
-    #[cold]
-    fn remove_each(&mut self, stale: Vec<Expired>) {
-        for Expired { key, fields } in stale {
-            let touched = self.left.as_ref().map_or(0, |left| left.touched.len());
-            match fields {
-                None => drop(self.shard_mut(&key)),
-                Some(fields) => self.remove_stale_fields(&key, fields),
-            }
-            if let Some(left) = &mut self.left {
-                left.touched.truncate(touched);
-            }
         }
     }
 }

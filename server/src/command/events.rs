@@ -1,7 +1,7 @@
 //! Who hears of what commands do to keys, beside those who watch a key or wait for it: subscribers to keyspace events,
 //! and clients that cache what they have read.
 
-use super::access::Expired;
+use super::left::Expired;
 use super::{Attempt, Command, Cx, Env, Keys};
 
 /// A message about a key is published on the key's channel.

@@ -3,7 +3,7 @@
 //! As in Redis, a reader does not see a field whose time has come; on a master it goes, after the command, if it was
 //! asked for by name. Writers that look at the old value see to that before they change it.
 
-use super::access::Expired;
+use super::left::Expired;
 use super::{CmdError, Expiry, Keys, events};
 use crate::store::hash::View;
 use crate::store::{Object, ValueRef};

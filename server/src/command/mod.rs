@@ -16,6 +16,7 @@ pub mod events;
 mod fields;
 pub mod inspect;
 pub mod introspect;
+mod left;
 mod locked;
 mod partial_sort;
 pub mod shell;

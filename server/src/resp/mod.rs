@@ -3,6 +3,7 @@
 //! Nothing here knows of sockets. [`parse`] finds whole requests in the bytes at hand and can be
 //! resumed when more arrive; [`reply`] writes RESP2 or RESP3, whichever the client speaks.
 
+pub mod decimal;
 pub mod parse;
 pub mod reply;
 

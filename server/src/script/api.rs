@@ -2,7 +2,7 @@
 
 use super::{Proto, convert, raise, sha1_hex, with_running};
 use crate::resp::Reply;
-use crate::resp::reply::double_text;
+use crate::resp::decimal::double_text;
 use mlua::{Lua, MultiValue, Table, Value};
 use raise::Raised;
 use smallvec::SmallVec;

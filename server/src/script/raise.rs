@@ -4,7 +4,7 @@
 //! errors (`pcall` and its kin, and the handler of last resort) turns it into what Redis would have raised.
 
 use super::with_running;
-use crate::resp::reply::general;
+use crate::resp::decimal::general;
 use mlua::{Error, Lua, Value};
 use std::fmt;
 

@@ -5,7 +5,7 @@ use super::dataset::Dataset;
 use super::entry::Entry;
 use super::object::ValueRef;
 use super::stream::Id;
-use crate::resp::reply::double_text;
+use crate::resp::decimal::double_text;
 use sha1::{Digest as _, Sha1};
 use std::fmt;
 

@@ -5,7 +5,7 @@ use crate::command::collections::{Picks, scan};
 use crate::command::scan::Scanned;
 use crate::command::{CmdError, Cx, events};
 use crate::resp::Reply;
-use crate::resp::reply::double_text;
+use crate::resp::decimal::double_text;
 use crate::store::num::parse_f64;
 use crate::store::random::{distinct, random};
 use crate::store::zset::Zset;

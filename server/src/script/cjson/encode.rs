@@ -2,7 +2,7 @@
 
 use super::super::raise::type_name;
 use super::{Config, DEPTH_MAX, Invalid};
-use crate::resp::reply::general;
+use crate::resp::decimal::general;
 use mlua::{Table, Value};
 
 /// The text of `value`; an error in the library's words.
