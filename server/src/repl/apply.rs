@@ -21,7 +21,7 @@ use crate::sys::time::since_epoch;
 use held::Held;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use what::{What, classify, is_exclusive, is_sound};
+use what::{Unfit, What, classify, is_exclusive, is_sound};
 
 /// A batch that is no transaction has at most so many commands.
 const COMMANDS_MAX: usize = 256;
@@ -147,14 +147,30 @@ impl Applier {
         if let Some(kind) = self.leave.pending() {
             return Ok(self.apply_batch(kind, unread));
         }
-        let Some(kind) = self.batch.collect(unread, self.databases)? else {
-            return Ok((Applied::Idle, 0));
+        let kind = match self.batch.collect(unread, self.databases) {
+            Ok(Some(kind)) => kind,
+            Ok(None) => return Ok((Applied::Idle, 0)),
+            Err(Unfit::Broken(why)) => return Err(why),
+            Err(Unfit::Unserved(why)) => {
+                self.diverge();
+                return Err(why);
+            }
         };
         #[cfg(feature = "simulation")]
         if self.takes_leave_early(kind) {
             return Ok((Applied::More, 0));
         }
         Ok(self.apply_batch(kind, unread))
+    }
+
+    /// The stream has what cannot be applied here. Who resumed would come to it again and again; its effect comes with a
+    /// snapshot.
+    #[cold]
+    fn diverge(&self) {
+        let gates = self.driver.gates();
+        let gate = gates.enter(gates.len() - 1);
+        self.driver.diverged(&gate, self.generation);
+        Gates::leave(gate);
     }
 
     fn apply_batch(&mut self, kind: Kind, unread: &[u8]) -> (Applied, usize) {
@@ -318,7 +334,7 @@ fn arguments<'a>(
 
 impl Batch {
     /// Parses until a batch is whole. None: more bytes are needed.
-    fn collect(&mut self, unread: &[u8], databases: usize) -> Result<Option<Kind>, String> {
+    fn collect(&mut self, unread: &[u8], databases: usize) -> Result<Option<Kind>, Unfit> {
         let batch = self;
         let parse = ParseLimits {
             max_bulk: UNIT_MAX as u64,
@@ -343,18 +359,18 @@ impl Batch {
                 // What is whole goes first; then we come here again.
                 Err(error) => match batch.plain() {
                     Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
-                    _ => return Err(format!("its stream breaks the protocol: {error}")),
+                    _ => return Err(format!("its stream breaks the protocol: {error}").into()),
                 },
             };
             let request = &unread[batch.len..batch.len + len];
             let (what, args) = {
                 let args = arguments(&batch.args, request, first..batch.args.len());
                 let what = match is_sound(&args, request) {
-                    true => classify(&args, databases),
-                    false => Err(format!(
-                        "its stream breaks the protocol: \"{}\"",
-                        shown(request)
-                    )),
+                    true => classify(&args, databases).map_err(Unfit::Unserved),
+                    false => {
+                        let shown = shown(request);
+                        Err(format!("its stream breaks the protocol: \"{shown}\"").into())
+                    }
                 };
                 (what, args.len())
             };

@@ -50,6 +50,27 @@ fn a_full_sync_mends_it() {
     assert_eq!(granted(&master).full, 3);
 }
 
+/// Nothing of the stream is lost, and nobody is asked for the same bytes again and again.
+#[test]
+fn what_is_not_served_here_comes_with_a_full_sync() {
+    for master in [Server::damselfly(&[]), Server::redis(&[])] {
+        let replica = Server::damselfly(&[]);
+        replica.follow(master.port);
+        replica.await_link(master.port);
+        let full = granted(&master).full;
+        master.run("DEBUG REPLICATE nosuch command").ok();
+        master.run("SET k v").ok();
+        await_caught_up(&master, &replica);
+        assert_same_data(&master, &replica);
+        assert_eq!(granted(&master).full, full + 1);
+        assert!(
+            replica
+                .log()
+                .contains("a command that is not served: nosuch")
+        );
+    }
+}
+
 #[test]
 fn once_promoted_it_has_a_history_of_its_own() {
     let (master, replica) = diverged();

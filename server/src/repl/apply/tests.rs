@@ -42,7 +42,7 @@ fn batches(stream: &[u8], pieces: &[usize]) -> (Vec<usize>, Option<String>) {
             }
             Ok(None) if there == stream.len() => return (ends, None),
             Ok(None) => there = (there + pieces.next().unwrap_or(&1)).min(stream.len()),
-            Err(why) => return (ends, Some(why)),
+            Err(why) => return (ends, Some(why.to_string())),
         }
         // An argument takes at least one byte, so the list cannot outgrow what came.
         assert!(batch.args.len() <= there - done + 1);
@@ -128,7 +128,7 @@ fn a_transaction_without_an_end_is_not_taken_for_ever() {
             match batch.collect(&stream, DATABASES) {
                 Ok(None) => stream.extend(filler.repeat(1000)),
                 Ok(Some(_)) => panic!("half a transaction is applied"),
-                Err(why) => break why,
+                Err(why) => break why.to_string(),
             }
             assert!(stream.len() < 2 * UNIT_MAX, "it is taken for ever");
         };

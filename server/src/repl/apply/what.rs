@@ -17,6 +17,23 @@ pub(super) enum What {
     Exec,
 }
 
+/// Why a stream is not followed any further. Nothing was applied of the command, or transaction, that it is about.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    /// It makes no sense. What was damaged on its way comes whole when it is asked for again.
+    #[error("{0}")]
+    Broken(String),
+    /// It has a command that nobody could run here: asked for again, it would be here again.
+    #[error("{0}")]
+    Unserved(String),
+}
+
+impl<S: Into<String>> From<S> for Unfit {
+    fn from(why: S) -> Unfit {
+        Unfit::Broken(why.into())
+    }
+}
+
 /// Whether a request is one that a master sends: an array, whose arguments are followed by CR LF, or an empty line.
 /// From clients the parser takes inline requests and any two bytes behind an argument, as Redis does; in a stream
 /// they mean that bytes are missing.
