@@ -165,8 +165,8 @@ impl Call<'_> {
         let event = latency::event_of(command);
         server.latency.note(event, took, settings.latency_threshold);
         let micros = took.as_micros() as u64;
-        if notes_slow(settings, command) && micros >= settings.slowlog_slower_than as u64 {
-            self.log_slow(&monitor::redacted(command, args), micros);
+        if is_slow(settings, command, micros) || command.is(flag::ADMIN) {
+            self.log_slow(command, args, micros);
         }
         flow
     }
@@ -180,15 +180,15 @@ impl Call<'_> {
     }
 
     #[cold]
-    fn log_slow(&self, args: &[&[u8]], micros: u64) {
+    fn log_slow(&self, command: &Command, args: &[&[u8]], micros: u64) {
         // The command may have been one that sets the threshold.
-        let slow = self.server.config.settings().slowlog_slower_than;
-        if slow < 0 || micros < slow as u64 {
+        let settings = self.server.config.settings();
+        if !is_slow(&settings, command, micros) {
             return;
         }
         let (addr, name) = (self.client.addr.to_string(), self.client.names().name);
-        let max = self.settings.slowlog_max_len;
-        self.server.slowlog.add(args, micros, addr, name, max);
+        let (args, max) = (monitor::redacted(command, args), settings.slowlog_max_len);
+        self.server.slowlog.add(&args, micros, addr, name, max);
     }
 
     /// [`Call::refuse`] for one that calls `command`: an EXEC that is refused is the end of its transaction.
@@ -390,15 +390,21 @@ impl Flow {
 }
 
 /// Whether the slow log has `command` if it is slow.
-pub(super) fn notes_slow(settings: &Settings, command: &Command) -> bool {
+fn notes_slow(settings: &Settings, command: &Command) -> bool {
     settings.slowlog_slower_than >= 0 && !command.is(flag::SKIP_SLOWLOG)
 }
 
-/// Whether `command` is timed by itself.
+/// Whether the slow log takes `command`, which took so many microseconds.
+pub(super) fn is_slow(settings: &Settings, command: &Command, micros: u64) -> bool {
+    notes_slow(settings, command) && micros >= settings.slowlog_slower_than as u64
+}
+
+/// Whether `command` is timed by itself: also one that may set the threshold, whatever it was.
 pub(super) fn times_alone(settings: &Settings, command: &Command) -> bool {
     let exact = (0..EXACT_SLOWLOG_MICROS).contains(&settings.slowlog_slower_than);
     exact
         || settings.latency_threshold > 0
+        || command.is(flag::ADMIN)
         || (!command.is(flag::FAST) && notes_slow(settings, command))
 }
 

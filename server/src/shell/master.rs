@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::audience::{MONITORS, Telling};
-use super::call::{notes_slow, times_alone};
+use super::call::{is_slow, times_alone};
 use super::client::{Client, trait_of};
 use super::latency::{Timer, event_of};
 use super::monitor::redacted;
@@ -120,8 +120,7 @@ impl Witness for Bystanders<'_> {
             let threshold = self.settings.latency_threshold;
             server.latency.note(event_of(command), took, threshold);
             let micros = took.as_micros() as u64;
-            let slow = self.settings.slowlog_slower_than;
-            if notes_slow(&self.settings, command) && micros >= slow as u64 {
+            if is_slow(&self.settings, command, micros) {
                 self.log_slow(command, args, micros);
             }
             succeeds

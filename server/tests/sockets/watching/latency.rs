@@ -61,6 +61,31 @@ fn what_is_slow_is_noted() {
 }
 
 #[test]
+fn a_threshold_of_the_slow_log_holds_for_who_sets_it() {
+    let said = pair(&[]).map(|server| {
+        let mut client = server.client();
+        let mut logged = Vec::new();
+        for threshold in ["10000000 slowlog-max-len 5", "0", "-1", "0", "10000000"] {
+            client
+                .run(&format!("CONFIG SET slowlog-log-slower-than {threshold}"))
+                .ok();
+            let slow = client.run("SLOWLOG GET");
+            logged.push(
+                slow.list()
+                    .iter()
+                    .map(|one| one.list()[3].clone())
+                    .collect(),
+            );
+            client.run("SLOWLOG RESET").ok();
+        }
+        let logged: Vec<Vec<_>> = logged;
+        assert_eq!(logged[1].len(), 1, "{logged:?}");
+        logged
+    });
+    assert_eq!(said[0], said[1]);
+}
+
+#[test]
 fn every_command_is_counted() {
     let said = pair(&[]).map(|server| {
         let mut client = server.client();
