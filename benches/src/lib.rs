@@ -126,13 +126,17 @@ pub fn own_cpu() -> Result<Duration> {
     cpu_of(std::process::id())
 }
 
-/// User and system time of process `pid`, in the kernel's ticks of 10 ms.
+/// For how long the threads of process `pid` that are there have run, user and system time.
 fn cpu_of(pid: u32) -> Result<Duration> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let after = text.rsplit(')').next().context("no command in stat")?;
-    let fields: Vec<&str> = after.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-    Ok(Duration::from_millis(ticks * 10))
+    let mut nanos = 0;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        // One that ended meanwhile did next to nothing.
+        let text = std::fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        let ran = text.split_whitespace().next();
+        nanos += ran.map_or(Ok(0), str::parse::<u64>)?;
+    }
+    ensure!(nanos > 0, "the kernel does not count what {pid} takes");
+    Ok(Duration::from_nanos(nanos))
 }
 
 /// A port of 127.0.0.1 where nobody listens at the moment.

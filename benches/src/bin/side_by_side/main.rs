@@ -1,6 +1,6 @@
 //! Damselfly and the stock redis-server, interleaved in one run (A B, B A), as ratios.
 //!
-//! `cargo build --release --workspace && target/release/side_by_side [throughput|defaults|families|memory|sync|switch|stalls|trace]... [ROUNDS]`
+//! `cargo build --release --workspace && target/release/side_by_side [throughput|threads|defaults|families|memory|sync|switch|stalls|trace]... [ROUNDS]`
 //!
 //! For throughput and memory the servers are pinned to one core and the load to the other. CPU per
 //! operation is the user and system time of the server process over the operations of the load. Every
@@ -10,6 +10,7 @@
 mod families;
 mod stalls;
 mod switch;
+mod threads;
 mod trace;
 
 use std::io::{Read, Write};
@@ -27,8 +28,9 @@ const CLIENTS: &str = "50";
 /// A part of the comparison: runs that many rounds and prints a table.
 type Part = fn(usize) -> Result<()>;
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("throughput", throughput),
+    ("threads", threads::threads),
     ("defaults", families::defaults),
     ("families", families::families),
     ("memory", memory),
@@ -46,7 +48,7 @@ fn main() -> Result<()> {
             (Ok(n), _) if n > 0 => rounds = n,
             (_, Some((_, part))) => asked.push(part),
             _ => bail!(
-                "what is {arg}? Usage: side_by_side [throughput|defaults|families|memory|sync|switch|stalls|trace]... [ROUNDS]"
+                "what is {arg}? Usage: side_by_side [throughput|threads|defaults|families|memory|sync|switch|stalls|trace]... [ROUNDS]"
             ),
         }
     }
@@ -77,9 +79,19 @@ fn ratios([theirs, ours]: &[Vec<f64>; 2]) -> Spread {
 }
 
 fn load(port: u16, cpu: usize, args: &[&str]) -> Result<()> {
-    let status = Command::new("taskset")
-        .args(["-c", &cpu.to_string(), "redis-benchmark", "-q", "-p"])
-        .arg(port.to_string())
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", &cpu.to_string(), "redis-benchmark"]);
+    run_load(pinned, port, args)
+}
+
+/// [`load`] by whichever core is free.
+fn load_anywhere(port: u16, args: &[&str]) -> Result<()> {
+    run_load(Command::new("redis-benchmark"), port, args)
+}
+
+fn run_load(mut benchmark: Command, port: u16, args: &[&str]) -> Result<()> {
+    let status = benchmark
+        .args(["-q", "-p", &port.to_string()])
         .args(args)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
