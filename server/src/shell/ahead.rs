@@ -5,6 +5,7 @@ use crate::command::table::KeySpec;
 use crate::command::{self, Command};
 use crate::gate::View;
 use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError};
+use crate::store::Db;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,10 +18,10 @@ pub(super) const LONE_MAX: usize = 1024;
 /// So many buckets are on their way before the entry in the first of them is fetched.
 const ON_THEIR_WAY: usize = 4;
 
-/// The key by which `command` will be looked up first: what can be fetched before it runs.
-pub(super) fn first_key<'a>(command: Option<&Command>, args: &[&'a [u8]]) -> Option<&'a [u8]> {
-    let keyed = matches!(command?.keys, KeySpec::Range { first: 1, .. });
-    args.get(1).filter(|_| keyed).copied()
+/// True if the first argument of `command` is a key: what will be looked at can be fetched before it runs.
+#[inline]
+pub(super) fn is_keyed(command: Option<&Command>) -> bool {
+    command.is_some_and(|c| matches!(c.keys, KeySpec::Range { first: 1, .. }))
 }
 
 /// A request parsed ahead.
@@ -50,13 +51,14 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Parses up to `most` requests from the start of `bytes`.
+    /// Parses up to `most` requests from the start of `bytes`, and has the memory fetched that they will look at first.
     pub fn parse(
         bytes: &[u8],
         parser: &mut Parser,
         limits: &ParseLimits,
         args: &mut ArgList,
         most: usize,
+        fetch: &mut Fetch<'_>,
     ) -> Ahead {
         let mut ahead = Ahead {
             requests: SmallVec::new(),
@@ -77,6 +79,9 @@ impl Ahead {
                             command
                         }
                     };
+                    if is_keyed(command) && args.len() > first + 1 {
+                        fetch.comes(args.get(request, first + 1));
+                    }
                     ahead.requests.push(Request {
                         bytes: start..start + len,
                         args: first..args.len(),
@@ -114,6 +119,46 @@ impl Ahead {
     /// How many arguments they have.
     pub fn args(&self) -> usize {
         self.requests.last().map_or(0, |r| r.args.end)
+    }
+}
+
+/// Memory being fetched for the requests of a pipeline, in the database that is selected when the first of them runs.
+pub(super) struct Fetch<'a> {
+    db: Option<&'a Db>,
+    /// The hashes of keys whose buckets are on their way.
+    buckets: SmallVec<[u64; AHEAD]>,
+}
+
+impl<'a> Fetch<'a> {
+    /// For those on keys of database `db`; for none if no view is to be had.
+    pub fn of(view: Option<&'a View>, db: u32) -> Fetch<'a> {
+        Fetch {
+            db: view
+                .and_then(|view| view.dataset.db(db as usize))
+                .map(|db| &**db),
+            buckets: SmallVec::new(),
+        }
+    }
+
+    /// Has the bucket of a key fetched.
+    #[inline]
+    fn comes(&mut self, key: &[u8]) {
+        if let Some(db) = self.db {
+            let hash = db.hash(key);
+            if self.buckets.last() != Some(&hash) {
+                db.prefetch_bucket(hash);
+                self.buckets.push(hash);
+            }
+        }
+    }
+
+    /// Has the entries fetched, if there are several.
+    pub fn entries(self) {
+        if let (Some(db), [_, _, ..]) = (self.db, &*self.buckets) {
+            for &hash in &self.buckets {
+                db.prefetch_entry(hash);
+            }
+        }
     }
 }
 

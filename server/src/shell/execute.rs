@@ -1,7 +1,7 @@
 //! Running what a connection sent: a batch of requests under the thread's gate.
 
 use super::admit;
-use super::ahead::{AHEAD, Ahead, LONE_MAX, Lone, Request, Then, first_key};
+use super::ahead::{AHEAD, Ahead, Fetch, LONE_MAX, Lone, Then, is_keyed};
 use super::blocking::{self, Waiter};
 use super::call::{Call, World, is};
 use super::client::Client;
@@ -18,7 +18,6 @@ use crate::gate::{Entered, Gates, View};
 use crate::resp::{ArgList, ParseLimits, Parsed, Parser, Reply};
 use crate::store::Limits;
 use crate::sys::time::Instant;
-use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -112,13 +111,16 @@ impl Tools {
         };
         let parsed = Parser::default().parse(bytes, &limits, &mut self.args);
         let whole = matches!(parsed, Ok(Parsed::Request { len }) if len == n);
-        let (name, key) = (self.args.get(bytes, 0), self.args.get(bytes, 1));
-        let key = first_key(command::find(name).filter(|_| whole), &[name, key]);
-        let gate = key.and_then(|_| server.enter(worker.slot));
-        let is_lone = gate.is_some();
-        if let (Some(key), Some(gate)) = (key, gate) {
-            self.lone.comes(&gate, session.db, key);
-            Gates::leave(gate);
+        let named = || command::find(self.args.get(bytes, 0));
+        let mut is_lone = whole && self.args.len() > 1 && is_keyed(named());
+        if is_lone {
+            match server.enter(worker.slot) {
+                Some(gate) => {
+                    self.lone.comes(&gate, session.db, self.args.get(bytes, 1));
+                    Gates::leave(gate);
+                }
+                None => is_lone = false,
+            }
         }
         self.args.clear();
         is_lone
@@ -241,11 +243,11 @@ impl Batch<'_> {
             };
             // What comes after AUTH is read under other limits, and so is what comes after RESET.
             let most = if authenticated { AHEAD } else { 1 };
-            let ahead = Ahead::parse(bytes, self.parser, &parse_limits, args, most);
+            line.enter(&mut gate);
+            let mut fetch = Fetch::of(gate.as_deref(), line.session.db);
+            let ahead = Ahead::parse(bytes, self.parser, &parse_limits, args, most, &mut fetch);
+            fetch.entries();
             let slices = ahead.slices(bytes, args);
-            if ahead.requests.len() > 1 {
-                line.prefetch(&ahead.requests, &slices, &mut gate);
-            }
             let mut done = 0;
             for request in &ahead.requests {
                 if request.args.is_empty() {
@@ -350,33 +352,15 @@ impl Line<'_> {
         self.session.authenticated || self.server.accounts.is_open()
     }
 
-    /// Has the memory fetched that the first keys of `requests` are in. Enters the gate if need be.
-    fn prefetch<'g>(
-        &mut self,
-        requests: &[Request],
-        args: &[&[u8]],
-        gate: &mut Option<Entered<'g, View>>,
-    ) where
+    /// Enters the gate, unless it is held already, or a script has been running for too long.
+    fn enter<'g>(&mut self, gate: &mut Option<Entered<'g, View>>)
+    where
         Self: 'g,
     {
         if gate.is_none() {
             self.timer.skip();
             *gate = self.server.enter(self.slot);
         }
-        let Some(view) = gate else {
-            return;
-        };
-        let Some(db) = view.dataset.db(self.session.db as usize) else {
-            return;
-        };
-        let mut hashes: SmallVec<[u64; AHEAD]> = SmallVec::new();
-        for request in requests {
-            if let Some(key) = first_key(request.command, &args[request.args.clone()]) {
-                hashes.push(db.hash(key));
-            }
-        }
-        hashes.dedup();
-        db.prefetch(&hashes);
     }
 
     /// Runs one command, in the gate if that is enough; enters it if need be, and may leave it.
@@ -389,10 +373,7 @@ impl Line<'_> {
     where
         Self: 'g,
     {
-        if gate.is_none() {
-            self.timer.skip();
-            *gate = self.server.enter(self.slot);
-        }
+        self.enter(gate);
         let Some(entered) = gate else {
             return self.busy(named, args);
         };

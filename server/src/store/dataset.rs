@@ -78,17 +78,6 @@ impl Db {
         (self.lock(shard_of(hash)), hash)
     }
 
-    /// Has the memory fetched into the caches that commands on keys of these hashes will look at: all at once, where the
-    /// commands would wait for one miss after the other. The caller holds no shard; one that is locked is left out.
-    pub fn prefetch(&self, hashes: &[u64]) {
-        for &hash in hashes {
-            self.prefetch_bucket(hash);
-        }
-        for &hash in hashes {
-            self.prefetch_entry(hash);
-        }
-    }
-
     /// Has the entry of a key of this hash fetched; waits for what [`Db::prefetch_bucket`] fetches.
     #[inline]
     pub fn prefetch_entry(&self, hash: u64) {
@@ -99,7 +88,8 @@ impl Db {
         }
     }
 
-    /// Has the memory fetched that a command on a key of this hash will look at first; see [`Db::prefetch`].
+    /// Has the memory fetched into the caches that a command on a key of this hash will look at first. The caller holds no
+    /// shard; one that is locked is left out if it has to be.
     #[inline]
     pub fn prefetch_bucket(&self, hash: u64) {
         if let Some(shards) = self.shards.get()
