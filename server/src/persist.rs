@@ -80,8 +80,14 @@ impl Saves {
         }
     }
 
-    /// A save begins, which will have all of the first `changes` changes; says what it came to when it is over.
-    pub fn begin(&self, changes: u64, now: i64) -> impl FnOnce(&Result<(), NotSaved>, i64) {
+    /// A save begins, which will have all of the first `changes` changes; says what it came to when it is over. Of the
+    /// failure of one that is not in the background only who waits for it is told, as in Redis.
+    pub fn begin(
+        &self,
+        changes: u64,
+        now: i64,
+        background: bool,
+    ) -> impl FnOnce(&Result<(), NotSaved>, i64) {
         self.began.store(now, Relaxed);
         let emptied = self.emptied.swap(false, Relaxed);
         move |saved, then| {
@@ -89,7 +95,7 @@ impl Saves {
             self.began.store(-1, Relaxed);
             self.took.store((then - now).max(0), Relaxed);
             // One that nobody wanted any more is no failure.
-            if !matches!(saved, Err(NotSaved::Outdated)) {
+            if ok || (background && !matches!(saved, Err(NotSaved::Outdated))) {
                 self.ok.store(ok, Relaxed);
             }
             self.emptied.fetch_or(emptied && !ok, Relaxed);

@@ -30,6 +30,7 @@ pub mod migrations;
 pub mod monitor;
 mod multi;
 pub mod net;
+mod oom;
 pub mod pause;
 pub mod pubsub;
 pub mod replication;

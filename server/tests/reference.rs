@@ -166,6 +166,7 @@ fn values(kind: Kind) -> String {
         Kind::FileName => "file name".into(),
         Kind::Dir => "directory".into(),
         Kind::Words => "words".into(),
+        Kind::Scores => "three numbers from -2000 to 2000".into(),
         Kind::Save => "pairs of seconds and changes, or `\"\"`".into(),
         Kind::BufferLimits => "class, hard limit, soft limit, soft seconds; repeated".into(),
         Kind::Percentiles => "numbers from 0 to 100".to_owned(),

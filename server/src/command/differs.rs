@@ -92,6 +92,10 @@ pub const DIFFERS: &[(&str, &str)] = &[
         "adds a hundred thousand elements where Redis adds ten million, and so blocks nobody for long.",
     ),
     (
+        "hrandfield",
+        "gives at most 16,777,216 at once, as do `SRANDMEMBER` and `ZRANDMEMBER`: no request makes a reply without end.",
+    ),
+    (
         "bitfield",
         "replicas are told of a string that grew even if `OVERFLOW FAIL` wrote nothing into it.",
     ),

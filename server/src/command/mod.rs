@@ -384,7 +384,7 @@ pub fn attempt(
     if let Some(journal) = journal
         && (effects.is_dirty() || !keys.expired().is_empty())
     {
-        propagate(journal, env, keys, args, effects);
+        propagate(journal, command, env, keys, args, effects);
     }
     if let Some(audience) = audience
         && asks & events::CACHES != 0
@@ -423,6 +423,7 @@ fn journal_deletions(journal: &dyn Journal, keys: &Keys<'_>) {
 #[cold]
 fn propagate(
     journal: &dyn Journal,
+    command: &Command,
     env: &Env<'_>,
     keys: &Keys<'_>,
     args: &[&[u8]],
@@ -440,8 +441,9 @@ fn propagate(
             Some(rewrites) => commands.extend(rewrites.iter().map(|c| &c[..])),
         }
     }
-    // What one command did is seen by replicas at once, too.
-    if commands.len() > 1 && !env.in_transaction {
+    // What one command did is seen by replicas at once, too; but not which expired keys it came across by chance.
+    let by_chance = matches!(command.name, "scan" | "randomkey");
+    if commands.len() > 1 && !env.in_transaction && !by_chance {
         commands.insert(0, &[b"MULTI"]);
         commands.push(&[b"EXEC"]);
     }

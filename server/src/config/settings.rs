@@ -167,6 +167,14 @@ settings! {
     module_command: Allowed = allowed("enable-module-command"),
     /// Who may set protected parameters.
     protected_configs: Allowed = allowed("enable-protected-configs"),
+    /// What the system is told of us when memory is short: `no`, `yes`, `relative`, `absolute`.
+    oom_score_adj: String = text("oom-score-adj"),
+    /// The numbers that it is told: of a master, of a replica, of a child.
+    oom_score_adj_values: String = text("oom-score-adj-values"),
+    /// How SIGINT ends the server, in words of SHUTDOWN.
+    shutdown_on_sigint: String = text("shutdown-on-sigint"),
+    /// How SIGTERM does.
+    shutdown_on_sigterm: String = text("shutdown-on-sigterm"),
     /// Rounds of background work per second.
     hz: u64 = number("hz"),
     /// Whether memory stays in small pages.

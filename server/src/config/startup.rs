@@ -9,7 +9,7 @@ use super::value::Kind;
 use super::{Config, defaults, find, read};
 use crate::acl::file::Declared;
 use crate::command::table;
-use crate::resp::parse::words;
+use crate::resp::parse::{quoted, words};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -33,10 +33,10 @@ pub enum Invocation {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum StartupError {
     /// A parameter on the command line.
-    #[error("bad option --{name}: {why}")]
+    #[error("bad option '{line}': {why}")]
     Option {
-        /// The name given.
-        name: String,
+        /// The name, and its values in quotes.
+        line: String,
         /// What is wrong.
         why: String,
     },
@@ -127,7 +127,7 @@ pub fn from_text(text: &[u8]) -> Result<Config, StartupError> {
 }
 
 /// The words of each option, its name first. What follows a name is its value, whatever it looks like; and both may
-/// come as one argument.
+/// come as one argument. As in Redis, the first name may do without its dashes.
 fn options(args: &[Vec<u8>]) -> Result<Vec<Vec<Vec<u8>>>, StartupError> {
     let mut options: Vec<Vec<Vec<u8>>> = Vec::new();
     for (i, arg) in args.iter().enumerate() {
@@ -135,7 +135,7 @@ fn options(args: &[Vec<u8>]) -> Result<Vec<Vec<Vec<u8>>>, StartupError> {
         match (arg.strip_prefix(b"--"), options.last_mut()) {
             (Some(line), _) if !bare => {
                 let mut words = words(line).ok_or_else(|| StartupError::Option {
-                    name: lossy(line),
+                    line: lossy(line),
                     why: "unbalanced quotes".to_owned(),
                 })?;
                 let next = args.get(i + 1);
@@ -152,7 +152,8 @@ fn options(args: &[Vec<u8>]) -> Result<Vec<Vec<Vec<u8>>>, StartupError> {
                 options.push(words);
             }
             (_, Some(words)) => words.push(arg.clone()),
-            (_, None) => return Err(StartupError::Argument(lossy(arg))),
+            (_, None) if arg.starts_with(b"-") => return Err(StartupError::Argument(lossy(arg))),
+            (_, None) => options.push(vec![arg.clone()]),
         }
     }
     Ok(options)
@@ -198,7 +199,7 @@ impl Draft {
         let param = &PARAMS[index];
         // A line of a list may have none.
         if values.is_empty() && !param.kind.is_list() {
-            return Err("a value is missing".to_owned());
+            return Err("wrong number of arguments".to_owned());
         }
         // A list may also come as one quoted word: --replicaof "host port".
         let apart = match (param.kind.is_list(), values) {
@@ -233,7 +234,15 @@ impl Draft {
         }
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let set = self.set(name.as_bytes(), &values);
-        set.map_err(|why| StartupError::Option { name, why })
+        set.map_err(|why| {
+            let quoted = values.iter().map(|value| lossy(&quoted(value)));
+            let line = [name]
+                .into_iter()
+                .chain(quoted)
+                .collect::<Vec<_>>()
+                .join(" ");
+            StartupError::Option { line, why }
+        })
     }
 
     fn include(&mut self, pattern: &[u8], depth: usize) -> Result<(), StartupError> {
@@ -338,6 +347,7 @@ fn shape(kind: Kind) -> String {
         Kind::FileName => "FILE".to_owned(),
         Kind::Dir => "DIR".to_owned(),
         Kind::Words => "WORD...".to_owned(),
+        Kind::Scores => "N N N".to_owned(),
         Kind::Save => "SECONDS CHANGES...".to_owned(),
         Kind::BufferLimits => "CLASS HARD SOFT SECONDS...".to_owned(),
         Kind::Percentiles => "NUMBERS".to_owned(),

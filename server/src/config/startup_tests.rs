@@ -63,6 +63,11 @@ fn names_and_values_are_told_apart_by_their_place() {
         (&["--save", "--port", "7000"], "save", ""),
         (&["--save", "--port", "7000"], "port", "7000"),
         (&["--masterauth", "--x"], "masterauth", "--x"),
+        (
+            &["--shutdown-on-sigint", "force", "nosave"],
+            "shutdown-on-sigint",
+            "nosave force",
+        ),
         (&["--masterauth", "-h", "--port", "1"], "masterauth", "-h"),
         (&["--masterauth", "--help"], "masterauth", "--help"),
         (&["--masterauth", "a b"], "masterauth", "a b"),
@@ -114,16 +119,16 @@ fn what_is_wrong_is_said_in_one_line() {
     for (args, error) in [
         (
             &["--foo", "1"][..],
-            "bad option --foo: unknown parameter, see --help",
+            "bad option 'foo \"1\"': unknown parameter, see --help",
         ),
-        (&["--port"], "bad option --port: a value is missing"),
+        (&["--port"], "bad option 'port': wrong number of arguments"),
         (
             &["--port", "abc"],
-            "bad option --port: argument couldn't be parsed into an integer",
+            "bad option 'port \"abc\"': argument couldn't be parsed into an integer",
         ),
         (
             &["--port", "1", "2"],
-            "bad option --port: wrong number of arguments",
+            "bad option 'port \"1\" \"2\"': wrong number of arguments",
         ),
         (
             &["-x"],
@@ -135,20 +140,23 @@ fn what_is_wrong_is_said_in_one_line() {
         ),
         (
             &["--dir", "/nonexistent"],
-            "bad option --dir: No such file or directory",
+            "bad option 'dir \"/nonexistent\"': No such file or directory",
         ),
         (
             &["--dir", "/etc/passwd"],
-            "bad option --dir: Not a directory",
+            "bad option 'dir \"/etc/passwd\"': Not a directory",
         ),
         (
             &["--requirepass \"x"],
-            "bad option --requirepass \"x: unbalanced quotes",
+            "bad option 'requirepass \"x': unbalanced quotes",
         ),
-        (&["--", "1"], "bad option --: unknown parameter, see --help"),
+        (
+            &["--", "1"],
+            "bad option ' \"1\"': unknown parameter, see --help",
+        ),
         (
             &["--port", "--help"],
-            "bad option --port: argument couldn't be parsed into an integer",
+            "bad option 'port \"--help\"': argument couldn't be parsed into an integer",
         ),
         (
             &["--include", "/nonexistent.conf"],
@@ -176,6 +184,10 @@ fn a_file_is_read_and_the_command_line_overrides_it() {
     assert_eq!(config.file(), Some(path.as_path()));
     assert_eq!(settings.save, [(60, 1), (5, 2)]);
     assert_eq!(warnings, [""; 0]);
+    let undashed = [&path.display().to_string(), "port", "7003", "--timeout 8"];
+    let (config, _) = start(&undashed).unwrap();
+    assert_eq!(config.settings().port, 7003);
+    assert_eq!(config.settings().timeout.as_secs(), 8);
 }
 
 #[test]

@@ -640,12 +640,18 @@ pub static PARAMS: &[Param] = &[
         "Keep memory in small pages: a huge one is cleared as a whole when it is first touched, which may take milliseconds.",
     )
     .startup(),
-    ignored(
+    live(
         "oom-score-adj",
         Enum(&["no", "yes", "relative", "absolute"]),
         "no",
+        "Tell the system how readily to end this process when memory is short",
     ),
-    ignored("oom-score-adj-values", Words, "0 200 800"),
+    live(
+        "oom-score-adj-values",
+        Scores,
+        "0 200 800",
+        "What to tell it of a master, of a replica and of a child, which there is none of",
+    ),
     ignored("io-threads", Int(1, 128), "1").startup(),
     ignored("io-threads-do-reads", Bool, "no").startup(),
     ignored("server_cpulist", Text, "").startup(),
@@ -653,8 +659,18 @@ pub static PARAMS: &[Param] = &[
     ignored("aof_rewrite_cpulist", Text, "").startup(),
     ignored("bgsave_cpulist", Text, "").startup(),
     ignored("dynamic-hz", Bool, "yes"),
-    ignored("shutdown-on-sigint", SHUTDOWN, "default"),
-    ignored("shutdown-on-sigterm", SHUTDOWN, "default"),
+    live(
+        "shutdown-on-sigint",
+        SHUTDOWN,
+        "default",
+        "How SIGINT ends the server",
+    ),
+    live(
+        "shutdown-on-sigterm",
+        SHUTDOWN,
+        "default",
+        "How SIGTERM ends the server",
+    ),
     live(
         "latency-monitor-threshold",
         Int(0, LONG),
@@ -707,6 +723,9 @@ pub static PARAMS: &[Param] = &[
     ignored("enable-module-command", LOCAL, "no").startup(),
     ignored("ignore-warnings", Text, ""),
     ignored("use-exit-on-panic", Bool, "no").hidden(),
+    ignored("lua-enable-deprecated-api", Bool, "no")
+        .startup()
+        .hidden(),
     ignored("watchdog-period", Int(0, INT), "0").hidden(),
     ignored(
         "loading-process-events-interval-bytes",

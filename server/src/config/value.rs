@@ -33,6 +33,8 @@ pub enum Kind {
     Dir,
     /// Words, separated by spaces.
     Words,
+    /// Three numbers from -2000 to 2000.
+    Scores,
     /// Pairs of seconds and changes; one empty word for none.
     Save,
     /// Class, hard limit, soft limit, soft seconds; repeated. A class not named keeps what it has.
@@ -54,7 +56,7 @@ impl Kind {
         use Kind::*;
         matches!(
             self,
-            Flags(_) | Words | Save | BufferLimits | HostPort | Percentiles
+            Flags(_) | Words | Scores | Save | BufferLimits | HostPort | Percentiles
         )
     }
 
@@ -68,11 +70,9 @@ impl Kind {
             (Kind::Save, _) => save(words),
             (Kind::HostPort, _) => host_port(words),
             (Kind::Percentiles, _) => percentiles(words),
+            (Kind::Scores, _) => scores(words),
             (Kind::Words, _) => Ok(words.join(&b' ')),
-            (Kind::Flags(allowed), _) => {
-                let words: Result<Vec<_>, _> = words.iter().map(|w| one_of(allowed, w)).collect();
-                Ok(words?.join(&b' '))
-            }
+            (Kind::Flags(allowed), _) => flags(allowed, words),
             (_, [word]) => self.read_word(word),
             _ => Err("wrong number of arguments".to_owned()),
         }
@@ -193,6 +193,21 @@ fn one_of(allowed: &[&str], word: &[u8]) -> Result<Vec<u8>, String> {
     })
 }
 
+/// Each of the words of SHUTDOWN once, in the order of those that are allowed.
+fn flags(allowed: &[&str], words: &[&[u8]]) -> Result<Vec<u8>, String> {
+    if words.is_empty() {
+        one_of(allowed, b"")?;
+    }
+    let words: Result<Vec<_>, _> = words.iter().map(|w| one_of(allowed, w)).collect();
+    let words = words?;
+    let given = |word: &&str| words.iter().any(|w| w == word.as_bytes());
+    if given(&"save") && given(&"nosave") {
+        return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".to_owned());
+    }
+    let kept: Vec<&str> = allowed.iter().copied().filter(given).collect();
+    Ok(kept.join(" ").into())
+}
+
 fn integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -239,6 +254,21 @@ fn save(words: &[&[u8]]) -> Result<Vec<u8>, String> {
         true => Ok(text.join(" ").into()),
         false => Err("Invalid save parameters".to_owned()),
     }
+}
+
+fn scores(words: &[&[u8]]) -> Result<Vec<u8>, String> {
+    const WRONG: &str = "Invalid oom-score-adj-values, elements must be between -2000 and 2000.";
+    if words.len() != 3 {
+        return Err("wrong number of arguments".to_owned());
+    }
+    let score = |word: &&[u8]| {
+        let n = integer(&String::from_utf8_lossy(word))?;
+        (-2000..=2000).contains(&n).then(|| n.to_string())
+    };
+    let scores: Option<Vec<_>> = words.iter().map(score).collect();
+    scores
+        .map(|s| s.join(" ").into())
+        .ok_or_else(|| WRONG.to_owned())
 }
 
 fn host_port(words: &[&[u8]]) -> Result<Vec<u8>, String> {

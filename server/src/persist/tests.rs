@@ -116,7 +116,7 @@ fn a_load_shows_its_progress_and_can_be_stopped() {
 fn a_save_counts_when_it_succeeds() {
     let saves = Saves::new(100);
     assert_eq!(saves.took.load(Relaxed), -1);
-    let end = saves.begin(7, 200);
+    let end = saves.begin(7, 200, true);
     assert_eq!(saves.began.load(Relaxed), 200);
     end(&Err(NotSaved::Failed("no room".into())), 203);
     let now = |saves: &Saves| {
@@ -131,8 +131,10 @@ fn a_save_counts_when_it_succeeds() {
         )
     };
     assert_eq!(now(&saves), (100, -1, 3, false, 0, 0));
-    saves.begin(8, 250)(&Err(NotSaved::Outdated), 251);
+    saves.begin(8, 250, true)(&Err(NotSaved::Outdated), 251);
     assert_eq!(now(&saves), (100, -1, 1, false, 0, 0), "as before");
-    saves.begin(9, 300)(&Ok(()), 301);
+    saves.begin(9, 300, true)(&Ok(()), 301);
     assert_eq!(now(&saves), (301, -1, 1, true, 9, 1));
+    saves.begin(9, 310, false)(&Err(NotSaved::Failed("no room".into())), 310);
+    assert!(saves.ok.load(Relaxed), "who asked for it knows");
 }

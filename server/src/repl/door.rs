@@ -2,7 +2,7 @@
 
 use super::attempt::Verdict;
 use super::domain::{Host, Id, Wire};
-use super::driver::{Asked, Driver, Hooks, Nobody, Start, Witness, World};
+use super::driver::{Asked, Driver, Hooks, Nobody, Over, Start, Witness, World};
 use super::failover;
 use super::serve::{Hello, Master, MasterConfig, MasterHooks};
 use super::snapshot::SaveError;
@@ -154,8 +154,7 @@ impl Hooks for Arc<Neighbours> {
     }
 
     fn rewrites(&self) -> u64 {
-        let server = self.server.upgrade();
-        server.map_or(0, |server| server.rewrites.load(Relaxed))
+        (self.server.upgrade()).map_or(0, |server| server.rewrites.load(Relaxed))
     }
 
     fn rewrite(&self) {
@@ -195,6 +194,12 @@ impl Hooks for Arc<Neighbours> {
         if let Some(server) = self.server.upgrade() {
             server.tracking.flush(&server);
         }
+    }
+
+    fn paused(&self) -> Option<Over> {
+        let server = self.server.upgrade()?;
+        server.pause.current()?;
+        Some(Box::pin(async move { server.pause.over().await }))
     }
 
     fn serve_waiting(&self, view: &View) {
@@ -374,10 +379,10 @@ impl Replication for Door {
             sync_read_bytes: progress.map_or(0, |p| p.read),
             down_since_seconds: seconds(facts.down_seconds()),
             staging_bytes: facts.staging_memory(),
+            waiting_bytes: facts.waiting(),
             last_error: facts
                 .link_error()
-                .map(|e| e.to_string())
-                .unwrap_or_default(),
+                .map_or_else(String::new, |e| e.to_string()),
         });
         let lines = self
             .master

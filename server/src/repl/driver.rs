@@ -37,9 +37,13 @@ use handover::HandOvers;
 use machine::Machine;
 use parking_lot::Mutex;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+
+/// Comes when a pause is over, or has changed.
+pub type Over = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Ends a task.
 pub type Stop = Box<dyn FnOnce() + Send>;
@@ -81,6 +85,10 @@ pub trait Hooks: Send + Sync {
     fn changed(&self, _changes: u64, _emptied: bool) {}
     /// Another dataset is served: clients that cache are to forget all. Called with all gates held.
     fn replaced(&self) {}
+    /// When the pause is over during which the master's stream waits, if clients have made one. Called without a gate.
+    fn paused(&self) -> Option<Over> {
+        None
+    }
     /// The master's stream changed keys that clients wait for. Called with a gate held whose view is `view`.
     fn serve_waiting(&self, view: &View);
 }
@@ -222,6 +230,11 @@ impl Driver {
     /// Hands a message of the stream to our subscribers.
     pub(super) fn publish_message(&self, sharded: bool, channel: &[u8], message: &[u8]) {
         self.world.hooks.publish(sharded, channel, message);
+    }
+
+    /// When the pause is over during which the master's stream waits, if there is one.
+    pub(super) fn paused(&self) -> Option<Over> {
+        self.world.hooks.paused()
     }
 
     /// A batch of the master's stream changed the dataset so often, or emptied it.

@@ -22,6 +22,8 @@ pub struct Facts {
     sync_total: AtomicI64,
     sync_read: AtomicU64,
     received: AtomicU64,
+    /// Bytes of the stream that wait for the end of a pause.
+    waiting: AtomicU64,
     staging_memory: AtomicU64,
     full_syncs: AtomicU64,
     partial_syncs: AtomicU64,
@@ -55,6 +57,7 @@ impl Facts {
             sync_total: AtomicI64::new(-1),
             sync_read: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
             staging_memory: AtomicU64::new(0),
             full_syncs: AtomicU64::new(0),
             partial_syncs: AtomicU64::new(0),
@@ -137,6 +140,15 @@ impl Facts {
     /// Bytes of snapshots and streams that came from masters.
     pub fn received(&self) -> u64 {
         self.received.load(Relaxed)
+    }
+
+    /// Bytes of the stream that were read and wait for the end of a pause.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed)
+    }
+
+    pub(super) fn waits(&self, bytes: u64) {
+        self.waiting.store(bytes, Relaxed);
     }
 
     pub(super) fn has_received(&self, bytes: u64) {

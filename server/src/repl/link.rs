@@ -5,7 +5,7 @@
 
 use super::apply::{Applied, Applier};
 use super::domain::{Host, Id, Wire};
-use super::driver::{Driver, Follow};
+use super::driver::{Driver, Follow, Over};
 use super::facts::Facts;
 use super::greet::reach;
 use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, room_on_machine};
@@ -27,6 +27,9 @@ const EMPTY_MASTER: &str = "its dataset is empty and ours is not (replica-refuse
 
 /// Between two ACKs.
 const ACK_PERIOD: Duration = Duration::from_secs(1);
+
+/// Bytes of the stream that are read ahead while clients have made a pause.
+const PAUSED_MAX: usize = 1 << 20;
 
 /// Why a link ended.
 enum End {
@@ -320,11 +323,19 @@ impl Session {
         let mut came = !peer.unread().is_empty();
         let facts = self.driver.facts();
         facts.has_received(peer.unread().len() as u64);
+        let mut pause = None;
+        facts.waits(0);
         loop {
             if came {
                 last_heard = Instant::now();
                 facts.heard();
                 loop {
+                    pause = self.driver.paused();
+                    if pause.is_some() {
+                        facts.waits(peer.unread().len() as u64);
+                        break;
+                    }
+                    facts.waits(0);
                     match applier.apply(peer).map_err(End::Lost)? {
                         Applied::Stopped => return Err(End::Stopped),
                         Applied::Idle => break,
@@ -337,12 +348,14 @@ impl Session {
                     listed.heard(applier.last(), applier.db());
                 }
             }
+            // In a pause of clients the stream waits, and beyond this the master with it.
+            let reads = pause.is_none() || peer.unread().len() < PAUSED_MAX;
             tokio::select! {
                 // First, or a master that never pauses would not hear how far we are.
                 biased;
                 _ = ticks.tick() => {
                     came = false;
-                    if last_heard.elapsed() >= self.patience() {
+                    if reads && last_heard.elapsed() >= self.patience() {
                         return Err(self.silence());
                     }
                     self.ack(peer).await?;
@@ -350,7 +363,8 @@ impl Session {
                 () = killed(listed.as_ref()) => {
                     return Err(End::Lost("it was killed by a client".into()));
                 }
-                filled = peer.fill() => {
+                () = over(pause.as_mut()) => came = true,
+                filled = peer.fill(), if reads => {
                     facts.has_received(filled? as u64);
                     came = true;
                 }
@@ -362,6 +376,14 @@ impl Session {
         let offset = self.driver.log().offset().to_string();
         let ack: [&[u8]; 3] = [b"REPLCONF", b"ACK", offset.as_bytes()];
         self.in_time(peer.command(&ack)).await
+    }
+}
+
+/// Ready when the pause is over.
+async fn over(pause: Option<&mut Over>) {
+    match pause {
+        Some(pause) => pause.await,
+        None => std::future::pending().await,
     }
 }
 

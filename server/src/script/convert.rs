@@ -153,6 +153,12 @@ pub(super) fn from_reply<'a>(
             };
             return from_aggregate(lua, kind, len, rest);
         }
+        // Attributes are not shown to scripts.
+        b'|' => {
+            let pairs = number().and_then(|n| usize::try_from(n).ok());
+            let behind = from_aggregate(lua, b'%', pairs.unwrap_or_default(), rest)?;
+            return behind.map_or(Ok(None), |(_, rest)| from_reply(lua, rest));
+        }
         _ => return Ok(None),
     };
     Ok(Some((value, rest)))
@@ -198,4 +204,19 @@ fn from_aggregate<'a>(
     let outer = lua.create_table()?;
     outer.raw_set(name, table)?;
     Ok(Some((Value::Table(outer), rest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_passed_over() {
+        let lua = Lua::new();
+        let bytes = b"|1\r\n$1\r\na\r\n*1\r\n:1\r\n$2\r\nok\r\nmore";
+        let (value, rest) = from_reply(&lua, bytes).unwrap().expect("a reply");
+        assert_eq!(value.to_string().unwrap(), "ok");
+        assert_eq!(rest, b"more");
+        assert!(from_reply(&lua, b"|1\r\n$1\r\na\r\n").unwrap().is_none());
+    }
 }

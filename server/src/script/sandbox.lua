@@ -1,10 +1,12 @@
 -- What scripts see: a table of globals in which nothing can be set, libraries in which nothing can be set, and
 -- functions that catch errors without showing ours. Runs once for each state; `R` has what is written in Rust.
 local R = ...
-local pcall, xpcall, type, next, error = pcall, xpcall, type, next, error
+local pcall, xpcall, type, next, error, tonumber, unpack = pcall, xpcall, type, next, error, tonumber, unpack
 local rawset, rawget, setmetatable, getmetatable = rawset, rawget, setmetatable, getmetatable
-local collectgarbage, create, resume = collectgarbage, coroutine.create, coroutine.resume
+local collectgarbage, create, resume, select = collectgarbage, coroutine.create, coroutine.resume, select
 local unwrap, readonly_error = R.unwrap, R.readonly
+
+local MOST, MOST_RESULTS = 2 ^ 31, 7999
 
 -- What stands behind each table that cannot be changed, and the metatable it shows.
 local behind, shows = setmetatable({}, { __mode = 'k' }), setmetatable({}, { __mode = 'k' })
@@ -34,9 +36,26 @@ end
 
 local globals = {
     assert = assert, error = error, ipairs = ipairs, rawequal = rawequal, select = select, tonumber = tonumber,
-    tostring = tostring, type = type, unpack = unpack, gcinfo = gcinfo, _VERSION = _VERSION,
+    tostring = tostring, type = type, gcinfo = gcinfo, _VERSION = _VERSION,
     load = R.load, loadstring = R.loadstring, __redis__err__handler = function(e) return e end,
 }
+
+-- Lua's own counts in an int, which overflows. `i` and `j` are passed on as they came: each takes a place of the stack.
+function globals.unpack(t, ...)
+    must_be_table(t, 'unpack')
+    local i, j = ...
+    local from, to = i == nil and 1 or tonumber(i), j == nil and #t or tonumber(j)
+    if not from or not to then
+        local n, got = 2, i
+        if from then n, got = 3, j end
+        error('bad argument #' .. n .. " to 'unpack' (number expected, got " .. type(got) .. ')', 2)
+    end
+    local fits = to - from < MOST_RESULTS - select('#', ...)
+    if not (fits and from >= -MOST and from < MOST and to >= -MOST and to < MOST) then
+        error('too many results to unpack', 2)
+    end
+    return unpack(t, ...)
+end
 
 function globals.pcall(...) return settle(pcall(...)) end
 

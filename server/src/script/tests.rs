@@ -83,6 +83,35 @@ fn hostile_scripts() {
             "pattern too complex",
         ),
         ("return unpack({}, 1, 1e7)", "too many results to unpack"),
+        (
+            "return unpack({}, 0, 2147483647)",
+            "too many results to unpack",
+        ),
+        (
+            "return unpack({}, -2147483648, -2)",
+            "too many results to unpack",
+        ),
+        (
+            "return unpack({}, 4294967296, 2147483647)",
+            "too many results to unpack",
+        ),
+        (
+            "return unpack({}, 1 / 0, 2147483647)",
+            "too many results to unpack",
+        ),
+        (
+            "return unpack({}, 0 / 0, 2147483647)",
+            "too many results to unpack",
+        ),
+        ("return {unpack({1, 2, 3}, '2', 3)}", "*2\r\n:2\r\n:3\r\n"),
+        (
+            "return #{unpack({string.byte(string.rep('x', 7900), 1, -1)})}",
+            ":7900\r\n",
+        ),
+        (
+            "return unpack({}, 1, {})",
+            "bad argument #3 to 'unpack' (number expected, got table)",
+        ),
         (&format!("{deep} cjson.encode(t)"), "excessive nesting"),
         (
             "return cjson.decode(string.rep('[', 100000))",

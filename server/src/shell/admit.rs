@@ -16,6 +16,12 @@ use crate::sys::time::Instant;
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// What those are told who need the dataset that is not there yet.
+pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
+
+/// What may change the dataset, or what replicas are told.
+const MAY_CHANGE: u32 = flag::WRITE | flag::MAY_REPLICATE | flag::SCRIPT;
+
 /// Why a command does not run.
 pub(super) enum Refusal {
     /// The reply, without its `-`.
@@ -126,7 +132,7 @@ impl Call<'_> {
             return refuse(MASTERDOWN);
         }
         if fence.loading && !allowed(flag::LOADING) {
-            return refuse("LOADING Redis is loading the dataset in memory");
+            return refuse(LOADING);
         }
         if !fence.whole && !fence.loading && !allowed(flag::STALE) {
             return refuse(MASTERDOWN);
@@ -139,12 +145,14 @@ impl Call<'_> {
             return refuse("ERR Replica can't interact with the keyspace");
         }
         if self.session.queue.is_none() || queue.is_some() {
-            let may_change = flag::WRITE | flag::MAY_REPLICATE | flag::SCRIPT;
-            let changes =
-                command.flags & may_change != 0 || queue.is_some_and(|q| q.any & may_change != 0);
-            let held = |changes| self.server.pause.holds(changes) && !is_about_pause(command);
-            let reads = || runs_script(command) && declared::writes_not(self, command, args);
-            if held(changes) && (held(false) || !reads()) {
+            let pause = &self.server.pause;
+            let flags = || match queue {
+                Some(queue) => queue.any,
+                None => declared::flags(self, command, args),
+            };
+            if (pause.holds(true) && !is_about_pause(command))
+                && (pause.holds(false) || flags() & MAY_CHANGE != 0)
+            {
                 return Err(Refusal::Paused);
             }
         }

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 /// A blocking command of one client, waiting for one of its keys.
 pub struct Waiter {
@@ -127,7 +128,7 @@ impl Waiter {
             db: self.db as usize,
             now_ms: now_ms(),
             origin: Origin::Client,
-            expiry: expiry(view),
+            expiry: expiry(server, view),
             limits: &server.limits.load(),
             journal: match view.fence.replica {
                 true => None,
@@ -145,6 +146,24 @@ impl Waiter {
         let outcome = command::attempt(self.command, &args, &env, attempt, &mut effects, out);
         count(&server.stats[slot], &effects);
         !matches!(outcome, Outcome::Blocked { .. })
+    }
+
+    /// The wait is over with the reply `out`, which took so long to make: for the figures.
+    fn note(&self, server: &Server, out: &mut Reply, took: Duration) {
+        let (slot, settings) = (server.aside(), server.config.settings());
+        let tracks = settings.latency_tracking;
+        server.latency.waited(slot, self.command, took, tracks);
+        let (slow, micros) = (settings.slowlog_slower_than, took.as_micros() as u64);
+        if slow >= 0 && micros >= slow as u64 {
+            let (addr, name) = (self.client.addr.to_string(), self.client.names().name);
+            let args: Vec<&[u8]> = self.args.iter().map(|arg| &**arg).collect();
+            let most = settings.slowlog_max_len;
+            server.slowlog.add(&args, micros, addr, name, most);
+        }
+        if out.has_errors() {
+            server.latency.failed(slot, self.command);
+            server.note_errors(slot, out.take_errors());
+        }
     }
 
     /// Nobody tells the waiter of its keys any more.
@@ -196,34 +215,22 @@ impl Blocking {
         if *ended {
             return false;
         }
-        let began = Instant::now();
-        let mut out = Reply::new(waiter.proto);
-        if !answer(&mut out) {
-            return false;
-        }
-        *ended = true;
-        self.waiting.lock().remove(&waiter.client.id);
-        waiter.deaf(view);
-        let slot = server.aside();
-        let settings = server.config.settings();
-        let took = began.elapsed();
-        let tracks = settings.latency_tracking;
-        server.latency.waited(slot, waiter.command, took, tracks);
-        let (slow, micros) = (settings.slowlog_slower_than, took.as_micros() as u64);
-        if slow >= 0 && micros >= slow as u64 {
-            let (addr, name) = (waiter.client.addr.to_string(), waiter.client.names().name);
-            let args: Vec<&[u8]> = waiter.args.iter().map(|arg| &**arg).collect();
-            let most = settings.slowlog_max_len;
-            server.slowlog.add(&args, micros, addr, name, most);
-        }
-        if out.has_errors() {
-            server.latency.failed(slot, waiter.command);
-            server.note_errors(slot, out.take_errors());
-        }
-        waiter.done.store(true, Release);
         let limit = server.config.settings().buffer_limits[0];
-        waiter.client.send(out.as_bytes(), &limit);
-        true
+        // What is served may change keys that the client caches: it hears of that behind the reply, as in Redis.
+        waiter.client.answer(&limit, || {
+            let began = Instant::now();
+            let mut out = Reply::new(waiter.proto);
+            if !answer(&mut out) {
+                return None;
+            }
+            *ended = true;
+            self.waiting.lock().remove(&waiter.client.id);
+            waiter.deaf(view);
+            waiter.note(server, &mut out, began.elapsed());
+            waiter.done.store(true, Release);
+            Some(out.take())
+        });
+        *ended
     }
 
     fn serve(&self, server: &Server, view: &View, waiter: &Waiter, key: &[u8], slot: usize) {

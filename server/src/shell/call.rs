@@ -224,8 +224,9 @@ impl Call<'_> {
         {
             return self.refuse(text.as_bytes());
         }
+        let flags = scripts::declared::flags(self, command, args);
         if let Some(queue) = &mut self.session.queue {
-            queue.push(command, args);
+            queue.push(command, args, flags);
             self.client.queued.store(queue.len() as u32 + 1, Relaxed);
             let (count, bytes) = (queue.len(), queue.bytes());
             self.client.holds(Held::Queue, count, bytes);
@@ -318,7 +319,7 @@ impl Call<'_> {
             db: self.session.db as usize,
             now_ms: self.now_ms,
             origin: Origin::Client,
-            expiry: expiry(view),
+            expiry: expiry(self.server, view),
             limits: self.limits,
             journal: match &self.transaction {
                 _ if view.fence.replica => None,
@@ -409,8 +410,8 @@ pub(super) fn times_alone(settings: &Settings, command: &Command) -> bool {
 }
 
 /// What becomes of expired keys under this view.
-pub(super) fn expiry(view: &View) -> Expiry {
-    match view.fence.replica || view.fence.handing {
+pub(super) fn expiry(server: &Server, view: &View) -> Expiry {
+    match view.fence.replica || view.fence.handing || server.pause.keeps_all() {
         true => Expiry::Hide,
         false => Expiry::Remove,
     }

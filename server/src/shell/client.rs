@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::config::BufferLimit;
 use crate::resp::reply::Proto;
 use crate::sys::time::Instant;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
@@ -120,6 +120,8 @@ pub struct Names {
 #[derive(Default)]
 struct Mail {
     bytes: Vec<u8>,
+    /// What is to come behind the reply that is being made.
+    behind: Option<Vec<u8>>,
     closed: bool,
     /// Since when its output is over the soft limit.
     over_soft: Option<Instant>,
@@ -219,7 +221,30 @@ impl Client {
     /// Sends `bytes`, whole replies or messages, behind what was sent before. A client that does not
     /// take them is closed at its limit.
     pub fn send(&self, bytes: &[u8], limit: &BufferLimit) {
+        self.post(self.mail.lock(), bytes, limit);
+    }
+
+    /// The same, behind the reply if the client is about to be given one by [`Client::answer`].
+    pub(super) fn send_behind(&self, bytes: &[u8], limit: &BufferLimit) {
         let mut mail = self.mail.lock();
+        match &mut mail.behind {
+            Some(behind) => behind.extend_from_slice(bytes),
+            None => self.post(mail, bytes, limit),
+        }
+    }
+
+    /// Sends the reply that `make` makes, none if it makes none, and then what came by [`Client::send_behind`] meanwhile.
+    pub(super) fn answer(&self, limit: &BufferLimit, make: impl FnOnce() -> Option<Vec<u8>>) {
+        self.mail.lock().behind = Some(Vec::new());
+        let mut reply = make().unwrap_or_default();
+        let mut mail = self.mail.lock();
+        reply.append(&mut mail.behind.take().unwrap_or_default());
+        if !reply.is_empty() {
+            self.post(mail, &reply, limit);
+        }
+    }
+
+    fn post(&self, mut mail: MutexGuard<'_, Mail>, bytes: &[u8], limit: &BufferLimit) {
         if mail.closed {
             return;
         }

@@ -45,6 +45,8 @@ pub(super) async fn run(server: Arc<Server>) {
             .fetch_max(super::info::Memory::now().used, Relaxed);
         see_to_clients(&server);
         server.migrations.tidy();
+        let replica = server.in_gate(|view| view.fence.replica).await;
+        server.oom.follow(&server.config.settings(), replica);
         save.see_to(&server).await;
     }
 }
@@ -54,6 +56,7 @@ fn see_to_clients(server: &Server) {
     let settings = server.config.settings();
     let timeout = settings.timeout;
     server.clients.weigh_all();
+    server.tracking.limit(server, settings.tracking_max_keys);
     for client in server.clients.all() {
         let limit = &settings.buffer_limits[client.class()];
         if client.over_limit(limit) {
@@ -102,7 +105,7 @@ impl Save {
         }
         if is_save_due(server) && self.failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
             let server = Arc::clone(server);
-            let save = async move { server.save().await.is_ok() };
+            let save = async move { server.save(true).await.is_ok() };
             self.running = Some(task::spawn(save));
         }
     }

@@ -66,7 +66,7 @@ fn make_room_below(
     slot: usize,
     settings: &Settings,
 ) -> Room {
-    if !may_remove(view, settings) {
+    if !may_remove(view, settings) || server.pause.keeps_all() {
         return Room::Some;
     }
     let eviction = &server.eviction;

@@ -31,7 +31,7 @@ pub(super) async fn run(server: Arc<Server>) {
         let share = SHARE + SHARE_PER_EFFORT * settings.active_expire_effort.saturating_sub(1);
         let threshold = settings.latency_threshold;
         drop(settings);
-        if server.cron_paused.load(Relaxed) {
+        if server.cron_paused.load(Relaxed) || server.pause.keeps_all() {
             tokio::time::sleep(period).await;
             continue;
         }

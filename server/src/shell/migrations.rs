@@ -355,7 +355,7 @@ fn delete(server: &Arc<Server>, view: &View, db: u32, words: &[&[u8]]) {
         db: db as usize,
         now_ms: now_ms(),
         origin: Origin::Client,
-        expiry: expiry(view),
+        expiry: expiry(server, view),
         limits: &server.limits.load(),
         journal: Some(&*server.log),
         in_transaction: false,

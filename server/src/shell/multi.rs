@@ -44,11 +44,11 @@ impl Queue {
         }
     }
 
-    /// Adds a command.
-    pub fn push(&mut self, command: &'static Command, args: &[&[u8]]) {
-        self.any |= command.flags;
+    /// Adds a command, with the flags that it has with these arguments.
+    pub fn push(&mut self, command: &'static Command, args: &[&[u8]], flags: u32) {
+        self.any |= flags;
         self.scripts |= admit::runs_script(command);
-        self.all &= command.flags;
+        self.all &= flags;
         // One that will not run need not be kept.
         if !self.aborted {
             let word = size_of::<Box<[u8]>>();

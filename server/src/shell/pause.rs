@@ -89,6 +89,13 @@ impl Pause {
         }
     }
 
+    /// True while the dataset is to stay as it is: what has expired is hidden but stays, and no key goes for want of
+    /// memory.
+    #[inline]
+    pub fn keeps_all(&self) -> bool {
+        (self.on.load(Relaxed) && self.current().is_some()) || self.is_ending()
+    }
+
     /// What is paused and until when, if anything is.
     pub fn current(&self) -> Option<(What, Instant)> {
         let mut now = self.now.lock();

@@ -60,6 +60,8 @@ pub struct LinkInfo {
     pub down_since_seconds: i64,
     /// Bytes a staging dataset takes; 0 without one.
     pub staging_bytes: u64,
+    /// Bytes of the stream that were read and wait for the end of a pause.
+    pub waiting_bytes: u64,
     /// `master_link_last_error`: why the link was lost, while it is down; empty if it was not.
     pub last_error: String,
 }

@@ -99,11 +99,19 @@ async fn end_on(mut signal: Signal, name: &'static str, server: &Arc<Server>) {
     while signal.recv().await.is_some() {
         tracing::warn!("Received {name} scheduling shutdown...");
         let server = Arc::clone(server);
-        let order = Order {
-            // Who asks a second time does not want to wait for replicas.
-            now: server.pause.is_ending(),
-            ..Order::default()
+        let settings = server.config.settings();
+        let words = match name {
+            "SIGINT" => &settings.shutdown_on_sigint,
+            _ => &settings.shutdown_on_sigterm,
         };
+        let says = |word| words.split(' ').any(|said| said == word);
+        let order = Order {
+            save: (says("save") || says("nosave")).then(|| says("save")),
+            // Who asks a second time does not want to wait for replicas.
+            now: says("now") || server.pause.is_ending(),
+            force: says("force"),
+        };
+        drop(settings);
         tokio::spawn(async move {
             if let Err(why) = server.end(order, &format!("{name} received")).await {
                 tracing::warn!("the server does not end: {why}");

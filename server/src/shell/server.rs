@@ -14,6 +14,7 @@ use super::logging;
 use super::master::Bystanders;
 use super::migrations::Migrations;
 use super::monitor::Monitors;
+use super::oom::OomScore;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::replication::{Replication, Snapshots};
@@ -22,7 +23,7 @@ use super::shutdown::Shutdown;
 use super::slowlog::SlowLog;
 use super::stats::{Errors, Stats, Totals};
 use super::tracking::Tracking;
-use crate::config::{Allowed, Config};
+use crate::config::{Allowed, Config, Settings};
 use crate::gate::{Gates, View};
 use crate::log::ReplLog;
 use crate::persist::{NotSaved, Saves};
@@ -94,6 +95,8 @@ pub struct Server {
     pub rewrites: AtomicU64,
     errands: OnceLock<Errands>,
     listeners: OnceLock<Listeners>,
+    /// What the system thinks of us when memory is short.
+    pub(super) oom: OomScore,
     replication: OnceLock<Arc<dyn Replication>>,
     snapshots: OnceLock<Arc<dyn Snapshots>>,
 }
@@ -179,6 +182,7 @@ impl Server {
             rewrites: AtomicU64::new(0),
             errands: OnceLock::new(),
             listeners: OnceLock::new(),
+            oom: OomScore::default(),
             replication: OnceLock::new(),
             snapshots: OnceLock::new(),
         }
@@ -239,11 +243,14 @@ impl Server {
         pairs: &[(&[u8], &[u8])],
         local: bool,
     ) -> Result<(), crate::config::SetError> {
-        let listen = |old: &_, new: &_| match self.listeners.get() {
-            Some(listeners) => listeners.change(old, new),
-            None => Ok(()),
+        let prepare = |old: &Settings, new: &Settings| {
+            self.oom.apply(new)?;
+            let changed = self.listeners.get().map(|all| all.change(old, new));
+            changed.unwrap_or(Ok(())).inspect_err(|_| {
+                let _ = self.oom.apply(old);
+            })
         };
-        for name in self.config.set(pairs, local, listen)? {
+        for name in self.config.set(pairs, local, prepare)? {
             tracing::warn!("{name} is not served yet: it has no effect");
         }
         let settings = self.config.settings();
@@ -267,25 +274,30 @@ impl Server {
         Ok(())
     }
 
-    /// Writes the snapshot file, and remembers how that went.
+    /// Writes the snapshot file, and remembers how that went; in the `background`, that it failed, too.
     ///
     /// # Errors
     /// Why it could not be written.
-    pub async fn save(self: &Arc<Self>) -> Result<(), String> {
-        self.save_telling(oneshot::channel().0).await
+    pub async fn save(self: &Arc<Self>, background: bool) -> Result<(), String> {
+        self.save_telling(background, oneshot::channel().0).await
     }
 
     /// [`Server::save`] that tells `begun` when the moment has come that the file is of.
     ///
     /// # Errors
     /// Why it could not be written.
-    pub async fn save_telling(self: &Arc<Self>, begun: oneshot::Sender<()>) -> Result<(), String> {
+    pub async fn save_telling(
+        self: &Arc<Self>,
+        background: bool,
+        begun: oneshot::Sender<()>,
+    ) -> Result<(), String> {
         let Some(snapshots) = self.snapshots() else {
             return Err("snapshot files are not available".to_owned());
         };
         // One after another: SHUTDOWN may come while a save goes on, and wants one of its own.
         let _turn = self.saves.turn.lock().await;
-        let end = self.saves.begin(self.totals().changes, now_ms() / 1000);
+        let changes = self.totals().changes;
+        let end = self.saves.begin(changes, now_ms() / 1000, background);
         let saved = snapshots.save(self, begun).await;
         end(&saved, now_ms() / 1000);
         told(saved)
@@ -299,7 +311,8 @@ impl Server {
         let Some(snapshots) = self.snapshots() else {
             return Err("snapshot files are not available".to_owned());
         };
-        let end = self.saves.begin(self.totals().changes, now_ms() / 1000);
+        let changes = self.totals().changes;
+        let end = self.saves.begin(changes, now_ms() / 1000, false);
         let saved = snapshots.save_now(self, view);
         end(&saved, now_ms() / 1000);
         told(saved)

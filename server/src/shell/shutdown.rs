@@ -129,7 +129,10 @@ impl Server {
             self.await_replicas().await?;
         }
         match self.save_at_end(order.save).await {
-            Err(why) if !order.force => Err(format!("its data cannot be saved: {why}")),
+            Err(why) if !order.force => {
+                tracing::warn!("Error trying to save the DB, can't exit.");
+                Err(format!("its data cannot be saved: {why}"))
+            }
             _ => Ok(()),
         }
     }
@@ -195,7 +198,7 @@ impl Server {
             return Ok(());
         }
         tracing::info!("Saving the final RDB snapshot before exiting.");
-        self.save().await
+        self.save(false).await
     }
 }
 

@@ -277,7 +277,7 @@ impl Tracker {
             return;
         }
         value(&mut out);
-        target.send(out.as_bytes(), &settings.buffer_limits[target.class()]);
+        target.send_behind(out.as_bytes(), &settings.buffer_limits[target.class()]);
     }
 
     /// The client of number `id`, which is told instead, has gone.

@@ -71,6 +71,21 @@ fn before_a_password_little_is_taken() {
 }
 
 #[test]
+fn before_a_password_who_takes_no_replies_is_let_go() {
+    let args = ["--requirepass", "secret"];
+    for server in [Server::redis(&args), Server::damselfly(&args)] {
+        let mut client = server.client();
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            while client.send_line("SET x 5").is_ok() {}
+            let _ = ended.send(());
+        });
+        let end = end.recv_timeout(Duration::from_secs(60));
+        assert!(end.is_ok(), "{:?}", server.kind);
+    }
+}
+
+#[test]
 fn requests_in_pieces_are_requests() {
     let ours = Server::damselfly(&[]);
     let whole: Vec<u8> = [

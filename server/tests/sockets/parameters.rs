@@ -396,3 +396,37 @@ fn links_come_from_the_address_that_they_are_told() {
         }
     }
 }
+
+#[test]
+fn the_system_is_told_how_readily_to_end_the_server() {
+    let master = Server::redis(&[]);
+    let mut said = Vec::new();
+    for kind in [Kind::Redis, Kind::Damselfly] {
+        let server = Server::start(kind, &[]);
+        let score = || {
+            let file = format!("/proc/{}/oom_score_adj", server.pid());
+            let text = std::fs::read_to_string(file).expect("a score");
+            text.trim().parse::<i32>().expect("a number")
+        };
+        let (base, mut client) = (score(), server.client());
+        let mut set = |values: &str, mode: &str| {
+            let names = ["oom-score-adj-values", "oom-score-adj"];
+            let reply = client.cmd(&["CONFIG", "SET", names[0], values, names[1], mode]);
+            said.push((values.to_owned(), format!("{reply:?}")));
+            score() - base
+        };
+        assert_eq!(set("10 20 30", "yes"), 10);
+        assert_eq!(set("15 25 30", "relative"), 15);
+        server.follow(master.port);
+        eventually("a replica has its own", || {
+            check(score() == base + 25, || score().to_string())
+        });
+        assert_eq!(set("15 40 30", "absolute"), 40 - base);
+        for wrong in ["-2001 0 0", "0 2001 0", "1 2", "a b c"] {
+            assert_eq!(set(wrong, "no"), 40 - base, "{wrong}");
+        }
+        assert_eq!(set("15 40 30", "no"), 0);
+    }
+    let (stock, ours) = said.split_at(said.len() / 2);
+    assert_eq!(stock, ours);
+}

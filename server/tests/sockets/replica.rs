@@ -43,6 +43,36 @@ fn full_sync_and_live_stream() {
 }
 
 #[test]
+fn a_pause_of_clients_holds_the_stream_up() {
+    let (master, replica) = pair(&[], &[]);
+    let mut client = replica.client();
+    for pause in ["CLIENT PAUSE 100000 WRITE", "CLIENT PAUSE 1000"] {
+        await_caught_up(&master, &replica);
+        master.run("SET k before").ok();
+        await_caught_up(&master, &replica);
+        client.run(pause).ok();
+        let at = replica.info("replication").num("slave_repl_offset");
+        master.run("SET k after").ok();
+        if pause.ends_with("WRITE") {
+            eventually("it is read", || {
+                let (held, sent) = (replica.info("replication"), master.info("replication"));
+                let read = held.num("slave_read_repl_offset");
+                check(read == sent.num("master_repl_offset"), || held.short())
+            });
+            let held = replica.info("replication").num("slave_repl_offset");
+            assert_eq!(held, at, "and not applied");
+            assert_eq!(client.run("GET k").text(), "before");
+            client.run("CLIENT UNPAUSE").ok();
+        }
+        eventually("it is applied", || {
+            let value = client.run("GET k");
+            check(value.text() == "after", || format!("{value:?}"))
+        });
+    }
+    assert_eq!(granted(&master).full, 1);
+}
+
+#[test]
 fn full_sync_of_a_sized_payload() {
     let (master, replica) = pair(&["--repl-diskless-sync", "no"], &[]);
     churn(&mut master.client(), &mut Rng::new(12), 500);

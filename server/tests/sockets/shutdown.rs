@@ -149,6 +149,32 @@ fn what_was_acknowledged_is_in_the_snapshot() {
 }
 
 #[test]
+fn a_signal_ends_it_as_it_was_told() {
+    for (how, saves) in [("nosave", false), ("default", true)] {
+        let args = ["--save", "3600 1", "--shutdown-on-sigterm", how];
+        let mut ours = Server::damselfly(&args);
+        ours.run("SET k v").ok();
+        ours.signal();
+        assert!(ours.await_exit().success());
+        assert_eq!(ours.dir().join("dump.rdb").exists(), saves, "{how}");
+    }
+    let mut ours = Server::damselfly(&["--save", "3600 1"]);
+    let refused = ours
+        .client()
+        .cmd(&["CONFIG", "SET", "shutdown-on-sigterm", "save nosave"]);
+    assert!(refused.error().contains("simultaneously"), "{refused:?}");
+    ours.run("SET k v").ok();
+    // A directory in the file's place cannot be replaced.
+    let file = ours.dir().join("dump.rdb");
+    std::fs::create_dir(&file).expect("make a directory");
+    ours.signal();
+    await_log(&ours, "Error trying to save the DB, can't exit");
+    ours.run("CONFIG SET shutdown-on-sigterm force").ok();
+    ours.signal();
+    assert!(ours.await_exit().success());
+}
+
+#[test]
 fn a_replicaof_that_connects_does_not_hold_it_up() {
     let mute = Peer::mute();
     let mut ours = Server::damselfly(&["--replicaof-timeout", "600"]);

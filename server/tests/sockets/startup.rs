@@ -39,7 +39,7 @@ fn what_is_wrong_is_one_line_and_a_failure() {
         foreign.ends_with("192.0.2.1:1: Cannot assign requested address\n"),
         "{foreign}"
     );
-    assert!(complaint(&["--nonsense", "1"]).contains("--nonsense"));
+    assert!(complaint(&["--nonsense", "1"]).contains("'nonsense \"1\"'"));
     assert!(complaint(&["/nonexistent.conf"]).contains("/nonexistent.conf"));
     let log = complaint(&["--logfile", "/nonexistent/log"]);
     assert!(log.contains("/nonexistent/log"), "{log}");

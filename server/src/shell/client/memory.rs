@@ -161,6 +161,6 @@ impl Together {
 
     fn is_over(&self) -> bool {
         let total = self.total.load(Relaxed);
-        total >= self.limit.load(Relaxed) && !self.stuck.load(Relaxed)
+        total > self.limit.load(Relaxed) && !self.stuck.load(Relaxed)
     }
 }

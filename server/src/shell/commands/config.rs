@@ -4,6 +4,7 @@ use super::{error, help, is, ok, refuse, subcommand, text, unknown_subcommand};
 use crate::command::CmdError;
 use crate::config::SetError;
 use crate::resp::Reply;
+use crate::shell::admit::LOADING;
 use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::shell::replication::Answer;
@@ -80,6 +81,11 @@ fn set(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let is_password = |(name, _): &(&[u8], &[u8])| is(name, "requirepass");
     if pairs.iter().any(is_password) && !call.world.is_still() {
         return Flow::NeedAll;
+    }
+    // What is being loaded is not to come from two places.
+    let is_place = |(name, _): &(&[u8], &[u8])| is(name, "dir") || is(name, "repl-diskless-load");
+    if call.world.view().fence.loading && pairs.iter().any(is_place) {
+        return error(call, LOADING);
     }
     let local = call.client.addr.is_local();
     match call.server.configure(&pairs, local) {

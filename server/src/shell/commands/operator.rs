@@ -45,7 +45,7 @@ pub(super) fn save(call: &mut Call<'_>) -> Flow {
     let server = Arc::clone(call.server);
     whatever_becomes_of_the_client(async move {
         let mut reply = Reply::default();
-        match server.save().await {
+        match server.save(false).await {
             Ok(()) => reply.ok(),
             Err(_) => reply.error("ERR"),
         }
@@ -77,7 +77,7 @@ pub(super) fn bgsave(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     let server = Arc::clone(call.server);
     let (begun, has_begun) = oneshot::channel();
     // How it ends is logged, and shown by INFO.
-    task::spawn(async move { server.save_telling(begun).await });
+    task::spawn(async move { server.save_telling(true, begun).await });
     if call.transaction.is_some() || snapshots.making() {
         call.out.simple("Background saving scheduled");
         return Flow::Next;

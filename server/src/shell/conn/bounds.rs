@@ -24,12 +24,14 @@ impl Conn {
     }
 
     /// Closes a client that takes its replies too slowly, or whose next ones, of `more` bytes, are over its hard limit
-    /// together, however fast it may take them; true if it did.
+    /// together, however fast it may take them; and one that has not logged in and takes none. True if it did.
     pub(super) fn is_over_limit(&self, more: usize) -> bool {
         let limit = self.server.config.settings().buffer_limits[self.client.class()];
         let waiting = self.output.len() - self.sent + more;
         let too_much = more > 0 && (1..=waiting as u64).contains(&limit.hard);
-        let over = too_much || self.client.over_limit(&limit);
+        let known = self.session.authenticated || self.server.accounts.is_open();
+        let takes_none = !known && more == 0 && waiting > 0;
+        let over = too_much || takes_none || self.client.over_limit(&limit);
         over.then(|| self.client.close_over(waiting)).is_some()
     }
 }

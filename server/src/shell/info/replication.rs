@@ -38,7 +38,8 @@ pub(super) fn section(server: &Server, view: &View, lines: &mut Lines<'_>) {
             );
             // Nobody is to be chosen for a place that its data have diverged from.
             let held = if status.diverged { 0 } else { offset };
-            lines.add("slave_read_repl_offset", held);
+            let waiting = if up { details.waiting_bytes } else { 0 };
+            lines.add("slave_read_repl_offset", held + waiting);
             lines.add("slave_repl_offset", held);
             if details.sync_in_progress {
                 let (total, read) = (details.sync_total_bytes, details.sync_read_bytes);

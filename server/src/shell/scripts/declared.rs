@@ -4,7 +4,7 @@ use super::super::admit;
 use super::super::call::Call;
 use super::super::evict::{self, Room};
 use crate::command::shell::ShellCommand as S;
-use crate::command::{Command, Run};
+use crate::command::{Command, Run, table::flag};
 use crate::script::{Flags, Shebang};
 
 const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and \
@@ -31,9 +31,17 @@ fn declared(call: &Call<'_>, command: &Command, args: &[&[u8]]) -> Option<Flags>
     Some(flags).filter(|flags| !flags.compat)
 }
 
-/// Whether a script that `args` of `command` would run declares that it writes nothing.
-pub(in crate::shell) fn writes_not(call: &Call<'_>, command: &Command, args: &[&[u8]]) -> bool {
-    declared(call, command, args).is_some_and(|flags| flags.no_writes)
+/// The flags of `command`, or, if it runs a script that declares something, those that this comes to.
+pub(in crate::shell) fn flags(call: &Call<'_>, command: &Command, args: &[&[u8]]) -> u32 {
+    let Some(script) = declared(call, command, args) else {
+        return command.flags;
+    };
+    let when = |is: bool, flags: u32| if is { flags } else { 0 };
+    let writes = !script.no_writes;
+    command.flags & !(flag::STALE | flag::DENYOOM | flag::WRITE | flag::SCRIPT)
+        | when(script.allow_stale, flag::STALE)
+        | when(writes, flag::WRITE | flag::SCRIPT)
+        | when(writes && !script.allow_oom, flag::DENYOOM)
 }
 
 /// Whether what a script declares keeps it out of a transaction, as it would keep it from running now.

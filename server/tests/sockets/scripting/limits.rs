@@ -292,13 +292,18 @@ fn a_script_that_declares_that_it_writes_nothing_need_not_wait_for_writes() {
         operator.cmd(&["FUNCTION", "LOAD", LIBRARY]);
         let sha = operator.cmd(&["SCRIPT", "LOAD", "#!lua flags=no-writes\nreturn 7"]);
         let sha = sha.text();
-        for (args, waits) in PAUSED {
-            operator.run("CLIENT PAUSE 100000 WRITE").ok();
-            let args: Vec<&str> = args
+        for ((args, waits), queued) in PAUSED.iter().flat_map(|p| [(p, false), (p, true)]) {
+            let mut args: Vec<&str> = args
                 .iter()
                 .map(|a| if *a == "SHA" { &*sha } else { a })
                 .collect();
             let mut client = server.client();
+            if queued {
+                client.run("MULTI").ok();
+                assert_eq!(client.cmd(&args).text(), "QUEUED");
+                args = vec!["EXEC"];
+            }
+            operator.run("CLIENT PAUSE 100000 WRITE").ok();
             client.send(&args).expect("send");
             if *waits {
                 await_blocked(&server, 1);
@@ -309,5 +314,28 @@ fn a_script_that_declares_that_it_writes_nothing_need_not_wait_for_writes() {
                 .expect("a reply, before the pause is over or after it");
         }
         operator.run("CLIENT UNPAUSE").ok();
+    }
+}
+
+#[test]
+fn a_transaction_is_what_its_scripts_declare() {
+    let master = Server::redis(&[]);
+    for server in [Server::redis(&[]), Server::damselfly(&[])] {
+        let scripts = ["#!lua\nreturn 1", "#!lua flags=no-writes\nreturn 1"];
+        let mut clients = scripts.map(|script| {
+            let mut client = server.client();
+            client.run("MULTI").ok();
+            assert_eq!(client.cmd(&["EVAL", script, "0"]).text(), "QUEUED");
+            client
+        });
+        server.follow(master.port);
+        let refused = clients[0].run("EXEC");
+        assert!(
+            refused
+                .error()
+                .starts_with("EXECABORT Transaction discarded because of: READONLY"),
+            "{refused:?}"
+        );
+        assert_eq!(clients[1].run("EXEC").list()[0].int(), 1);
     }
 }

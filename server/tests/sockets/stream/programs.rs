@@ -232,6 +232,14 @@ pub const EXPIRING: &str = "
     SCAN 0
     RANDOMKEY
     EXEC
+    SET any1 1 PX 1
+    SET any2 1 PX 1
+    sleep
+    SCAN 0 COUNT 1000
+    SET any1 1 PX 1
+    SET any2 1 PX 1
+    sleep
+    MGET any1 any2
 ";
 
 /// Every command that writes, in the forms that are told otherwise than they were given.

@@ -277,6 +277,29 @@ fn in_a_pipeline_it_follows_the_reply() {
     assert_eq!(said[0], said[1]);
 }
 
+/// A client that waits and is served in a way that changes what it has read.
+#[test]
+fn of_what_serves_it_a_client_hears_behind_the_reply() {
+    let said = pair(&[]).map(|server| {
+        let (mut client, mut other) = (server.client(), server.client());
+        other.run("RPUSH to a");
+        assert!(!client.run("HELLO 3").is_error());
+        client.run("CLIENT TRACKING ON").ok();
+        client.run("LRANGE to 0 -1");
+        client
+            .send_line("BLMOVE from to LEFT LEFT 0")
+            .expect("send");
+        eventually("it waits", || {
+            let waiting = server.info("clients").num("blocked_clients");
+            wait::check(waiting == 1, || format!("{waiting} do"))
+        });
+        other.run("RPUSH from b");
+        heard(&mut client)
+    });
+    assert_eq!(said[0].len(), 2, "{:?}", said[0]);
+    assert_eq!(said[0], said[1]);
+}
+
 #[test]
 fn too_many_keys_are_not_remembered() {
     for server in pair(&["--tracking-table-max-keys", "10"]) {
@@ -299,6 +322,12 @@ fn too_many_keys_are_not_remembered() {
         assert_eq!(told + kept, 50, "{:?}", server.kind);
         let clients = other.run("INFO clients").text();
         assert!(clients.contains("tracking_clients:1\r\n"), "{clients}");
+        // By itself, too.
+        other.run("CONFIG SET tracking-table-max-keys 1").ok();
+        let left = || server.info("stats").num("tracking_total_keys");
+        eventually("one is left", || {
+            wait::check(left() == 1, || left().to_string())
+        });
     }
 }
 

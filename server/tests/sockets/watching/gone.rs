@@ -43,6 +43,41 @@ fn keys_that_expire_and_keys_that_are_evicted() {
     }
 }
 
+#[test]
+fn nothing_goes_while_clients_are_paused() {
+    for server in pair(&[]) {
+        let mut runs = server.client();
+        let gone =
+            || server.info("stats").num("expired_keys") + server.info("stats").num("evicted_keys");
+        runs.run("SET full v").ok();
+        for line in [
+            "MULTI",
+            "SET a 1 PX 10",
+            "SET b 1 PX 10",
+            "CLIENT PAUSE 100000 WRITE",
+        ] {
+            runs.run(line);
+        }
+        assert!(!runs.run("EXEC").is_error());
+        runs.run("CONFIG SET maxmemory-policy allkeys-lru").ok();
+        runs.run("CONFIG SET maxmemory 1").ok();
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(runs.run("GET a"), Value::Nil);
+        assert_eq!(runs.run("GET full").text(), "v");
+        assert_eq!(
+            (runs.run("DBSIZE").int(), gone()),
+            (3, 0),
+            "{:?}",
+            server.kind
+        );
+        runs.run("CLIENT UNPAUSE").ok();
+        eventually("all go", || {
+            let left = runs.run("DBSIZE").int();
+            wait::check(left == 0 && gone() == 3, || format!("{left} are left"))
+        });
+    }
+}
+
 /// The same stream makes the same events on replicas of both kinds.
 #[test]
 fn what_a_master_changes() {
