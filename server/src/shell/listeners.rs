@@ -61,7 +61,8 @@ impl Listeners {
         Ok(())
     }
 
-    fn close(&self) {
+    /// Lets nobody in any more but by paths.
+    pub fn close(&self) {
         for open in self.open.lock().drain(..) {
             open.closed.store(true, Relaxed);
             open.closer.close();

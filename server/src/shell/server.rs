@@ -234,6 +234,13 @@ impl Server {
         self.snapshots.get()
     }
 
+    /// Lets nobody in any more: the process is about to end.
+    pub(super) fn stop_listening(&self) {
+        if let Some(listeners) = self.listeners.get() {
+            listeners.close();
+        }
+    }
+
     /// Sets parameters, and lets everybody know who has to.
     ///
     /// # Errors

@@ -112,7 +112,10 @@ impl Server {
         self.in_all_gates(|| self.pause.end_server(true)).await;
         let prepared = self.prepare_end(order).await;
         match &prepared {
-            Ok(()) => shutdown.begin(why),
+            Ok(()) => {
+                self.stop_listening();
+                shutdown.begin(why);
+            }
             Err(_) => {
                 tracing::warn!(
                     "Errors trying to shut down the server. Check the logs for more information."

@@ -143,6 +143,7 @@ fn end_at_once(call: &Call<'_>) -> ! {
         "Damselfly is now ready to exit, bye bye... (a client asked for it while a script was running)"
     );
     let _ = std::fs::remove_file(&call.settings.pidfile);
+    call.server.stop_listening();
     std::process::exit(0)
 }
 
