@@ -259,6 +259,7 @@ impl Conn {
                 Poll::Ready(n) => n,
                 Poll::Pending => {
                     self.output_changed();
+                    self.is_over_limit(0);
                     return Poll::Pending;
                 }
             };
