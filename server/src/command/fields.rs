@@ -5,6 +5,7 @@
 
 use super::left::Expired;
 use super::{CmdError, Expiry, Keys, events};
+use crate::store::elem::Elem;
 use crate::store::hash::View;
 use crate::store::{Object, ValueRef};
 
@@ -23,7 +24,7 @@ impl Keys<'_> {
 
     /// The value of a field in `view`, which is of the hash at `key`.
     #[inline]
-    pub fn read_field<'d>(&self, key: &[u8], view: View<'d>, field: &[u8]) -> Option<&'d [u8]> {
+    pub fn read_field<'d>(&self, key: &[u8], view: View<'d>, field: &[u8]) -> Option<Elem<'d>> {
         let value = view.get(field);
         if value.is_none() && self.expiry == Expiry::Remove && view.hides(field) {
             self.found_stale_field(key, field);
@@ -33,7 +34,7 @@ impl Keys<'_> {
 
     /// The value of a field of the hash at `key`.
     #[inline]
-    pub fn field(&self, key: &[u8], field: &[u8]) -> Result<Option<&[u8]>, CmdError> {
+    pub fn field(&self, key: &[u8], field: &[u8]) -> Result<Option<Elem<'_>>, CmdError> {
         let view = self.fields(key)?;
         Ok(view.and_then(|view| self.read_field(key, view, field)))
     }

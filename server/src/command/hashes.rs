@@ -269,7 +269,7 @@ fn hsetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 fn hget(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let value = cx.db.field(args[1], args[2])?;
-    cx.out.bulk_or_null(value);
+    cx.out.bulk_or_null(value.as_deref());
     Ok(())
 }
 
@@ -278,7 +278,7 @@ fn hmget(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     cx.out.array(args.len() - 2);
     for field in &args[2..] {
         let value = hash.and_then(|h| cx.db.read_field(args[1], h, field));
-        cx.out.bulk_or_null(value);
+        cx.out.bulk_or_null(value.as_deref());
     }
     Ok(())
 }
@@ -286,9 +286,10 @@ fn hmget(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 fn hgetall(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let hash = cx.db.fields(args[1])?;
     cx.out.map(hash.map_or(0, |h| h.len()));
-    for (field, value) in hash.into_iter().flat_map(|h| h.iter()) {
-        cx.out.bulk(field);
-        cx.out.bulk(value);
+    let mut digits = itoa::Buffer::new();
+    for [field, value] in hash.into_iter().flat_map(|h| h.iter()) {
+        cx.out.bulk(field.bytes(&mut digits));
+        cx.out.bulk(value.bytes(&mut digits));
     }
     Ok(())
 }
@@ -296,8 +297,9 @@ fn hgetall(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 fn hkeys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let hash = cx.db.fields(args[1])?;
     cx.out.array(hash.map_or(0, |h| h.len()));
-    for (field, _) in hash.into_iter().flat_map(|h| h.iter()) {
-        cx.out.bulk(field);
+    let mut digits = itoa::Buffer::new();
+    for [field, _] in hash.into_iter().flat_map(|h| h.iter()) {
+        cx.out.bulk(field.bytes(&mut digits));
     }
     Ok(())
 }
@@ -305,8 +307,9 @@ fn hkeys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 fn hvals(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let hash = cx.db.fields(args[1])?;
     cx.out.array(hash.map_or(0, |h| h.len()));
-    for (_, value) in hash.into_iter().flat_map(|h| h.iter()) {
-        cx.out.bulk(value);
+    let mut digits = itoa::Buffer::new();
+    for [_, value] in hash.into_iter().flat_map(|h| h.iter()) {
+        cx.out.bulk(value.bytes(&mut digits));
     }
     Ok(())
 }
@@ -345,7 +348,7 @@ fn hlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 fn hstrlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let value = cx.db.field(args[1], args[2])?;
-    cx.out.int(value.map_or(0, <[u8]>::len) as i64);
+    cx.out.int(value.map_or(0, |value| value.len()) as i64);
     Ok(())
 }
 
@@ -353,7 +356,7 @@ fn hincrby(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let by = integer(args[3])?;
     cx.db.renew_field(args[1], args[2]);
     let old = match cx.db.hash(args[1])?.and_then(|h| h.get(args[2])) {
-        Some(text) => parse_i64(text).ok_or(CmdError::text("ERR hash value is not an integer"))?,
+        Some(text) => parse_i64(&text).ok_or(CmdError::text("ERR hash value is not an integer"))?,
         None => 0,
     };
     let new = old
@@ -376,7 +379,7 @@ fn hincrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     cx.db.renew_field(args[1], args[2]);
     let old = match cx.db.hash(args[1])?.and_then(|h| h.get(args[2])) {
         Some(text) => {
-            LongDouble::parse(text).ok_or(CmdError::text("ERR hash value is not a float"))?
+            LongDouble::parse(&text).ok_or(CmdError::text("ERR hash value is not a float"))?
         }
         None => LongDouble::ZERO,
     };
@@ -415,7 +418,8 @@ fn hscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 fn hrandfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let Some(count) = args.get(2) else {
         let field = cx.db.fields(args[1])?.and_then(|h| h.random());
-        cx.out.bulk_or_null(field.map(|(field, _)| field));
+        cx.out
+            .bulk_or_null(field.map(|(field, _)| field).as_deref());
         return Ok(());
     };
     let picks = Picks::parse(count, false)?;

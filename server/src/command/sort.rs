@@ -5,6 +5,7 @@ use super::partial_sort::partial_sort;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, events};
 use crate::command::uses::{OVERWRITE, SEE, both};
+use crate::store::elem::Elem;
 use crate::store::list::{End, List};
 use crate::store::num::parse_f64;
 use crate::store::{Object, ValueRef};
@@ -173,15 +174,15 @@ impl<'a> Pattern<'a> {
     }
 
     /// What it means for an element; its key has been locked.
-    fn value<'d>(&self, cx: &'d Cx<'_>, element: &'d [u8]) -> Option<&'d [u8]> {
+    fn value<'d>(&self, cx: &'d Cx<'_>, element: &'d [u8]) -> Option<Elem<'d>> {
         let field = match self {
-            Pattern::Element => return Some(element),
+            Pattern::Element => return Some(element.into()),
             Pattern::Nothing => return None,
             Pattern::Key { field, .. } => field,
         };
         let key = self.key(element)?;
         match (cx.db.lookup(&key)?, field) {
-            (ValueRef::Str(value), None) => Some(value),
+            (ValueRef::Str(value), None) => Some(value.into()),
             (ValueRef::Hash(hash), Some(field)) => {
                 cx.db.read_field(&key, hash.at(cx.db.fields_until()), field)
             }
@@ -220,9 +221,9 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
         None => Vec::new(),
         Some(ValueRef::List(list)) => {
             is_list = true;
-            list.iter().map(Element::new).collect()
+            list.iter().map(|e| Element::new(&Elem::from(e))).collect()
         }
-        Some(ValueRef::Zset(zset)) => zset.iter().map(|(m, _)| Element::new(m)).collect(),
+        Some(ValueRef::Zset(zset)) => zset.iter().map(|(m, _)| Element::new(&m)).collect(),
         Some(ValueRef::Set(set)) => {
             is_set = true;
             set.iter().map(|member| Element::new(&member)).collect()
@@ -284,7 +285,7 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
                 cx.out.bulk(&element.bytes);
             }
             for get in &gets {
-                let value = get.value(cx, &element.bytes).map(<[u8]>::to_vec);
+                let value = get.value(cx, &element.bytes).map(|value| value.to_vec());
                 cx.out.bulk_or_null(value.as_deref());
             }
         }
@@ -296,8 +297,8 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
             list.push(End::Right, &element.bytes, cx.limits);
         }
         for get in &gets {
-            let value = get.value(cx, &element.bytes).unwrap_or_default();
-            list.push(End::Right, value, cx.limits);
+            let value = get.value(cx, &element.bytes);
+            list.push(End::Right, value.as_deref().unwrap_or_default(), cx.limits);
         }
     }
     keep(cx, destination, list, ambiguous);
@@ -314,12 +315,12 @@ fn weigh(
     for element in elements {
         let weight = match by {
             None if query.alphabetical => continue,
-            None => Some(&element.bytes[..]),
+            None => Some(element.bytes.as_slice().into()),
             Some(by) => by.value(cx, &element.bytes),
         };
         match weight {
             Some(weight) if query.alphabetical => element.weight = Some(weight.to_vec()),
-            Some(weight) => element.score = score(weight)?,
+            Some(weight) => element.score = score(&weight)?,
             None => {}
         }
     }
@@ -361,7 +362,8 @@ fn keep(cx: &mut Cx<'_>, key: &[u8], list: List, ambiguous: bool) {
     } else {
         if ambiguous {
             cx.rewrite(&[b"DEL", key]);
-            let elements: Vec<&[u8]> = list.iter().collect();
+            let elements: Vec<Elem<'_>> = list.iter().map(Elem::from).collect();
+            let elements: Vec<&[u8]> = elements.iter().map(|elem| &**elem).collect();
             for some in elements.chunks(AT_ONCE) {
                 cx.rewrite(&[&[b"RPUSH", key], some].concat());
             }

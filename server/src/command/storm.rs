@@ -273,7 +273,7 @@ fn dump(dataset: &Dataset) -> Dump {
             {
                 let first = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
                 for (field, value) in hash.iter() {
-                    let time = hash.time_of(field);
+                    let time = hash.time_of(&field);
                     let text = format!("field {value:?}");
                     let name = (number, key.clone(), Some(field.to_vec()));
                     dump.insert(name, (text, time, first(time, expire)));

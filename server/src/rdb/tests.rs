@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::RdbError;
 use super::read::{Loaded, Options, Reader, Refusal, Sink, Summary};
 use crate::store::ValueRef;
+use crate::store::elem::Elem;
 
 /// A value as its users see it, whatever its encoding.
 #[derive(Clone, PartialEq, Debug)]
@@ -31,11 +32,13 @@ impl From<ValueRef<'_>> for Plain {
     fn from(value: ValueRef<'_>) -> Self {
         match value {
             ValueRef::Str(text) => Plain::Str(text.to_vec()),
-            ValueRef::List(list) => Plain::List(list.iter().map(<[u8]>::to_vec).collect()),
+            ValueRef::List(list) => {
+                Plain::List(list.iter().map(|e| Elem::from(e).to_vec()).collect())
+            }
             ValueRef::Set(set) => Plain::Set(set.iter().map(|member| member.to_vec()).collect()),
             ValueRef::Hash(hash) if hash.timed_fields() > 0 => {
-                let timed = |(field, value): (&[u8], &[u8])| {
-                    (field.to_vec(), (value.to_vec(), hash.time_of(field)))
+                let timed = |(field, value): (Elem<'_>, Elem<'_>)| {
+                    (field.to_vec(), (value.to_vec(), hash.time_of(&field)))
                 };
                 Plain::TimedHash(hash.iter().map(timed).collect())
             }

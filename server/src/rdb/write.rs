@@ -11,6 +11,7 @@ use super::intset;
 use super::listpack;
 use super::lzf::Compressor;
 use crate::store::ValueRef;
+use crate::store::elem::Elem;
 use crate::store::hash::Hash;
 use crate::store::list::List;
 use crate::store::num::parse_i64;
@@ -300,17 +301,17 @@ impl Writer {
     }
 
     fn list(&mut self, list: &List) -> Kind {
-        let count = Nodes::new(list.iter().map(<[u8]>::len)).count();
+        let count = Nodes::new(list.iter().map(|element| element.len())).count();
         put_length(count as u64, &mut self.out);
         let mut elements = list.iter();
-        for size in Nodes::new(list.iter().map(<[u8]>::len)) {
+        for size in Nodes::new(list.iter().map(|element| element.len())) {
             put_length(node::PACKED, &mut self.out);
             self.blob(|out| {
                 let mut pack = listpack::Builder::new(out);
                 elements
                     .by_ref()
                     .take(size)
-                    .for_each(|element| pack.push(element));
+                    .for_each(|element| pack.push_item(element));
                 pack.finish();
             });
         }
@@ -324,18 +325,15 @@ impl Writer {
         if hash.is_compact() {
             self.blob(|out| {
                 let mut pack = listpack::Builder::new(out);
-                for (field, value) in hash.iter() {
-                    pack.push(field);
-                    pack.push(value);
-                }
+                hash.items().flatten().for_each(|item| pack.push_item(item));
                 pack.finish();
             });
             return Kind::HashListpack;
         }
         put_length(hash.len() as u64, &mut self.out);
         for (field, value) in hash.iter() {
-            self.string(field);
-            self.string(value);
+            self.string(&field);
+            self.string(&value);
         }
         Kind::Hash
     }
@@ -351,9 +349,11 @@ impl Writer {
                     .iter()
                     .filter(|(field, _)| hash.time_of(field).is_none());
                 let lasting = lasting.map(|(field, _)| (field, 0));
-                for (field, at) in hash.times().chain(lasting) {
-                    pack.push(field);
-                    pack.push(hash.get(field).unwrap_or_default());
+                let timed = hash.times().map(|(field, at)| (field.into(), at));
+                for (field, at) in timed.chain(lasting) {
+                    let field: Elem<'_> = field;
+                    pack.push(&field);
+                    pack.push(hash.get(&field).as_deref().unwrap_or_default());
                     pack.push_int(at);
                 }
                 pack.finish();
@@ -363,10 +363,10 @@ impl Writer {
         put_length(hash.len() as u64, &mut self.out);
         for (field, value) in hash.iter() {
             // Counted from the first time, which is 1: 0 is none.
-            let time = hash.time_of(field).map_or(0, |at| at.abs_diff(first) + 1);
+            let time = hash.time_of(&field).map_or(0, |at| at.abs_diff(first) + 1);
             put_length(time, &mut self.out);
-            self.string(field);
-            self.string(value);
+            self.string(&field);
+            self.string(&value);
         }
         Kind::HashMetadata
     }
@@ -394,7 +394,7 @@ impl Writer {
             self.blob(|out| {
                 let mut pack = listpack::Builder::new(out);
                 for (member, score) in zset.iter() {
-                    pack.push(member);
+                    pack.push(&member);
                     let int = score as i64;
                     // Bits, because minus zero is no integer.
                     if (int as f64).to_bits() == score.to_bits() {
@@ -412,7 +412,7 @@ impl Writer {
         }
         put_length(zset.len() as u64, &mut self.out);
         for (member, score) in zset.iter() {
-            self.string(member);
+            self.string(&member);
             self.out.extend_from_slice(&score.to_le_bytes());
         }
         Kind::Zset2

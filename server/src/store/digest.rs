@@ -2,6 +2,7 @@
 //! encoding a server keeps them.
 
 use super::dataset::Dataset;
+use super::elem::Elem;
 use super::entry::Entry;
 use super::object::ValueRef;
 use super::stream::Id;
@@ -44,17 +45,19 @@ impl Digest {
         self.mix(&type_number(value).to_be_bytes());
         match value {
             ValueRef::Str(text) => self.mix(text),
-            ValueRef::List(list) => list.iter().for_each(|elem| self.mix(elem)),
+            ValueRef::List(list) => {
+                list.iter().for_each(|elem| self.mix(&Elem::from(elem)));
+            }
             ValueRef::Set(set) => set.iter().for_each(|member| self.add(&member)),
             ValueRef::Zset(zset) => {
                 for (member, score) in zset.iter() {
-                    self.add(&Digest::pair(member, double_text(score).as_bytes()).0);
+                    self.add(&Digest::pair(&member, double_text(score).as_bytes()).0);
                 }
             }
             ValueRef::Hash(hash) => {
                 for (field, value) in hash.iter() {
-                    let mut pair = Digest::pair(field, value);
-                    if hash.time_of(field).is_some() {
+                    let mut pair = Digest::pair(&field, &value);
+                    if hash.time_of(&field).is_some() {
                         pair.add(b"!!hexpire!!");
                     }
                     self.add(&pair.0);

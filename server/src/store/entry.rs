@@ -65,7 +65,7 @@ unsafe impl Sync for Entry {}
 
 /// The number of bytes to ask for when `size` are needed: the size classes of jemalloc, which are
 /// multiples of 16 up to 128 and then four steps to each power of two.
-const fn class(size: usize) -> usize {
+pub(super) const fn class(size: usize) -> usize {
     let step = if size <= 128 {
         16
     } else {

@@ -4,8 +4,10 @@ use std::fmt;
 
 use super::dense::{self, Dense, Keyed};
 use super::elem::Elem;
+use super::encoded::Encoded;
+use super::item::Item;
 use super::limits::Limits;
-use super::pack::{self, Pack, Pos};
+use super::pack::{self, Pack};
 use super::small::SmallBytes;
 use timed::Timed;
 
@@ -15,14 +17,14 @@ mod view;
 pub use timed::FIELD_TIME_MAX;
 pub use view::View;
 
-/// A hash: a [`Pack`] of field, value, field, value... while small, a table after. Times of fields stand beside that,
+/// A hash: a [`Pack`] of fields with values while small, a table after. Times of fields stand beside that,
 /// so that a hash without them pays nothing for them.
 #[derive(Clone)]
 pub struct Hash(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Pack(Pack),
+    Pack(Pack<2>),
     Table(Box<Dense<Pair>>),
     /// Fields have had times.
     Timed(Box<Timed>),
@@ -46,9 +48,7 @@ impl Keyed for Pair {
 
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(k, v)| (Elem::from(k), Elem::from(v))))
-            .finish()
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -67,7 +67,7 @@ impl Hash {
     /// The number of fields.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Repr::Pack(pack) => pack.len() / 2,
+            Repr::Pack(pack) => pack.len(),
             Repr::Table(table) => table.len(),
             Repr::Timed(timed) => timed.fields.len(),
         }
@@ -107,15 +107,16 @@ impl Hash {
     }
 
     /// The value of a field.
-    pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
+    pub fn get(&self, field: &[u8]) -> Option<Elem<'_>> {
         match &self.0 {
             Repr::Pack(pack) => {
-                let pos = find(pack, field)?;
-                pack.next(pos).map(|value| pack.get(value))
+                let (pos, _) = pack.find(&Encoded::of(field))?;
+                let [_, value] = pack.get(pos);
+                Some(value.into())
             }
             Repr::Table(table) => {
                 let at = table.find(field).ok()?;
-                Some(table.get(at).value.as_slice())
+                Some(table.get(at).value.as_slice().into())
             }
             Repr::Timed(timed) => timed.fields.get(field),
         }
@@ -123,7 +124,11 @@ impl Hash {
 
     /// Whether there is such a field.
     pub fn contains(&self, field: &[u8]) -> bool {
-        self.get(field).is_some()
+        match &self.0 {
+            Repr::Pack(pack) => pack.find(&Encoded::of(field)).is_some(),
+            Repr::Table(table) => table.find(field).is_ok(),
+            Repr::Timed(timed) => timed.fields.contains(field),
+        }
     }
 
     /// Sets a field, which has no time from now on; true if it is new.
@@ -134,15 +139,13 @@ impl Hash {
         if let Repr::Pack(pack) = &mut self.0 {
             let most = limits.hash_max_listpack_value;
             if field.len() <= most && value.len() <= most {
-                if let Some(pos) = find(pack, field) {
-                    if let Some(at) = pack.next(pos) {
-                        pack.replace(at, value);
-                    }
+                let record = [Encoded::of(field), Encoded::of(value)];
+                if let Some((pos, _)) = pack.find(&record[0]) {
+                    pack.replace(pos, &record);
                     return false;
                 }
-                if pack.len() / 2 < limits.hash_max_listpack_entries {
-                    pack.push_back(field);
-                    pack.push_back(value);
+                if pack.len() < limits.hash_max_listpack_entries {
+                    pack.push_back(&record);
                     return true;
                 }
             }
@@ -165,9 +168,9 @@ impl Hash {
     /// Removes a field; false if there is none.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.0 {
-            Repr::Pack(pack) => match find(pack, field) {
-                Some(pos) => {
-                    pack.remove(pos, 2);
+            Repr::Pack(pack) => match pack.find(&Encoded::of(field)) {
+                Some((pos, _)) => {
+                    pack.remove(pos, 1);
                     true
                 }
                 None => false,
@@ -202,8 +205,13 @@ impl Hash {
         }
     }
 
+    /// The same as they are stored, for those that write them out one by one.
+    pub fn items(&self) -> impl Iterator<Item = [Item<'_>; 2]> {
+        self.iter().0
+    }
+
     /// A field picked evenly by the random number `r`, with its value; `None` if the hash is empty.
-    pub fn random(&self, r: u64) -> Option<(&[u8], &[u8])> {
+    pub fn random(&self, r: u64) -> Option<(Elem<'_>, Elem<'_>)> {
         let len = self.len() as u64;
         self.nth((r.checked_rem(len)?) as usize)
     }
@@ -228,13 +236,13 @@ impl Hash {
                 None => self.random(r),
             };
             if let Some((field, value)) = picked {
-                each(field, value);
+                each(&field, &value);
             }
         }
     }
 
     /// The fields at these places in iteration order, which ascend, with their values.
-    pub fn pick<'a>(&'a self, places: &[usize], mut each: impl FnMut(&'a [u8], &'a [u8])) {
+    pub fn pick<'a>(&'a self, places: &[usize], mut each: impl FnMut(Elem<'a>, Elem<'a>)) {
         if self.is_compact() {
             let mut all = self.iter().enumerate();
             for &place in places {
@@ -250,16 +258,15 @@ impl Hash {
     }
 
     /// The field at a place in iteration order.
-    fn nth(&self, at: usize) -> Option<(&[u8], &[u8])> {
+    fn nth(&self, at: usize) -> Option<(Elem<'_>, Elem<'_>)> {
         match &self.0 {
             Repr::Pack(pack) => {
-                let field = pack.nth(at * 2)?;
-                let value = pack.next(field)?;
-                Some((pack.get(field), pack.get(value)))
+                let [field, value] = pack.get(pack.nth(at)?);
+                Some((field.into(), value.into()))
             }
             Repr::Table(table) => {
                 let pair = (at < table.len()).then(|| table.get(at))?;
-                Some((pair.field.as_slice(), pair.value.as_slice()))
+                Some((pair.field.as_slice().into(), pair.value.as_slice().into()))
             }
             Repr::Timed(timed) => timed.fields.nth(at),
         }
@@ -271,7 +278,7 @@ impl Hash {
     pub fn scan(&self, cursor: u64, count: usize, each: &mut dyn FnMut(&[u8], &[u8])) -> u64 {
         match &self.0 {
             Repr::Pack(_) => {
-                self.iter().for_each(|(f, v)| each(f, v));
+                self.iter().for_each(|(f, v)| each(&f, &v));
                 0
             }
             Repr::Table(table) => table.scan(cursor, count, |pair| {
@@ -296,8 +303,8 @@ impl Hash {
         if let Repr::Pack(_) = self.0 {
             let mut table = Box::new(Dense::new());
             for (field, value) in self.iter() {
-                if let Err(hash) = table.find(field) {
-                    let (field, value) = (SmallBytes::new(field), SmallBytes::new(value));
+                if let Err(hash) = table.find(&field) {
+                    let (field, value) = (SmallBytes::new(&field), SmallBytes::new(&value));
                     table.insert_new(hash, Pair { field, value });
                 }
             }
@@ -312,38 +319,35 @@ impl Hash {
     }
 }
 
-/// The place of a field.
-fn find(pack: &Pack, field: &[u8]) -> Option<Pos> {
-    let mut at = pack.first();
-    while let Some(pos) = at {
-        if pack.get(pos) == field {
-            return Some(pos);
-        }
-        at = pack.next(pos).and_then(|value| pack.next(value));
-    }
-    None
-}
-
 /// Walks a [`struct@Hash`].
 #[derive(Clone)]
 pub struct Iter<'a>(Walk<'a>);
 
 #[derive(Clone)]
 enum Walk<'a> {
-    Pack(pack::Iter<'a>),
+    Pack(pack::Iter<'a, 2>),
     Table(dense::Iter<'a, Pair>),
 }
 
-impl<'a> Iterator for Iter<'a> {
-    type Item = (&'a [u8], &'a [u8]);
+impl<'a> Iterator for Walk<'a> {
+    type Item = [Item<'a>; 2];
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Walk::Pack(pack) => Some((pack.next()?, pack.next()?)),
+        match self {
+            Walk::Pack(pack) => pack.next(),
             Walk::Table(table) => table
                 .next()
-                .map(|pair| (pair.field.as_slice(), pair.value.as_slice())),
+                .map(|pair| [&pair.field, &pair.value].map(|part| Item::Bytes(part.as_slice()))),
         }
+    }
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (Elem<'a>, Elem<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|[f, v]| (f.into(), v.into()))
     }
 }
 

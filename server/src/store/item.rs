@@ -1,5 +1,7 @@
 //! One element of a compact encoding: bytes, or an integer that stands for its decimal digits.
 
+use super::num::parse_i64;
+
 /// An element as it is stored: integers are not turned into digits before somebody asks for them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Item<'a> {
@@ -10,6 +12,27 @@ pub enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
+    /// The item that stands for `bytes`: an integer if these are its digits. Equal if and only if the bytes are.
+    pub fn of(bytes: &'a [u8]) -> Self {
+        parse_i64(bytes).map_or(Item::Bytes(bytes), Item::Int)
+    }
+
+    /// The number of the element's bytes.
+    pub fn len(&self) -> usize {
+        match *self {
+            Item::Bytes(bytes) => bytes.len(),
+            Item::Int(int) => {
+                let digits = int.unsigned_abs().checked_ilog10().unwrap_or(0) + 1;
+                digits as usize + usize::from(int < 0)
+            }
+        }
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The element's bytes; the digits of an integer are written to `digits`.
     pub fn bytes<'b>(&self, digits: &'b mut itoa::Buffer) -> &'b [u8]
     where

@@ -1,21 +1,20 @@
 //! Lists: a queue of packs, which are shared with the copies that snapshots take: a change copies the pack it touches.
 
-use std::collections::VecDeque;
+mod nodes;
+
 use std::fmt;
-use std::sync::Arc;
 
 use super::elem::Elem;
+use super::encoded::Encoded;
+use super::item::Item;
 use super::limits::Limits;
-use super::pack::Pack;
+use super::pack::HEADER;
+use nodes::{Node, Nodes};
 
-/// A list, kept as a queue of bounded [`Pack`]s: both ends in constant time, an index by the packs'
-/// lengths from the nearer end.
-#[derive(Clone, Default)]
-pub struct List {
-    /// None of them empty.
-    nodes: VecDeque<Arc<Pack>>,
-    len: usize,
-}
+/// A list, kept as a queue of bounded packs: both ends in constant time, an index by the packs' lengths from the nearer
+/// end.
+#[derive(Clone)]
+pub struct List(Nodes);
 
 /// Which end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +29,17 @@ pub enum End {
 const NODE_BYTES: usize = 8192;
 
 /// Whether `pack` may take another `elems` elements of `bytes` bytes in all.
-fn fits(pack: &Pack, elems: usize, bytes: usize, limits: &Limits) -> bool {
-    let bytes = pack.byte_len() + bytes;
+fn fits(pack: &Node, elems: usize, bytes: usize, limits: &Limits) -> bool {
+    // With the header: a full node is to be of a size that the allocator has.
+    let bytes = HEADER + pack.byte_len() + bytes;
     match limits.list_max_listpack_size {
         n @ 1.. => pack.len() + elems <= n as usize && bytes <= NODE_BYTES,
         n => bytes <= 4096 << (-1 - n.clamp(-5, -1)),
     }
 }
 
-fn fits_elem(pack: &Pack, elem: &[u8], limits: &Limits) -> bool {
-    fits(pack, 1, Pack::encoded_len(elem.len()), limits)
+fn fits_elem(pack: &Node, elem: &[Encoded<'_>; 1], limits: &Limits) -> bool {
+    fits(pack, 1, Node::encoded_len(elem), limits)
 }
 
 impl fmt::Debug for List {
@@ -48,23 +48,26 @@ impl fmt::Debug for List {
     }
 }
 
+impl Default for List {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl List {
     /// An empty list.
     pub const fn new() -> Self {
-        List {
-            nodes: VecDeque::new(),
-            len: 0,
-        }
+        List(Nodes::new())
     }
 
     /// The number of elements.
-    pub const fn len(&self) -> usize {
-        self.len
+    pub fn len(&self) -> usize {
+        self.0.elements()
     }
 
     /// Whether there are no elements.
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The encoding's name, as `OBJECT ENCODING` tells it.
@@ -74,38 +77,42 @@ impl List {
 
     /// How many nodes it has, and the bytes of the elements in them.
     pub fn shape(&self) -> (usize, usize) {
-        let bytes = self.nodes.iter().map(|node| node.byte_len()).sum();
-        (self.nodes.len(), bytes)
+        let bytes = self.0.iter().map(Node::byte_len).sum();
+        (self.0.len(), bytes)
+    }
+
+    /// The number of the node at an end, if there is one.
+    fn node_at(&self, end: End) -> Option<usize> {
+        let last = self.0.len().checked_sub(1)?;
+        Some(if end == End::Left { 0 } else { last })
     }
 
     /// Adds an element at an end.
     pub fn push(&mut self, end: End, elem: &[u8], limits: &Limits) {
-        let node = match end {
-            End::Left => self.nodes.front_mut(),
-            End::Right => self.nodes.back_mut(),
-        };
-        match node {
-            Some(node) if fits_elem(node, elem, limits) => match end {
-                End::Left => Arc::make_mut(node).push_front(elem),
-                End::Right => Arc::make_mut(node).push_back(elem),
-            },
-            _ => {
-                let node = single(elem);
-                match end {
-                    End::Left => self.nodes.push_front(node),
-                    End::Right => self.nodes.push_back(node),
-                }
-            }
+        let elem = [Encoded::of(elem)];
+        let added = self.node_at(end).and_then(|k| {
+            let fits = fits_elem(self.0.get(k)?, &elem, limits);
+            fits.then(|| {
+                self.0.edit(k, |node| match end {
+                    End::Left => node.push_front(&elem),
+                    End::Right => node.push_back(&elem),
+                })
+            })
+        });
+        if added.is_none() {
+            let k = if end == End::Left { 0 } else { self.0.len() };
+            self.0.insert(k, single(&elem));
         }
-        self.len += 1;
     }
 
     /// The element at an end.
-    pub fn peek(&self, end: End) -> Option<&[u8]> {
-        match end {
-            End::Left => self.nodes.front().and_then(|n| n.first().map(|p| n.get(p))),
-            End::Right => self.nodes.back().and_then(|n| n.last().map(|p| n.get(p))),
-        }
+    pub fn peek(&self, end: End) -> Option<Elem<'_>> {
+        let node = self.0.get(self.node_at(end)?)?;
+        let pos = match end {
+            End::Left => node.first(),
+            End::Right => node.last(),
+        };
+        pos.map(|pos| item(node.get(pos)).into())
     }
 
     /// Takes the element at an end; `None` if the list is empty.
@@ -117,34 +124,25 @@ impl List {
 
     /// Removes the element at an end, if there is one.
     pub fn drop_end(&mut self, end: End) {
-        let node = match end {
-            End::Left => self.nodes.front_mut(),
-            End::Right => self.nodes.back_mut(),
-        };
-        let Some(node) = node else {
+        let Some(k) = self.node_at(end) else {
             return;
         };
-        let pos = match end {
-            End::Left => node.first(),
-            End::Right => node.last(),
-        };
-        if let Some(pos) = pos {
-            Arc::make_mut(node).remove(pos, 1);
-            self.len -= 1;
-        }
-        if node.is_empty() {
-            match end {
-                End::Left => self.nodes.pop_front(),
-                End::Right => self.nodes.pop_back(),
+        self.0.edit(k, |node| {
+            let pos = match end {
+                End::Left => node.first(),
+                End::Right => node.last(),
             };
-        }
+            if let Some(pos) = pos {
+                node.remove(pos, 1);
+            }
+        });
     }
 
     /// The element at an index.
-    pub fn get(&self, index: usize) -> Option<&[u8]> {
-        let (node, at) = self.locate(index)?;
-        let node = &self.nodes[node];
-        node.nth(at).map(|pos| node.get(pos))
+    pub fn get(&self, index: usize) -> Option<Elem<'_>> {
+        let (k, at) = self.locate(index)?;
+        let node = self.0.get(k)?;
+        node.nth(at).map(|pos| item(node.get(pos)).into())
     }
 
     /// Replaces the element at an index; false if there is none.
@@ -152,14 +150,13 @@ impl List {
         let Some((k, at)) = self.locate(index) else {
             return false;
         };
-        let node = &mut self.nodes[k];
-        let Some(pos) = node.nth(at) else {
+        let new = [Encoded::of(elem)];
+        let Some((node, pos)) = self.0.get(k).and_then(|node| Some((node, node.nth(at)?))) else {
             return false;
         };
-        let old = Pack::encoded_len(node.get(pos).len());
-        let new = Pack::encoded_len(elem.len());
-        if new <= old || node.len() == 1 || fits(node, 0, new - old, limits) {
-            Arc::make_mut(node).replace(pos, elem);
+        let grown = Node::encoded_len(&new).saturating_sub(node.size_of(pos));
+        if grown == 0 || node.len() == 1 || fits(node, 0, grown, limits) {
+            self.0.edit(k, |node| node.replace(pos, &new));
         } else {
             self.remove_range(index, 1, limits);
             self.insert(index, elem, limits);
@@ -175,29 +172,30 @@ impl List {
         if index == 0 {
             return self.push(End::Left, elem, limits);
         }
-        self.len += 1;
-        let node = &mut self.nodes[k];
-        if fits_elem(node, elem, limits) {
-            if let Some(pos) = node.nth(at) {
-                Arc::make_mut(node).insert_before(pos, elem);
-            }
-        } else if at == 0 && k > 0 && fits_elem(&self.nodes[k - 1], elem, limits) {
-            Arc::make_mut(&mut self.nodes[k - 1]).push_back(elem);
+        let elem = [Encoded::of(elem)];
+        let nodes = &mut self.0;
+        let fits_in = |node: Option<&Node>| node.is_some_and(|n| fits_elem(n, &elem, limits));
+        if fits_in(nodes.get(k)) {
+            nodes.edit(k, |node| {
+                if let Some(pos) = node.nth(at) {
+                    node.insert_before(pos, &elem);
+                }
+            });
+        } else if at == 0 && k > 0 && fits_in(nodes.get(k - 1)) {
+            nodes.edit(k - 1, |node| node.push_back(&elem));
         } else if at == 0 {
-            self.nodes.insert(k, single(elem));
+            nodes.insert(k, single(&elem));
         } else {
-            let node = Arc::make_mut(&mut self.nodes[k]);
-            let mut tail = node.split_off(at);
-            if fits_elem(node, elem, limits) {
-                node.push_back(elem);
-            } else if fits_elem(&tail, elem, limits) {
-                tail.push_front(elem);
+            let mut tail = nodes.edit(k, |node| node.split_off(at)).unwrap_or_default();
+            if fits_in(nodes.get(k)) {
+                nodes.edit(k, |node| node.push_back(&elem));
+            } else if fits_in(Some(&tail)) {
+                tail.push_front(&elem);
             } else {
-                self.nodes.insert(k + 1, single(elem));
-                self.nodes.insert(k + 2, Arc::new(tail));
-                return;
+                nodes.insert(k + 1, single(&elem));
+                return nodes.insert(k + 2, tail);
             }
-            self.nodes.insert(k + 1, Arc::new(tail));
+            nodes.insert(k + 1, tail);
         }
     }
 
@@ -206,94 +204,83 @@ impl List {
         let Some((first, at)) = self.locate(index) else {
             return 0;
         };
-        let gone = count.min(self.len - index);
+        let gone = count.min(self.len() - index);
         let mut left = gone;
         let mut k = first;
+        let nodes = &mut self.0;
         if at > 0 {
-            let node = &mut self.nodes[k];
-            let n = left.min(node.len() - at);
-            if let Some(pos) = node.nth(at) {
-                Arc::make_mut(node).remove(pos, n);
-            }
-            left -= n;
+            left -= nodes
+                .edit(k, |node| cut(node, at, left))
+                .unwrap_or_default();
             k += 1;
         }
         let whole = k;
-        while left > 0 && self.nodes[k].len() <= left {
-            left -= self.nodes[k].len();
+        while let Some(node) = nodes.get(k)
+            && left > 0
+            && node.len() <= left
+        {
+            left -= node.len();
             k += 1;
         }
-        if left > 0
-            && let Some(pos) = self.nodes[k].first()
-        {
-            Arc::make_mut(&mut self.nodes[k]).remove(pos, left);
+        if left > 0 {
+            nodes.edit(k, |node| cut(node, 0, left));
         }
-        self.nodes.drain(whole..k);
-        self.len -= gone;
+        nodes.remove(whole..k);
         self.merge_around(first, limits);
         gone
     }
 
     /// Removes up to `limit` elements equal to `elem`, sought from an end; returns how many.
     pub fn remove_equal(&mut self, from: End, elem: &[u8], limit: usize, limits: &Limits) -> usize {
-        let mut gone = 0;
-        let mut drop_in = |node: &mut Arc<Pack>| {
-            if gone < limit {
-                gone += remove_equal_in(node, from, elem, limit - gone);
-            }
+        let (elem, mut gone) = (Item::of(elem), 0);
+        let drop_in = |node: &Node| {
+            let kept = without(node, from, elem, limit - gone)?;
+            gone += node.len() - kept.len();
+            Some(kept)
         };
-        match from {
-            End::Left => self.nodes.iter_mut().for_each(&mut drop_in),
-            End::Right => self.nodes.iter_mut().rev().for_each(&mut drop_in),
-        }
-        if gone > 0 {
-            self.len -= gone;
-            self.compact(limits);
-        }
+        let joinable = |left: &Node, right: &Node| joinable(left, right, limits);
+        self.0.rewrite(from == End::Right, drop_in, joinable);
         gone
     }
 
     /// The elements in order, from either end.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.nodes.iter().flat_map(|node| node.iter())
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Item<'_>> {
+        self.0.iter().flat_map(|node| node.iter()).map(item)
     }
 
     /// The elements from `index` on.
-    pub fn iter_from(&self, index: usize) -> impl Iterator<Item = &[u8]> {
-        let start = self.locate(index).and_then(|(k, at)| {
-            let pos = self.nodes[k].nth(at)?;
-            Some((k, self.nodes[k].iter_from(pos)))
-        });
-        let rest = start.as_ref().map_or(self.nodes.len(), |(k, _)| k + 1);
-        let first = start.into_iter().flat_map(|(_, elems)| elems);
-        first.chain(self.nodes.range(rest..).flat_map(|node| node.iter()))
+    pub fn iter_from(&self, index: usize) -> impl Iterator<Item = Item<'_>> {
+        let (k, at) = self.locate(index).unwrap_or((self.0.len(), 0));
+        let mut nodes = self.0.range(k);
+        let first = nodes.next().map(|node| node.range(at, node.len()));
+        let rest = nodes.flat_map(|node| node.iter());
+        first.into_iter().flatten().chain(rest).map(item)
     }
 
     /// Bytes allocated, by estimate.
     pub fn memory_usage(&self) -> usize {
-        /// A pack, and two counts before it.
-        const OF_NODE: usize = size_of::<Pack>() + 2 * size_of::<usize>();
-        let packs = self.nodes.iter().map(|node| OF_NODE + node.capacity());
-        size_of::<Self>() + self.nodes.capacity() * size_of::<usize>() + packs.sum::<usize>()
+        size_of::<Self>() + self.0.memory_usage()
     }
 
     /// The node of an index and the place in it.
     fn locate(&self, index: usize) -> Option<(usize, usize)> {
-        if index >= self.len {
+        let len = self.len();
+        if index >= len {
             return None;
         }
-        if index < self.len / 2 {
+        if index < len / 2 {
             let mut before = 0;
-            for (k, node) in self.nodes.iter().enumerate() {
+            for (k, node) in self.0.iter().enumerate() {
                 if index < before + node.len() {
                     return Some((k, index - before));
                 }
                 before += node.len();
             }
         } else {
-            let mut end = self.len;
-            for (k, node) in self.nodes.iter().enumerate().rev() {
+            let (mut end, mut k) = (len, self.0.len());
+            for node in self.0.iter().rev() {
                 end -= node.len();
+                k -= 1;
                 if index >= end {
                     return Some((k, index - end));
                 }
@@ -306,65 +293,69 @@ impl List {
     fn merge_around(&mut self, k: usize, limits: &Limits) {
         for left in [Some(k), k.checked_sub(1)].into_iter().flatten() {
             let right = left + 1;
-            if right < self.nodes.len()
-                && joinable(&self.nodes[left], &self.nodes[right], limits)
-                && let Some(gone) = self.nodes.remove(right)
+            if let (Some(into), Some(from)) = (self.0.get(left), self.0.get(right))
+                && joinable(into, from, limits)
             {
-                Arc::make_mut(&mut self.nodes[left]).append(&gone);
-            }
-        }
-    }
-
-    /// Drops empty nodes and joins small neighbours, everywhere.
-    fn compact(&mut self, limits: &Limits) {
-        for node in std::mem::take(&mut self.nodes) {
-            match self.nodes.back_mut() {
-                _ if node.is_empty() => {}
-                Some(last) if joinable(last, &node, limits) => Arc::make_mut(last).append(&node),
-                _ => self.nodes.push_back(node),
+                self.0.join(left);
             }
         }
     }
 }
 
+/// The one element of a record.
+fn item([item]: [Item<'_>; 1]) -> Item<'_> {
+    item
+}
+
+/// Removes up to `count` elements from place `at` on; returns how many.
+fn cut(node: &mut Node, at: usize, count: usize) -> usize {
+    let before = node.len();
+    if let Some(pos) = node.nth(at) {
+        node.remove(pos, count);
+    }
+    before - node.len()
+}
+
 /// Whether two neighbours fit in half a node: joining them leaves no trail of near-empty nodes, and
 /// the next insertion does not split them again.
-fn joinable(left: &Pack, right: &Pack, limits: &Limits) -> bool {
+fn joinable(left: &Node, right: &Node, limits: &Limits) -> bool {
     let (elems, bytes) = (left.len() + right.len(), left.byte_len() + right.byte_len());
     fits(left, elems + right.len(), bytes + right.byte_len(), limits)
 }
 
 /// A node of one element, whatever its size.
-fn single(elem: &[u8]) -> Arc<Pack> {
-    let mut node = Pack::new();
+fn single(elem: &[Encoded<'_>; 1]) -> Node {
+    let mut node = Node::new();
     node.push_back(elem);
-    Arc::new(node)
+    node
 }
 
-/// [`List::remove_equal`] in one node: rebuilt in one pass if it has any.
-fn remove_equal_in(node: &mut Arc<Pack>, from: End, elem: &[u8], limit: usize) -> usize {
-    let found = node.iter().filter(|e| *e == elem).count();
+/// [`List::remove_equal`] in one node: what is left, in one pass; `None` if that is all of it.
+fn without(node: &Node, from: End, elem: Item<'_>, limit: usize) -> Option<Node> {
+    if limit == 0 {
+        return None;
+    }
+    let found = node.iter().filter(|[e]| *e == elem).count();
     let gone = found.min(limit);
     if gone == 0 {
-        return 0;
+        return None;
     }
     let spared = match from {
         End::Left => 0,
         End::Right => found - gone,
     };
     let mut seen = 0;
-    let mut kept = Pack::new();
-    for e in node.iter() {
+    let mut kept = Node::new();
+    for [e] in node.iter() {
         if e == elem {
             seen += 1;
             if seen > spared && seen <= spared + gone {
                 continue;
             }
         }
-        kept.push_back(e);
+        kept.push_back(&[e.into()]);
     }
-    *node = Arc::new(kept);
-    gone
+    Some(kept)
 }
 
 #[cfg(test)]

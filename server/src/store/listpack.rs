@@ -3,8 +3,8 @@
 //! Total size (4 bytes, little endian), count (2 bytes, 65535 = count them), elements, 0xff. An element is
 //! an encoding byte with its data, then the length of both once more, readable backwards.
 
+use super::encoded::{Encoded, decode};
 use super::item::Item;
-use super::num::parse_i64;
 
 /// What is wrong with bytes that were meant to be a value, or a part of one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -71,42 +71,15 @@ impl<'a> Items<'a> {
 
 /// The element that `rest` begins with, and the bytes it takes.
 pub fn element(rest: &[u8]) -> Result<(Item<'_>, usize), Fault> {
-    const SHORT: Fault = Fault("a listpack element reaches past the end");
-    let &first = rest.first().ok_or(SHORT)?;
-    let int = |at: usize| rest.get(at).copied().ok_or(SHORT);
-    let bytes = |at: usize, len: usize| {
-        let end = at.checked_add(len).ok_or(SHORT)?;
-        Ok((Item::Bytes(rest.get(at..end).ok_or(SHORT)?), end))
-    };
-    let (item, len) = match first {
-        0x00..=0x7f => (Item::Int(first.into()), 1),
-        0x80..=0xbf => bytes(1, usize::from(first & 0x3f))?,
-        0xc0..=0xdf => {
-            // Thirteen bits of two's complement: shift the sign up, and back down.
-            let raw = u16::from_be_bytes([first, int(1)?]) << 3;
-            (Item::Int((raw as i16 >> 3).into()), 2)
-        }
-        0xe0..=0xef => bytes(2, usize::from(first & 0x0f) << 8 | usize::from(int(1)?))?,
-        0xf0 => {
-            let len = u32::from_le_bytes([int(1)?, int(2)?, int(3)?, int(4)?]);
-            bytes(5, len as usize)?
-        }
-        0xf1 => (Item::Int(i16::from_le_bytes([int(1)?, int(2)?]).into()), 3),
-        0xf2 => {
-            let raw = i32::from_le_bytes([0, int(1)?, int(2)?, int(3)?]);
-            (Item::Int((raw >> 8).into()), 4)
-        }
-        0xf3 => {
-            let raw = [int(1)?, int(2)?, int(3)?, int(4)?];
-            (Item::Int(i32::from_le_bytes(raw).into()), 5)
-        }
-        0xf4 => {
-            let raw = rest.get(1..9).and_then(<[u8]>::first_chunk).ok_or(SHORT)?;
-            (Item::Int(i64::from_le_bytes(*raw)), 9)
-        }
-        _ => return Err(Fault("a listpack element has an unknown encoding")),
-    };
-    let mut back = [0; 5];
+    let &first = rest
+        .first()
+        .ok_or(Fault("a listpack element reaches past the end"))?;
+    if first > 0xf4 {
+        return Err(Fault("a listpack element has an unknown encoding"));
+    }
+    let decoded = decode(rest);
+    let (item, len) = decoded.ok_or(Fault("a listpack element reaches past the end"))?;
+    let mut back = [0; BACK];
     let back = back_length(len, &mut back);
     match rest.get(len..).is_some_and(|after| after.starts_with(back)) {
         true => Ok((item, len + back.len())),
@@ -117,7 +90,7 @@ pub fn element(rest: &[u8]) -> Result<(Item<'_>, usize), Fault> {
 /// Where the element begins that ends before byte `end` of `bytes`.
 pub fn before(bytes: &[u8], end: usize) -> Option<usize> {
     let mut len = 0;
-    for size in 1..=5 {
+    for size in 1..=BACK {
         let byte = *bytes.get(end.checked_sub(size)?)?;
         len |= usize::from(byte & 0x7f) << (7 * (size - 1));
         if byte & 0x80 == 0 {
@@ -140,17 +113,28 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// An element's length in the form that is read backwards: seven bits a byte, the highest bit set in all
-/// bytes but the one that is read last (which comes first).
-fn back_length(len: usize, out: &mut [u8; 5]) -> &[u8] {
+/// Bytes of the longest length that is read backwards.
+pub const BACK: usize = 10;
+
+/// How many bytes a length takes in the form that is read backwards.
+#[inline]
+pub const fn back_size(len: usize) -> usize {
     // The odd bounds (one less than could be) are those of Redis.
-    let size = match len {
+    match len {
         0..=127 => 1,
         128..=16382 => 2,
         16383..=2_097_150 => 3,
         2_097_151..=268_435_454 => 4,
-        _ => 5,
-    };
+        268_435_455..=0x7_ffff_ffff => 5,
+        // Redis has none that long.
+        _ => BACK,
+    }
+}
+
+/// An element's length in the form that is read backwards: seven bits a byte, the highest bit set in all
+/// bytes but the one that is read last (which comes first).
+pub fn back_length(len: usize, out: &mut [u8; BACK]) -> &[u8] {
+    let size = back_size(len);
     for (place, byte) in out[..size].iter_mut().rev().enumerate() {
         *byte = (len >> (7 * place) & 0x7f) as u8 | 0x80;
     }
@@ -181,6 +165,12 @@ impl<'v> Builder<'v> {
     /// Appends an element; digits in canonical form become an integer, as Redis does it.
     pub fn push(&mut self, element: &[u8]) {
         put(element, self.out);
+        self.count += 1;
+    }
+
+    /// Appends an element as it is.
+    pub fn push_item(&mut self, item: Item<'_>) {
+        put_encoded(item.into(), self.out);
         self.count += 1;
     }
 
@@ -247,49 +237,18 @@ pub fn replace_int(pack: &mut Vec<u8>, at: usize, int: i64) {
 
 /// Appends an element to `out`; digits in canonical form become an integer, as Redis does it.
 pub fn put(element: &[u8], out: &mut Vec<u8>) {
-    match parse_i64(element) {
-        Some(int) => put_int(int, out),
-        None => put_bytes(element, out),
-    }
+    put_encoded(Encoded::of(element), out);
 }
 
 /// Appends an integer, which stands for its digits, to `out`.
 pub fn put_int(int: i64, out: &mut Vec<u8>) {
-    let start = out.len();
-    let le = int.to_le_bytes();
-    match int {
-        0..=127 => out.push(le[0]),
-        -4096..=4095 => out.extend_from_slice(&[0xc0 | (le[1] & 0x1f), le[0]]),
-        -0x8000..=0x7fff => tagged(0xf1, &le[..2], out),
-        -0x80_0000..=0x7f_ffff => tagged(0xf2, &le[..3], out),
-        -0x8000_0000..=0x7fff_ffff => tagged(0xf3, &le[..4], out),
-        _ => tagged(0xf4, &le, out),
-    }
-    close(start, out);
+    put_encoded(Encoded::int(int), out);
 }
 
-fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    let len = bytes.len();
-    match len {
-        0..=63 => out.push(0x80 | len as u8),
-        64..=4095 => out.extend_from_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
-        _ => tagged(0xf0, &(len as u32).to_le_bytes(), out),
-    }
-    out.extend_from_slice(bytes);
-    close(start, out);
-}
-
-fn tagged(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(tag);
-    out.extend_from_slice(bytes);
-}
-
-/// Writes the length of what was written since `start`, readable backwards.
-fn close(start: usize, out: &mut Vec<u8>) {
-    let mut back = [0; 5];
-    let len = out.len() - start;
-    out.extend_from_slice(back_length(len, &mut back));
+/// Appends an element, and its length readable backwards.
+fn put_encoded(element: Encoded<'_>, out: &mut Vec<u8>) {
+    element.append(out);
+    out.extend_from_slice(back_length(element.len(), &mut [0; BACK]));
 }
 
 #[cfg(test)]
@@ -396,7 +355,7 @@ mod tests {
 
     #[test]
     fn lengths_read_backwards_as_redis_writes_them() {
-        let mut out = [0; 5];
+        let mut out = [0; BACK];
         for (len, want) in [
             (1, &[1][..]),
             (127, &[127]),

@@ -108,3 +108,14 @@ impl ValueRef<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of these stands between the key and what a collection keeps.
+    #[test]
+    fn takes_four_words() {
+        assert_eq!(size_of::<Object>(), 32);
+    }
+}

@@ -45,7 +45,7 @@ impl Default for Set {
 
 impl Set {
     /// An empty set.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Set(Repr::Ints(IntSet::new()))
     }
 

@@ -9,12 +9,12 @@ use std::fmt;
 use super::dense::{Dense, Keyed};
 use super::elem::Elem;
 use super::limits::Limits;
-use super::pack::{self, Pack};
+use super::pack;
 use super::small::SmallBytes;
-use packed::{find, insert_in_order, read_score, score_bytes};
+use packed::{Members, find, insert_in_order, push_back, read, read_score};
 use ranked::{Item, Ranked};
 
-/// A sorted set: a [`Pack`] of member, score, member, score... in order while small; after, a table
+/// A sorted set: a [`Pack`](pack::Pack) of members with scores, in order, while small; after, a table
 /// of members beside a tree of ranks.
 ///
 /// Scores are never NaN: callers refuse it before.
@@ -23,7 +23,7 @@ pub struct Zset(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Pack(Pack),
+    Pack(Members),
     Big(Box<Big>),
 }
 
@@ -57,9 +57,7 @@ fn order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
 
 impl fmt::Debug for Zset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(self.iter().map(|(m, s)| (Elem::from(m), s)))
-            .finish()
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -72,7 +70,7 @@ impl Default for Zset {
 impl Zset {
     /// An empty sorted set.
     pub const fn new() -> Self {
-        Zset(Repr::Pack(Pack::new()))
+        Zset(Repr::Pack(Members::new()))
     }
 
     /// An empty sorted set that will be large, or that must keep apart 0 and -0, which the compact form does not.
@@ -82,14 +80,14 @@ impl Zset {
 
     /// The sorted set in its compact form, if it fits in.
     pub fn compact(self, limits: &Limits) -> Self {
-        let is_short = |(member, _): (&[u8], f64)| member.len() <= limits.zset_max_listpack_value;
+        let is_short =
+            |(member, _): (Elem<'_>, f64)| member.len() <= limits.zset_max_listpack_value;
         if self.len() > limits.zset_max_listpack_entries || !self.iter().all(is_short) {
             return self;
         }
-        let mut pack = Pack::new();
+        let mut pack = Members::new();
         for (member, score) in self.iter() {
-            pack.push_back(member);
-            pack.push_back(&score_bytes(score));
+            push_back(&mut pack, &member, score);
         }
         Zset(Repr::Pack(pack))
     }
@@ -97,7 +95,7 @@ impl Zset {
     /// The number of members.
     pub fn len(&self) -> usize {
         match &self.0 {
-            Repr::Pack(pack) => pack.len() / 2,
+            Repr::Pack(pack) => pack.len(),
             Repr::Big(big) => big.order.len(),
         }
     }
@@ -150,12 +148,12 @@ impl Zset {
         if let Repr::Pack(pack) = &mut self.0 {
             if let Some((pos, _, old)) = find(pack, member) {
                 if old != score {
-                    pack.remove(pos, 2);
+                    pack.remove(pos, 1);
                     insert_in_order(pack, member, score);
                 }
                 return Some(old);
             }
-            if pack.len() / 2 < limits.zset_max_listpack_entries
+            if pack.len() < limits.zset_max_listpack_entries
                 && member.len() <= limits.zset_max_listpack_value
             {
                 insert_in_order(pack, member, score);
@@ -170,7 +168,7 @@ impl Zset {
         match &mut self.0 {
             Repr::Pack(pack) => {
                 let (pos, _, score) = find(pack, member)?;
-                pack.remove(pos, 2);
+                pack.remove(pos, 1);
                 Some(score)
             }
             Repr::Big(big) => big.remove(member),
@@ -183,8 +181,8 @@ impl Zset {
         let gone = to.saturating_sub(from);
         match &mut self.0 {
             Repr::Pack(pack) => {
-                if let Some(pos) = pack.nth(from * 2) {
-                    pack.remove(pos, gone * 2);
+                if let Some(pos) = pack.nth(from) {
+                    pack.remove(pos, gone);
                 }
             }
             Repr::Big(big) => {
@@ -196,15 +194,23 @@ impl Zset {
         gone
     }
 
-    /// How many members come before the first one that `below` is false of; it must be true of a
-    /// prefix of the order. This is how a score or a lexicographical bound becomes a rank.
-    pub fn partition(&self, below: impl Fn(&[u8], f64) -> bool) -> usize {
+    /// How many members come before the first one whose score `below` is false of; it must be true of a prefix of the
+    /// order. This is how a bound becomes a rank.
+    pub fn partition_scores(&self, below: impl Fn(f64) -> bool) -> usize {
         match &self.0 {
-            Repr::Pack(_) => self.iter().take_while(|(m, s)| below(m, *s)).count(),
-            Repr::Big(big) => big.order.partition(|item| {
-                let score = item.score();
-                below(big.member(item), score)
-            }),
+            Repr::Pack(pack) => {
+                let scores = pack.iter().map(|[_, score]| read_score(score));
+                scores.take_while(|score| below(*score)).count()
+            }
+            Repr::Big(big) => big.order.partition(|item| below(item.score())),
+        }
+    }
+
+    /// The same by members.
+    pub fn partition_members(&self, below: impl Fn(&[u8]) -> bool) -> usize {
+        match &self.0 {
+            Repr::Pack(_) => self.iter().take_while(|(m, _)| below(m)).count(),
+            Repr::Big(big) => big.order.partition(|item| below(big.member(item))),
         }
     }
 
@@ -230,7 +236,7 @@ impl Zset {
         let from = from.min(to);
         Iter(match &self.0 {
             Repr::Pack(pack) => Walk::Pack {
-                elems: pack.range(from * 2, to * 2),
+                records: pack.range(from, to),
                 left: to - from,
             },
             Repr::Big(big) => Walk::Big {
@@ -241,13 +247,13 @@ impl Zset {
     }
 
     /// A member picked evenly by the random number `r`, with its score; `None` if the set is empty.
-    pub fn random(&self, r: u64) -> Option<(&[u8], f64)> {
+    pub fn random(&self, r: u64) -> Option<(Elem<'_>, f64)> {
         let at = r.checked_rem(self.len() as u64)? as usize;
         match &self.0 {
             Repr::Pack(_) => self.range(at, at + 1).next(),
             Repr::Big(big) => {
                 let scored = big.table.get(at);
-                Some((scored.key(), scored.score))
+                Some((scored.key().into(), scored.score))
             }
         }
     }
@@ -272,7 +278,7 @@ impl Zset {
                 None => self.random(r),
             };
             if let Some((member, score)) = picked {
-                each(member, score);
+                each(&member, score);
             }
         }
     }
@@ -284,7 +290,7 @@ impl Zset {
                 let mut all = self.iter().enumerate();
                 for &place in places {
                     if let Some((_, (member, score))) = all.find(|(at, _)| *at == place) {
-                        each(member, score);
+                        each(&member, score);
                     }
                 }
             }
@@ -303,7 +309,7 @@ impl Zset {
     pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(&[u8], f64)) -> u64 {
         match &self.0 {
             Repr::Pack(_) => {
-                self.iter().for_each(|(member, score)| each(member, score));
+                self.iter().for_each(|(member, score)| each(&member, score));
                 0
             }
             Repr::Big(big) => big.table.scan(cursor, count, |s| each(s.key(), s.score)),
@@ -326,7 +332,7 @@ impl Zset {
         if let Repr::Pack(_) = self.0 {
             let mut big = Box::new(Big::new());
             for (member, score) in self.iter() {
-                big.insert(member, score);
+                big.insert(&member, score);
             }
             self.0 = Repr::Big(big);
         }
@@ -411,7 +417,7 @@ pub struct Iter<'a>(Walk<'a>);
 #[derive(Clone)]
 enum Walk<'a> {
     Pack {
-        elems: pack::Iter<'a>,
+        records: pack::Iter<'a, 2>,
         left: usize,
     },
     Big {
@@ -421,16 +427,16 @@ enum Walk<'a> {
 }
 
 impl<'a> Iterator for Iter<'a> {
-    type Item = (&'a [u8], f64);
+    type Item = (Elem<'a>, f64);
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Walk::Pack { elems, left } => {
-                let (member, score) = (elems.next()?, elems.next()?);
+            Walk::Pack { records, left } => {
+                let record = records.next()?;
                 *left -= 1;
-                Some((member, read_score(score)))
+                Some(read(record))
             }
-            Walk::Big { big, items } => items.next().map(|i| (big.member(i), i.score())),
+            Walk::Big { big, items } => items.next().map(|i| (big.member(i).into(), i.score())),
         }
     }
 
@@ -446,12 +452,14 @@ impl<'a> Iterator for Iter<'a> {
 impl DoubleEndedIterator for Iter<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Walk::Pack { elems, left } => {
-                let (score, member) = (elems.next_back()?, elems.next_back()?);
+            Walk::Pack { records, left } => {
+                let record = records.next_back()?;
                 *left -= 1;
-                Some((member, read_score(score)))
+                Some(read(record))
             }
-            Walk::Big { big, items } => items.next_back().map(|i| (big.member(i), i.score())),
+            Walk::Big { big, items } => {
+                items.next_back().map(|i| (big.member(i).into(), i.score()))
+            }
         }
     }
 }

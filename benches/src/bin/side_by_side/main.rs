@@ -1,12 +1,13 @@
 //! Damselfly and the stock redis-server, interleaved in one run (A B, B A), as ratios.
 //!
-//! `cargo build --release --workspace && target/release/side_by_side [throughput|threads|defaults|families|memory|sync|switch|stalls|trace]... [ROUNDS]`
+//! `cargo build --release --workspace && target/release/side_by_side [throughput|threads|defaults|families|memory|elements|sync|switch|stalls|trace]... [ROUNDS]`
 //!
 //! For throughput and memory the servers are pinned to one core and the load to the other. CPU per
 //! operation is the user and system time of the server process over the operations of the load. Every
 //! figure is a median of the rounds, with the least and the greatest in brackets; a ratio is the median
 //! of the ratios of the rounds.
 
+mod elements;
 mod families;
 mod stalls;
 mod switch;
@@ -28,12 +29,13 @@ const CLIENTS: &str = "50";
 /// A part of the comparison: runs that many rounds and prints a table.
 type Part = fn(usize) -> Result<()>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("throughput", throughput),
     ("threads", threads::threads),
     ("defaults", families::defaults),
     ("families", families::families),
     ("memory", memory),
+    ("elements", elements::elements),
     ("sync", sync),
     ("switch", switch::switch),
     ("stalls", stalls::stalls),
@@ -48,7 +50,7 @@ fn main() -> Result<()> {
             (Ok(n), _) if n > 0 => rounds = n,
             (_, Some((_, part))) => asked.push(part),
             _ => bail!(
-                "what is {arg}? Usage: side_by_side [throughput|threads|defaults|families|memory|sync|switch|stalls|trace]... [ROUNDS]"
+                "what is {arg}? Usage: side_by_side [throughput|threads|defaults|families|memory|elements|sync|switch|stalls|trace]... [ROUNDS]"
             ),
         }
     }

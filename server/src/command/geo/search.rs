@@ -7,6 +7,7 @@ use crate::command::partial_sort::partial_sort;
 use crate::command::table::KeySpec;
 use crate::command::zsets::range::store;
 use crate::command::{CmdError, Cx};
+use crate::store::elem::Elem;
 use crate::store::geohash::{Place, Shape};
 use crate::store::num::parse_f64;
 use crate::store::zset::Zset;
@@ -242,8 +243,8 @@ impl<'a> Query<'a> {
         let enough = if self.any { most } else { usize::MAX };
         for cell in shape.cells(center) {
             let (low, high) = cell.scores();
-            let from = zset.partition(|_, score| score < low);
-            let to = zset.partition(|_, score| score < high);
+            let from = zset.partition_scores(|score| score < low);
+            let to = zset.partition_scores(|score| score < high);
             for (member, score) in zset.range(from, to.max(from)) {
                 if found.len() >= enough {
                     break;
@@ -282,7 +283,7 @@ impl<'a> Query<'a> {
 
 /// A member that was found.
 struct Found<'z> {
-    member: &'z [u8],
+    member: Elem<'z>,
     score: f64,
     place: Place,
     distance: f64,
@@ -300,7 +301,7 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], form: Form, may_store: bool) -> Done {
                 true => found.distance,
                 false => found.score,
             };
-            result.insert(found.member, score, cx.limits);
+            result.insert(&found.member, score, cx.limits);
         }
         let event = match form.is_search() {
             true => "geosearchstore",
@@ -316,7 +317,7 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], form: Form, may_store: bool) -> Done {
         if shown > 0 {
             cx.out.array(shown + 1);
         }
-        cx.out.bulk(found.member);
+        cx.out.bulk(&found.member);
         if query.with_distance {
             cx.out.bulk(format!("{:.4}", found.distance).as_bytes());
         }

@@ -187,7 +187,7 @@ fn answer<'a>(cx: &mut Cx<'_>, key: &[u8], fields: &[&'a [u8]]) -> Result<Vec<&'
     let mut there = Vec::new();
     for field in fields {
         let value = view.and_then(|view| cx.db.read_field(key, view, field));
-        cx.out.bulk_or_null(value);
+        cx.out.bulk_or_null(value.as_deref());
         there.extend(value.map(|_| *field));
     }
     Ok(there)

@@ -3,6 +3,7 @@
 use crate::command::args::{integer, is};
 use crate::command::collections::{at_least, place, positive, span};
 use crate::command::{CmdError, Cx, events};
+use crate::store::item::Item;
 use crate::store::list::End;
 
 type Done = Result<(), CmdError>;
@@ -87,7 +88,7 @@ fn pop(cx: &mut Cx<'_>, args: &[&[u8]], end: End, name: &'static str) -> Done {
 pub(super) fn take(cx: &mut Cx<'_>, key: &[u8], end: End, number: usize) -> Done {
     if let Some(list) = cx.db.list_mut(key)? {
         for _ in 0..number {
-            cx.out.bulk_or_null(list.peek(end));
+            cx.out.bulk_or_null(list.peek(end).as_deref());
             list.drop_end(end);
         }
         let empty = list.is_empty();
@@ -121,8 +122,9 @@ pub(super) fn lrange(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     };
     let range = span(start, stop, list.len());
     cx.out.array(range.len());
+    let mut digits = itoa::Buffer::new();
     for elem in list.iter_from(range.start).take(range.len()) {
-        cx.out.bulk(elem);
+        cx.out.bulk(elem.bytes(&mut digits));
     }
     Ok(())
 }
@@ -133,7 +135,8 @@ pub(super) fn lindex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         return Ok(());
     };
     let at = place(integer(args[2])?, list.len());
-    cx.out.bulk_or_null(at.and_then(|at| list.get(at)));
+    cx.out
+        .bulk_or_null(at.and_then(|at| list.get(at)).as_deref());
     Ok(())
 }
 
@@ -159,7 +162,8 @@ pub(super) fn linsert(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         cx.out.int(0);
         return Ok(());
     };
-    let Some(pivot) = list.iter().position(|e| e == args[3]) else {
+    let sought = Item::of(args[3]);
+    let Some(pivot) = list.iter().position(|e| e == sought) else {
         cx.out.int(-1);
         return Ok(());
     };
@@ -179,9 +183,9 @@ pub(super) fn lrem(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         1.. => (End::Left, count as usize),
         _ => (End::Right, count.unsigned_abs() as usize),
     };
-    let list = cx.db.list(args[1])?;
+    let (list, sought) = (cx.db.list(args[1])?, Item::of(args[3]));
     let mut gone = 0;
-    if list.is_some_and(|l| l.iter().any(|e| e == args[3]))
+    if list.is_some_and(|l| l.iter().any(|e| e == sought))
         && let Some(list) = cx.db.list_mut(args[1])?
     {
         gone = list.remove_equal(from, args[3], limit, cx.limits);
@@ -246,7 +250,8 @@ pub(super) fn lpos(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     };
     let mut found: Vec<usize> = Vec::new();
     if let Some(list) = list {
-        let is_match = |(at, elem): (usize, &[u8])| (elem == args[2]).then_some(at);
+        let sought = Item::of(args[2]);
+        let is_match = |(at, elem): (usize, Item<'_>)| (elem == sought).then_some(at);
         if rank > 0 {
             let hits = list.iter().take(most).enumerate().filter_map(is_match);
             found.extend(hits.skip(skip).take(wanted));

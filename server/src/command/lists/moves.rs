@@ -25,9 +25,10 @@ fn shift(cx: &mut Cx<'_>, args: &[&[u8]], from: End, to: End) -> Result<bool, Cm
     let Some(list) = cx.db.list(source)? else {
         return Ok(false);
     };
-    let Some(elem) = list.peek(from).map(SmallVec::<[u8; 64]>::from_slice) else {
+    let Some(elem) = list.peek(from) else {
         return Ok(false);
     };
+    let elem = SmallVec::<[u8; 64]>::from_slice(&elem);
     cx.db.list(destination)?;
     if let Some(list) = cx.db.list_mut(source)? {
         list.drop_end(from);

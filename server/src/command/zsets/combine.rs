@@ -93,7 +93,7 @@ impl<'a> Source<'a> {
                 let _ = set.iter().all(|member| each(&member, 1.0));
             }
             Source::Zset(zset) => {
-                let _ = zset.iter().all(|(member, score)| each(member, score));
+                let _ = zset.iter().all(|(member, score)| each(&member, score));
             }
         }
     }
@@ -242,7 +242,7 @@ fn reply(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
     let query = Query::parse(&cx.db, args, 1, op, Form::Reply)?;
     let result = query.collect(&cx.db, cx.limits)?;
     let mut list = Scored::begin(cx.out, result.len(), query.with_scores);
-    result.iter().for_each(|(m, s)| list.add(m, s));
+    result.iter().for_each(|(m, s)| list.add(&m, s));
     Ok(())
 }
 

@@ -249,7 +249,8 @@ pub(super) fn zscan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 pub(super) fn zrandmember(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let Some(count) = args.get(2) else {
         let member = cx.db.zset(args[1])?.and_then(|z| z.random(random()));
-        cx.out.bulk_or_null(member.map(|(member, _)| member));
+        cx.out
+            .bulk_or_null(member.map(|(member, _)| member).as_deref());
         return Ok(());
     };
     let picks = Picks::parse(count, false)?;

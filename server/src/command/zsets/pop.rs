@@ -67,10 +67,10 @@ fn take(
     };
     let taken = zset.range(ranks.start, ranks.end);
     match side {
-        Side::Min => taken.for_each(|(member, score)| each(cx.out, member, score)),
+        Side::Min => taken.for_each(|(member, score)| each(cx.out, &member, score)),
         Side::Max => taken
             .rev()
-            .for_each(|(member, score)| each(cx.out, member, score)),
+            .for_each(|(member, score)| each(cx.out, &member, score)),
     }
     zset.remove_range(ranks.start, ranks.end);
     cx.notify(events::ZSET, side.event(), key);

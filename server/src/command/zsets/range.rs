@@ -118,22 +118,22 @@ impl<'a> Bounds<'a> {
                 }
             }
             Bounds::Score(min, min_excluded, max, max_excluded) => {
-                let from = zset.partition(|_, s| s < min || (min_excluded && s == min));
-                let to = zset.partition(|_, s| s < max || (!max_excluded && s == max));
+                let from = zset.partition_scores(|s| s < min || (min_excluded && s == min));
+                let to = zset.partition_scores(|s| s < max || (!max_excluded && s == max));
                 from..to.max(from)
             }
             Bounds::Lex(Lex(min, max)) => {
                 let from = match min {
                     LexBound::First => 0,
                     LexBound::Last => len,
-                    LexBound::Included(min) => zset.partition(|m, _| m < min),
-                    LexBound::Excluded(min) => zset.partition(|m, _| m <= min),
+                    LexBound::Included(min) => zset.partition_members(|m| m < min),
+                    LexBound::Excluded(min) => zset.partition_members(|m| m <= min),
                 };
                 let to = match max {
                     LexBound::First => 0,
                     LexBound::Last => len,
-                    LexBound::Included(max) => zset.partition(|m, _| m <= max),
-                    LexBound::Excluded(max) => zset.partition(|m, _| m < max),
+                    LexBound::Included(max) => zset.partition_members(|m| m <= max),
+                    LexBound::Excluded(max) => zset.partition_members(|m| m < max),
                 };
                 from..to.max(from)
             }
@@ -227,8 +227,8 @@ fn reply(cx: &mut Cx<'_>, args: &[&[u8]], by: Option<By>, reverse: Option<bool>)
     let members = zset.range(ranks.start, ranks.end);
     let mut list = Scored::begin(cx.out, ranks.len(), query.with_scores);
     match query.reverse {
-        true => members.rev().for_each(|(m, s)| list.add(m, s)),
-        false => members.for_each(|(m, s)| list.add(m, s)),
+        true => members.rev().for_each(|(m, s)| list.add(&m, s)),
+        false => members.for_each(|(m, s)| list.add(&m, s)),
     }
     Ok(())
 }
@@ -269,7 +269,7 @@ pub(super) fn zrangestore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
             result = Zset::new_big();
         }
         for (member, score) in zset.range(ranks.start, ranks.end) {
-            result.insert(member, score, cx.limits);
+            result.insert(&member, score, cx.limits);
         }
     }
     store(cx, args[1], result, "zrangestore");

@@ -1,6 +1,6 @@
 //! A hash as a reader sees it.
 
-use super::Hash;
+use super::{Elem, Hash, Item};
 use crate::store::random::{distinct, random};
 
 /// A hash at a moment: without the fields whose time has come.
@@ -33,7 +33,7 @@ impl<'a> View<'a> {
 
     /// The value of a field.
     #[inline]
-    pub fn get(&self, field: &[u8]) -> Option<&'a [u8]> {
+    pub fn get(&self, field: &[u8]) -> Option<Elem<'a>> {
         match self.hides(field) {
             true => None,
             false => self.hash.get(field),
@@ -42,7 +42,7 @@ impl<'a> View<'a> {
 
     /// Whether there is such a field.
     pub fn contains(&self, field: &[u8]) -> bool {
-        self.get(field).is_some()
+        !self.hides(field) && self.hash.contains(field)
     }
 
     /// When the time of a field comes, milliseconds since 1970.
@@ -65,10 +65,10 @@ impl<'a> View<'a> {
     }
 
     /// All fields with their values, in no meaningful order.
-    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pub fn iter(self) -> impl Iterator<Item = [Item<'a>; 2]> {
         self.hash
-            .iter()
-            .filter(move |(field, _)| !self.hides(field))
+            .items()
+            .filter(move |[field, _]| self.now_ms.is_none() || !self.hides(&Elem::from(*field)))
     }
 
     /// One step of `HSCAN`; see [`Hash::scan`].
@@ -81,7 +81,7 @@ impl<'a> View<'a> {
     }
 
     /// A field picked at random, with its value; `None` if there is none.
-    pub fn random(&self) -> Option<(&'a [u8], &'a [u8])> {
+    pub fn random(&self) -> Option<(Elem<'a>, Elem<'a>)> {
         /// Most fields are to be seen, mostly: those that are not are removed soon.
         const TRIES: usize = 64;
         let picks = (0..TRIES).map_while(|_| self.hash.random(random()));
@@ -93,20 +93,21 @@ impl<'a> View<'a> {
     pub fn random_distinct(&self, count: usize, mut each: impl FnMut(&[u8], &[u8])) {
         if self.now_ms.is_none() {
             let len = self.hash.len();
-            return self.hash.pick(&distinct(count.min(len), len), each);
+            let places = distinct(count.min(len), len);
+            return self.hash.pick(&places, |field, value| each(&field, &value));
         }
         for (field, value) in self.choose(count) {
-            each(field, value);
+            each(&field, &value);
         }
     }
 
     /// As many picks as are hidden more than are asked for: so many are left when the hidden ones are taken out.
-    fn choose(&self, count: usize) -> Vec<(&'a [u8], &'a [u8])> {
+    fn choose(&self, count: usize) -> Vec<(Elem<'a>, Elem<'a>)> {
         let len = self.hash.len();
         let picks = len.min(count.saturating_add(self.hidden()));
         let mut seen = Vec::new();
         self.hash.pick(&distinct(picks, len), |field, value| {
-            if !self.hides(field) {
+            if !self.hides(&field) {
                 seen.push((field, value));
             }
         });
@@ -119,10 +120,11 @@ impl<'a> View<'a> {
         if self.now_ms.is_none() {
             return self.hash.random_many(count, random, each);
         }
-        let seen: Vec<_> = self.iter().collect();
+        let elem = |pair: [Item<'a>; 2]| pair.map(Elem::from);
+        let seen: Vec<_> = self.iter().map(elem).collect();
         for _ in 0..count {
             if let Some(at) = (random() as usize).checked_rem(seen.len()) {
-                each(seen[at].0, seen[at].1);
+                each(&seen[at][0], &seen[at][1]);
             }
         }
     }

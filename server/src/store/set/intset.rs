@@ -1,11 +1,13 @@
 //! Sorted integers in the narrowest width that holds them all.
+//!
+//! The arrays are as long as what is in them: the allocator grows them in place up to its next size.
 
 /// A sorted array of distinct integers, two, four or eight bytes each.
 #[derive(Clone)]
 pub(super) enum IntSet {
-    I16(Vec<i16>),
-    I32(Vec<i32>),
-    I64(Vec<i64>),
+    I16(Box<[i16]>),
+    I32(Box<[i32]>),
+    I64(Box<[i64]>),
 }
 
 /// Runs `$body` with `$v` bound to the array, whatever its width.
@@ -30,8 +32,8 @@ macro_rules! search {
 }
 
 impl IntSet {
-    pub const fn new() -> Self {
-        IntSet::I16(Vec::new())
+    pub fn new() -> Self {
+        IntSet::I16(Box::default())
     }
 
     pub fn len(&self) -> usize {
@@ -54,10 +56,10 @@ impl IntSet {
             ($v:expr) => {
                 match value.try_into().map(|x| ($v.binary_search(&x), x)) {
                     Ok((Err(at), x)) => {
-                        if $v.len() == $v.capacity() {
-                            $v.reserve_exact(($v.len() / 8).max(4));
-                        }
-                        $v.insert(at, x);
+                        let mut longer = std::mem::take($v).into_vec();
+                        longer.reserve_exact(1);
+                        longer.insert(at, x);
+                        *$v = longer.into_boxed_slice();
                         true
                     }
                     _ => false,
@@ -73,10 +75,9 @@ impl IntSet {
             ($v:expr) => {
                 match search!($v, value) {
                     Some(at) => {
-                        $v.remove(at);
-                        if $v.len() < $v.capacity() / 4 {
-                            $v.shrink_to($v.len() * 2);
-                        }
+                        let mut shorter = std::mem::take($v).into_vec();
+                        shorter.remove(at);
+                        *$v = shorter.into_boxed_slice();
                         true
                     }
                     None => false,
@@ -87,7 +88,7 @@ impl IntSet {
     }
 
     pub fn memory_usage(&self) -> usize {
-        each_width!(self, v => v.capacity() * v.first().map_or(0, size_of_val))
+        each_width!(self, v => size_of_val(&**v))
     }
 
     /// Makes every element as wide as `value` needs. Never narrowed again, as in Redis.

@@ -6,6 +6,7 @@ use crate::common::{Client, Value};
 use damselfly_server::command::{Effects, Env, Expiry, Origin, resolve, run};
 use damselfly_server::resp::Reply;
 use damselfly_server::resp::reply::Proto;
+use damselfly_server::store::elem::Elem;
 use damselfly_server::store::stream::Stream;
 use damselfly_server::store::{Dataset, Limits, Object, Snapshot, ValueRef};
 
@@ -160,7 +161,7 @@ pub fn of_dataset(dataset: &Dataset) -> Content {
 pub fn plain(value: ValueRef<'_>) -> Plain {
     match value {
         ValueRef::Str(text) => Plain::Str(text.to_vec()),
-        ValueRef::List(list) => Plain::List(list.iter().map(<[u8]>::to_vec).collect()),
+        ValueRef::List(list) => Plain::List(list.iter().map(|e| Elem::from(e).to_vec()).collect()),
         ValueRef::Set(set) => Plain::Set(set.iter().map(|member| member.to_vec()).collect()),
         ValueRef::Hash(hash) => Plain::Hash(
             hash.iter()

@@ -6,6 +6,7 @@ use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::store::clock::Clock;
 use crate::store::digest::Digest;
+use crate::store::elem::Elem;
 use crate::store::{Db, Entry, Object, ValueRef};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -119,15 +120,18 @@ pub(super) fn print(call: &mut Call<'_>, key: &[u8], encoding: &str) -> Flow {
 fn elements(value: ValueRef<'_>) -> Vec<String> {
     let shown = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
     match value {
-        ValueRef::List(list) => list.iter().take(PRINTED).map(shown).collect(),
+        ValueRef::List(list) => {
+            let elements = list.iter().take(PRINTED).map(Elem::from);
+            elements.map(|element| shown(&element)).collect()
+        }
         ValueRef::Hash(hash) => {
             let pairs = hash.iter().take(PRINTED);
-            pairs.flat_map(|(f, v)| [shown(f), shown(v)]).collect()
+            pairs.flat_map(|(f, v)| [shown(&f), shown(&v)]).collect()
         }
         ValueRef::Zset(zset) => {
             let pairs = zset.iter().take(PRINTED);
             pairs
-                .flat_map(|(member, score)| [shown(member), score.to_string()])
+                .flat_map(|(member, score)| [shown(&member), score.to_string()])
                 .collect()
         }
         ValueRef::Str(_) | ValueRef::Set(_) | ValueRef::Stream(_) => Vec::new(),
