@@ -223,7 +223,7 @@ impl<R: Read> Reader<R> {
                     let handed_over = self.key(kind, &std::mem::take(&mut prefix), sink)?;
                     // A few of them, or they would fill the log.
                     if !handed_over && summary.empty < 10 {
-                        let key = self.at.key.escape_ascii();
+                        let key = self.shown_key().escape_ascii();
                         tracing::warn!("skipping empty key: {key}");
                     }
                     *(match handed_over {
@@ -320,15 +320,17 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// As much of the key being read as is told of.
+    fn shown_key(&self) -> &[u8] {
+        &self.at.key[..self.at.key.len().min(Place::KEY_SHOWN)]
+    }
+
     fn explain(&self, stop: Stop) -> RdbError {
         let place = Box::new(Place {
             offset: self.source.offset(),
             db: self.at.db,
             kind: self.at.kind,
-            key: self.at.key_known.then(|| {
-                let shown = self.at.key.len().min(Place::KEY_SHOWN);
-                self.at.key[..shown].to_vec()
-            }),
+            key: self.at.key_known.then(|| self.shown_key().to_vec()),
         });
         match stop {
             Stop::Early => RdbError::Truncated { place },

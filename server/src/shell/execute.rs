@@ -101,7 +101,7 @@ impl Tools {
         worker: Worker,
     ) -> bool {
         let bytes = &self.read[..n];
-        // Who does not have to log in may send requests of any size.
+        // What may be sent before a login is for the batch to say.
         if n > LONE_MAX || !session.authenticated {
             return false;
         }
