@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// A master that was greeted.
 #[derive(Debug)]
@@ -77,6 +77,7 @@ pub enum Unreached {
 /// Which step failed, and why.
 pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached> {
     let step = Mutex::new("resolving its name");
+    let busy = Mutex::new(None);
     let deadline = Instant::now() + settings.replicaof_timeout;
     let all = async {
         let addresses = resolve(host).await?;
@@ -84,7 +85,7 @@ pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached
         let source = source(&settings.bind_source).await;
         let stream = connect(host, &addresses, &source, deadline).await?;
         let mut peer = Peer::new(stream);
-        let run_id = greet(host, &mut peer, settings, &step).await?;
+        let run_id = greet(host, &mut peer, settings, &step, &busy).await?;
         Ok(Reached { peer, run_id })
     };
     match timeout(settings.replicaof_timeout, all).await {
@@ -93,10 +94,10 @@ pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached
             host,
             why: "timed out".into(),
         }),
-        Err(_) => Err(Unreached::TimedOut {
+        Err(_) => Err(busy.into_inner().unwrap_or(Unreached::TimedOut {
             host,
-            step: *step.lock(),
-        }),
+            step: step.into_inner(),
+        })),
     }
 }
 
@@ -197,7 +198,7 @@ struct Step {
 /// The greeting, in its order.
 const STEPS: &[Step] = &[
     Step {
-        name: "PING",
+        name: PING,
         request: |_| words(&[b"PING"]),
         strictness: Strictness::BeforeAuth,
     },
@@ -241,7 +242,11 @@ const STEPS: &[Step] = &[
     },
 ];
 
+const PING: &str = "PING";
 const INFO: &str = "INFO server";
+
+/// Before a master that is not ready yet is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 fn words(words: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
     Some(words.iter().map(|word| word.to_vec()).collect())
@@ -262,12 +267,22 @@ impl Strictness {
     }
 }
 
-/// Goes through [`STEPS`] and returns the peer's run id if it told it.
+/// Whether a master that says so will soon say something else.
+fn passes(error: &str) -> bool {
+    matches!(
+        error.split(' ').next(),
+        Some("LOADING" | "BUSY" | "MASTERDOWN")
+    )
+}
+
+/// Goes through [`STEPS`] and returns the peer's run id if it told it. A master that is about to be ready is asked
+/// again; `busy` has meanwhile what it said.
 async fn greet(
     host: Host,
     peer: &mut Peer,
     settings: &Settings,
     now_at: &Mutex<&'static str>,
+    busy: &Mutex<Option<Unreached>>,
 ) -> Result<Option<Id>, Unreached> {
     let mut run_id = None;
     for step in STEPS {
@@ -276,20 +291,32 @@ async fn greet(
         };
         *now_at.lock() = step.name;
         let request: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
-        let broken = |why| Unreached::Broken {
+        let broken = |why| {
+            let said = busy.lock().take();
+            said.unwrap_or(Unreached::Broken {
+                host,
+                step: step.name,
+                why,
+            })
+        };
+        let refused = |said| Unreached::Refused {
             host,
             step: step.name,
-            why,
+            said,
         };
-        peer.command(&request).await.map_err(broken)?;
-        match peer.reply().await.map_err(broken)? {
-            Said::Error(said) if !step.strictness.tolerates(&said) => {
-                return Err(Unreached::Refused {
-                    host,
-                    step: step.name,
-                    said,
-                });
+        let said = loop {
+            peer.command(&request).await.map_err(broken)?;
+            match peer.reply().await.map_err(broken)? {
+                Said::Error(said) if step.name == PING && passes(&said) => {
+                    *busy.lock() = Some(refused(said));
+                    sleep(ASK_AGAIN).await;
+                }
+                said => break said,
             }
+        };
+        *busy.lock() = None;
+        match said {
+            Said::Error(said) if !step.strictness.tolerates(&said) => return Err(refused(said)),
             Said::Bulk(info) if step.name == INFO => run_id = run_id_in(&info),
             Said::Error(said) => tracing::debug!("master {host} said to {}: {said}", step.name),
             Said::Status(_) if step.name != INFO => {}

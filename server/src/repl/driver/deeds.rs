@@ -40,8 +40,8 @@ pub(super) struct Left {
     pub watch: Option<Watch>,
 }
 
-/// The shortest and the longest time between a loss and the redial, before jitter.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// The shortest and the longest time between a loss and the redial, before jitter. Redis waits for a second at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 impl Driver {
     /// Does `deeds` in their order, after those that are owed, and publishes the status that goes with them. The caller holds all gates and

@@ -150,6 +150,25 @@ fn every_refusal_names_its_step() {
 }
 
 #[test]
+fn a_master_that_is_not_ready_yet_is_asked_again() {
+    let not_yet = [
+        "-LOADING Redis is loading the dataset in memory",
+        "-BUSY Redis is busy running a script.",
+        "-MASTERDOWN Link with MASTER is down",
+    ];
+    let info = info();
+    let said = [&not_yet[..], &["+PONG", "+OK", "+OK", &info]].concat();
+    let (host, heard) = peer(answers(&said));
+    drop(run(reach(host, &settings(|_| ()))).unwrap());
+    assert_eq!(heard.join().unwrap().matches("PING").count(), 4);
+    // One that is not ready in time is no mute one: what it said is the reason.
+    let (host, _heard) = peer(answers(&not_yet[..1].repeat(100)));
+    let short = settings(|s| s.replicaof_timeout = Duration::from_millis(350));
+    let error = run(reach(host, &short)).unwrap_err().to_string();
+    assert!(error.contains("refused PING: LOADING"), "{error}");
+}
+
+#[test]
 fn nothing_listens() {
     let port = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
