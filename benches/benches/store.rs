@@ -50,6 +50,7 @@ impl<'a> Client<'a> {
                 in_script: false,
                 waiter: None,
                 audience: None,
+                hash: None,
             },
             effects: Effects::default(),
             out: Reply::default(),

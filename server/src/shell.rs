@@ -35,6 +35,7 @@ pub mod pause;
 pub mod pubsub;
 pub mod replication;
 #[cfg(not(feature = "simulation"))]
+mod row;
 pub mod run;
 pub mod runtime;
 pub mod scripts;

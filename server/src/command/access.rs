@@ -4,6 +4,7 @@ use super::CmdError;
 use super::events;
 use super::left::{Expired, Found, Left};
 use super::locked::Locked;
+use super::seldom::Seldom;
 use crate::store::clock::Clock;
 use crate::store::entry::Entry;
 use crate::store::hash::Hash;
@@ -39,9 +40,9 @@ pub struct Keys<'a> {
     pub(super) expiry: Expiry,
     pub(super) locked: Locked<'a>,
     /// What is left to be done after the command.
-    pub(super) left: Option<Box<Left>>,
+    pub(super) left: Seldom<Left>,
     /// What was found by looking.
-    pub(super) found: RefCell<Option<Box<Found>>>,
+    pub(super) found: RefCell<Seldom<Found>>,
     /// What is asked about keys; see [`events`].
     pub(super) asks: u32,
     pub(super) hits: Cell<u32>,
@@ -49,14 +50,14 @@ pub struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// Those of database `number` in the shards that are locked.
+    /// Those of database `number` in the shards that are locked, of which so much is asked.
     #[inline]
     pub(super) fn new(
-        db: &'a Db,
-        number: usize,
+        (db, number): (&'a Db, usize),
         locked: Locked<'a>,
         clock: Clock,
         expiry: Expiry,
+        asks: u32,
     ) -> Keys<'a> {
         Keys {
             db,
@@ -64,9 +65,9 @@ impl<'a> Keys<'a> {
             clock,
             expiry,
             locked,
-            left: None,
-            found: RefCell::new(None),
-            asks: 0,
+            left: Seldom::none(),
+            found: RefCell::new(Seldom::none()),
+            asks,
             hits: Cell::new(0),
             misses: Cell::new(0),
         }
@@ -182,7 +183,7 @@ impl<'a> Keys<'a> {
         }
         let shard = self.locked.shard_mut(hash)?;
         if shard.is_watched() || self.asks & events::CACHES != 0 {
-            let left = self.left.get_or_insert_default();
+            let left = self.left.make();
             left.touched.push(key.into());
         }
         Some((hash, shard))
@@ -195,14 +196,14 @@ impl<'a> Keys<'a> {
             shard.settle(key);
         }
         let mut told = false;
-        if let Some(found) = self.found.get_mut() {
+        if let Some(found) = self.found.get_mut().get_mut() {
             let known = found.stale.len();
             found.stale.retain(|stale| *stale.key != *key);
             told = found.stale.len() < known;
         }
         // On a replica that clients may write to, the master knows nothing of the key's new life.
         if self.expiry == Expiry::Remove {
-            let left = self.left.get_or_insert_default();
+            let left = self.left.make();
             left.expired.push(Expired::key(key));
             if !told {
                 self.notify(events::EXPIRED, "expired", key);
@@ -304,7 +305,7 @@ impl<'a> Keys<'a> {
         let removed = shard.discard(hash, key);
         let was_there = !matches!(removed, Removed::Nothing);
         free(removed);
-        if !was_there && let Some(left) = &mut self.left {
+        if !was_there && let Some(left) = self.left.get_mut() {
             // Nobody lost anything.
             left.touched.pop_if(|last| **last == *key);
         }

@@ -96,9 +96,9 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         }
         ttl if options.absolute => Some(ttl),
         // A time too far away comes out below zero, and is over, as in Redis.
-        ttl => Some(ttl.wrapping_add(cx.now_ms)),
+        ttl => Some(ttl.wrapping_add(cx.env.now_ms)),
     };
-    let object = dump::restore(args[3], cx.limits).map_err(|error| {
+    let object = dump::restore(args[3], cx.env.limits).map_err(|error| {
         CmdError::text(match error {
             DumpError::Envelope => "ERR DUMP payload version or checksum are wrong",
             DumpError::Content => "ERR Bad data format",
@@ -106,7 +106,7 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     })?;
     let removed = options.replace && cx.db.remove(key);
     cx.out.ok();
-    if cx.origin == Origin::Client && expire_ms.is_some_and(|at| at <= cx.now_ms) {
+    if cx.env.origin == Origin::Client && expire_ms.is_some_and(|at| at <= cx.env.now_ms) {
         // Gone before it came: replicas only hear of what it replaced.
         if removed {
             cx.rewrite(&[b"DEL", key]);

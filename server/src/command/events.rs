@@ -127,13 +127,7 @@ pub(super) fn tell(audience: &dyn Audience, keys: &mut Keys<'_>, changes: bool) 
     }
 }
 
-impl<'a> Keys<'a> {
-    /// The same, with the events noted that `asks` asks for.
-    pub(super) fn asked(mut self, asks: u32) -> Keys<'a> {
-        self.asks = asks;
-        self
-    }
-
+impl Keys<'_> {
     /// `name`, an event of this class, happened to `key`.
     #[inline]
     pub fn notify(&self, class: u32, name: &'static str, key: &[u8]) {
@@ -153,20 +147,20 @@ impl<'a> Keys<'a> {
     fn note(&self, db: usize, name: &'static str, key: &[u8]) {
         let key = key.into();
         let mut found = self.found.borrow_mut();
-        let events = &mut found.get_or_insert_default().events;
+        let events = &mut found.make().events;
         events.push(Event { db, name, key });
     }
 
     /// What happened since the last call.
     pub(super) fn take_events(&mut self) -> Vec<Event> {
-        let found = self.found.get_mut();
-        let events = found.as_mut().map(|found| &mut found.events);
+        let found = self.found.get_mut().get_mut();
+        let events = found.map(|found| &mut found.events);
         events.map(std::mem::take).unwrap_or_default()
     }
 
     /// Gives the keys that were changed to `each`, if the command was `dirty`.
     pub(super) fn each_changed(&self, dirty: bool, each: impl FnMut(&[u8])) {
-        if let Some(left) = self.left.as_ref().filter(|_| dirty) {
+        if let Some(left) = self.left.get().filter(|_| dirty) {
             left.touched.iter().map(|key| &**key).for_each(each);
         }
     }
@@ -174,7 +168,7 @@ impl<'a> Keys<'a> {
     #[cold]
     pub(super) fn found_stale(&self, key: &[u8]) {
         let mut found = self.found.borrow_mut();
-        let stale = &mut found.get_or_insert_default().stale;
+        let stale = &mut found.make().stale;
         if !stale
             .iter()
             .any(|known| *known.key == *key && known.fields.is_none())

@@ -42,7 +42,7 @@ impl Keys<'_> {
     #[cold]
     fn found_stale_field(&self, key: &[u8], field: &[u8]) {
         let mut found = self.found.borrow_mut();
-        let stale = &mut found.get_or_insert_default().stale;
+        let stale = &mut found.make().stale;
         let of_key = |gone: &&mut Expired| *gone.key == *key && gone.fields.is_some();
         match stale.iter_mut().find(of_key) {
             Some(Expired { fields, .. }) => fields.get_or_insert_default().push(field.into()),
@@ -92,7 +92,7 @@ impl Keys<'_> {
         shard.settle(key);
         self.notify(events::HASH, "hexpired", key);
         if self.expiry == Expiry::Remove {
-            let left = self.left.get_or_insert_default();
+            let left = self.left.make();
             left.expired.push(Expired {
                 key: key.into(),
                 fields: Some(fields),

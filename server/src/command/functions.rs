@@ -125,7 +125,7 @@ fn refused(text: impl std::fmt::Display) -> CmdError {
 
 /// Puts other libraries in place. All gates are held.
 fn put(cx: &mut Cx<'_>, libraries: Libraries) {
-    cx.dataset.set_libraries(libraries);
+    cx.env.dataset.set_libraries(libraries);
     cx.dirty();
 }
 
@@ -139,7 +139,7 @@ fn load(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         }
         replace = true;
     }
-    let mut libraries = Libraries::clone(&cx.dataset.libraries());
+    let mut libraries = Libraries::clone(&cx.env.dataset.libraries());
     let name = library::name(code[0]).map_err(refused)?;
     libraries.may_add(&name, replace).map_err(refused)?;
     let library = library::load(code[0]).map_err(refused)?;
@@ -150,7 +150,7 @@ fn load(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 fn delete(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let mut libraries = Libraries::clone(&cx.dataset.libraries());
+    let mut libraries = Libraries::clone(&cx.env.dataset.libraries());
     if !libraries.remove(&String::from_utf8_lossy(args[2])) {
         return Err(CmdError::text("ERR Library not found"));
     }
@@ -193,7 +193,7 @@ fn list(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
             return Err(CmdError::Text(text.into()));
         }
     }
-    let libraries = cx.dataset.libraries();
+    let libraries = cx.env.dataset.libraries();
     let wanted = |library: &&Arc<Library>| {
         let name = library.name.to_ascii_lowercase();
         let matches = |p: &Vec<u8>| glob::matches(p, name.as_bytes());
@@ -228,7 +228,7 @@ fn list(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 fn dump(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
-    cx.out.bulk(&payload::dump(&cx.dataset.libraries()));
+    cx.out.bulk(&payload::dump(&cx.env.dataset.libraries()));
     Ok(())
 }
 
@@ -252,7 +252,7 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     }
     let mut libraries = match flushes {
         true => Libraries::default(),
-        false => Libraries::clone(&cx.dataset.libraries()),
+        false => Libraries::clone(&cx.env.dataset.libraries()),
     };
     // Those to be replaced go first: their functions are in nobody's way.
     for library in fresh.iter().filter(|_| replaces) {

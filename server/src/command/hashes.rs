@@ -231,7 +231,7 @@ fn set_pairs(cx: &mut Cx<'_>, args: &[&[u8]], name: &'static str) -> Result<i64,
     let timed = hash.first_time().is_some();
     let mut new = 0;
     for &[field, value] in pairs {
-        new += i64::from(hash.insert(field, value, cx.limits));
+        new += i64::from(hash.insert(field, value, cx.env.limits));
     }
     if timed {
         cx.db.field_times_changed(args[1]);
@@ -259,7 +259,7 @@ fn hsetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if !there {
         cx.db
             .hash_or_new(args[1])?
-            .insert(args[2], args[3], cx.limits);
+            .insert(args[2], args[3], cx.env.limits);
         cx.dirty();
         cx.notify(events::HASH, "hset", args[1]);
     }
@@ -364,7 +364,7 @@ fn hincrby(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         .ok_or(CmdError::text("ERR increment or decrement would overflow"))?;
     let mut digits = itoa::Buffer::new();
     let hash = cx.db.hash_or_new(args[1])?;
-    hash.update(args[2], digits.format(new).as_bytes(), cx.limits);
+    hash.update(args[2], digits.format(new).as_bytes(), cx.env.limits);
     cx.dirty();
     cx.notify(events::HASH, "hincrby", args[1]);
     cx.out.int(new);
@@ -387,7 +387,7 @@ fn hincrbyfloat(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         "ERR increment would produce NaN or Infinity",
     ))?;
     let hash = cx.db.hash_or_new(args[1])?;
-    hash.update(args[2], new.as_bytes(), cx.limits);
+    hash.update(args[2], new.as_bytes(), cx.env.limits);
     let time = hash.time_of(args[2]);
     // Replicas need not agree on arithmetic.
     cx.rewrite(&[b"HSET", args[1], args[2], new.as_bytes()]);

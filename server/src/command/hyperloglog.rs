@@ -92,7 +92,7 @@ fn write(cx: &mut Cx<'_>, key: &[u8], text: &[u8]) -> Done {
 fn pfadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let (key, elements) = (args[1], &args[2..]);
     let places = elements.iter().map(|element| hll::place(element));
-    let max_bytes = cx.limits.hll_sparse_max_bytes;
+    let max_bytes = cx.env.limits.hll_sparse_max_bytes;
     let (mut text, mut updated) = match read(cx, key)? {
         None => (hll::empty(), true),
         // A dense one is changed where it is.
@@ -146,7 +146,7 @@ fn pfcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         None => {
             let (count, len) = (hll::estimate(&*hll::registers(text)?), text.len());
             // A replica's data are its master's: it does not keep what it found out by itself.
-            if cx.expiry != Expiry::Hide {
+            if cx.env.expiry != Expiry::Hide {
                 hll::cache(cx.db.resize_string(key, len)?, count);
                 cx.dirty();
             }
@@ -175,7 +175,7 @@ fn pfmerge(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let before = hll::registers(&text)?;
     for (index, (&value, &before)) in union.iter().zip(before.iter()).enumerate() {
         if value > before {
-            hll::raise(&mut text, index, value, cx.limits.hll_sparse_max_bytes)?;
+            hll::raise(&mut text, index, value, cx.env.limits.hll_sparse_max_bytes)?;
         }
     }
     hll::invalidate(&mut text);
@@ -228,7 +228,12 @@ fn pfselftest(cx: &mut Cx<'_>, _: &[&[u8]]) -> Done {
     for number in 1..=ELEMENTS {
         let (index, value) = hll::place(&number.to_le_bytes());
         let raised = hll::raise_dense(&mut dense, index, value);
-        let also = hll::raise(&mut sparse, index, value, cx.limits.hll_sparse_max_bytes)?;
+        let also = hll::raise(
+            &mut sparse,
+            index,
+            value,
+            cx.env.limits.hll_sparse_max_bytes,
+        )?;
         if raised != also {
             return Err(CmdError::formatted(format!(
                 "ERR TESTFAILED the dense and the sparse form disagree about element {number}"

@@ -57,27 +57,27 @@ pub(super) struct Found {
 impl Keys<'_> {
     /// What was changed so far is nothing to those who listen to keys: Redis tells WATCH nothing of it.
     pub(super) fn hush(&mut self) {
-        if let Some(left) = &mut self.left {
+        if let Some(left) = self.left.get_mut() {
             left.touched.clear();
         }
     }
 
     /// What the command removed since it had expired.
     pub(super) fn expired(&self) -> &[Expired] {
-        self.left.as_ref().map_or(&[], |left| &left.expired)
+        self.left.get().map_or(&[], |left| &left.expired)
     }
 
     /// After the command: those who listen to the keys it changed hear of it.
     #[inline]
     pub(super) fn settle(&mut self, dirty: bool) {
-        if self.left.is_some() {
+        if self.left.get().is_some() {
             self.settle_touched(dirty);
         }
     }
 
     #[cold]
     fn settle_touched(&mut self, dirty: bool) {
-        let touched = self.left.as_mut().map(|left| &mut left.touched);
+        let touched = self.left.get_mut().map(|left| &mut left.touched);
         for key in touched.map(std::mem::take).unwrap_or_default() {
             let hash = self.hash_of(&key);
             if dirty && let Some(shard) = self.shard_at(hash) {
@@ -89,7 +89,7 @@ impl Keys<'_> {
     /// After the command: removes the keys and fields that it found expired and has not given new values since.
     #[inline]
     pub(super) fn remove_stale(&mut self) {
-        if let Some(found) = self.found.get_mut() {
+        if let Some(found) = self.found.get_mut().get_mut() {
             let stale = found.stale.clone();
             self.remove_each(stale);
         }
@@ -98,12 +98,12 @@ impl Keys<'_> {
     #[cold]
     fn remove_each(&mut self, stale: Vec<Expired>) {
         for Expired { key, fields } in stale {
-            let touched = self.left.as_ref().map_or(0, |left| left.touched.len());
+            let touched = self.left.get().map_or(0, |left| left.touched.len());
             match fields {
                 None => drop(self.shard_mut(&key)),
                 Some(fields) => self.remove_stale_fields(&key, fields),
             }
-            if let Some(left) = &mut self.left {
+            if let Some(left) = self.left.get_mut() {
                 left.touched.truncate(touched);
             }
         }

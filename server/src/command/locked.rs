@@ -19,12 +19,12 @@ pub(super) struct Known {
 
 impl Known {
     #[inline]
-    fn new(db: &Db, key: &[u8]) -> Result<Known, CmdError> {
+    fn new(db: &Db, key: &[u8], hash: Option<u64>) -> Result<Known, CmdError> {
         const TOO_LONG: CmdError = CmdError::text("ERR key is too long");
         let known = Known {
             at: key.as_ptr() as usize,
             len: key.len(),
-            hash: db.hash(key),
+            hash: hash.unwrap_or_else(|| db.hash(key)),
         };
         (key.len() <= KEY_MAX).then_some(known).ok_or(TOO_LONG)
     }
@@ -46,11 +46,11 @@ pub(super) enum Locked<'a> {
 }
 
 impl<'a> Locked<'a> {
-    /// Locks the shard of a key. For this, and for [`Locked::many`], the thread holds no other shard of this database, and
+    /// Locks the shard of a key, whose hash may be known already. For this, and for [`Locked::many`], the thread holds no other shard of this database, and
     /// none of another one unless it holds all gates. An error if the key is too long to be one.
     #[inline]
-    pub fn one(db: &'a Db, key: &[u8]) -> Result<Locked<'a>, CmdError> {
-        let known = Known::new(db, key)?;
+    pub fn one(db: &'a Db, key: &[u8], hash: Option<u64>) -> Result<Locked<'a>, CmdError> {
+        let known = Known::new(db, key, hash)?;
         Ok(Locked::One(known, db.lock(shard_of(known.hash))))
     }
 
@@ -59,7 +59,7 @@ impl<'a> Locked<'a> {
         db: &'a Db,
         keys: impl IntoIterator<Item = &'k [u8]>,
     ) -> Result<Locked<'a>, CmdError> {
-        let known = keys.into_iter().map(|key| Known::new(db, key));
+        let known = keys.into_iter().map(|key| Known::new(db, key, None));
         let known: Vec<Known> = known.collect::<Result<_, _>>()?;
         let mut shards: SmallVec<[usize; 8]> = known.iter().map(|k| shard_of(k.hash)).collect();
         shards.sort_unstable();

@@ -19,6 +19,7 @@ pub mod introspect;
 mod left;
 mod locked;
 mod partial_sort;
+mod seldom;
 pub mod shell;
 #[cfg(test)]
 mod storm;
@@ -54,6 +55,7 @@ use crate::resp::Reply;
 use crate::store::clock::Clock;
 use crate::store::{Dataset, Db, KeyListener, Limits};
 use locked::Locked;
+use seldom::Seldom;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use table::KeySpec;
@@ -118,6 +120,19 @@ pub struct Env<'a> {
     pub waiter: Option<&'a dyn Fn() -> Arc<dyn KeyListener>>,
     /// Who hears of keyspace events and of what caches should forget. `None`: nobody.
     pub audience: Option<&'a dyn Audience>,
+    /// The hash of the command's one key, if it is known already.
+    pub hash: Option<u64>,
+}
+
+impl Env<'_> {
+    /// The time, and what is noted of accesses.
+    #[inline]
+    fn clock(&self) -> Clock {
+        Clock {
+            accesses: self.limits.accesses,
+            now_ms: self.now_ms,
+        }
+    }
 }
 
 /// What a handler works with.
@@ -128,32 +143,27 @@ pub struct Cx<'a> {
     pub out: &'a mut Reply,
     /// What the command did.
     pub effects: &'a mut Effects,
-    /// When collections leave their compact forms.
-    pub limits: &'a Limits,
-    /// Unix time in milliseconds.
-    pub now_ms: i64,
-    /// Who asks.
-    pub origin: Origin,
-    /// A script does.
-    pub in_script: bool,
-    /// All databases.
-    pub dataset: &'a Dataset,
-    /// What becomes of expired keys.
-    pub expiry: Expiry,
+    /// What its caller knows.
+    pub env: &'a Env<'a>,
     /// Somebody reads what [`Cx::rewrite`] says.
     journals: bool,
-    can_block: bool,
     /// Whether the command has waited already.
     attempt: Attempt<'a>,
+    /// What is asked about its keys; see [`events`].
+    asks: u32,
+    flushes: bool,
+    signals: bool,
+    rest: Seldom<Rest<'a>>,
+}
+
+/// What few commands leave.
+#[derive(Default)]
+struct Rest<'a> {
     /// What the command is from now on, while it waits.
     rephrased: Option<Vec<Box<[u8]>>>,
     /// Keys of other databases that the command locked.
     others: Vec<Keys<'a>>,
     outcome: Outcome,
-    /// What is asked about its keys; see [`events`].
-    asks: u32,
-    flushes: bool,
-    signals: bool,
 }
 
 /// How often a command that may wait has been run.
@@ -201,16 +211,17 @@ impl<'a> Cx<'a> {
     /// not possible here, and the handler should answer as if the time were up.
     #[must_use]
     pub fn block(&mut self, deadline: Option<i64>) -> bool {
-        if self.can_block {
-            self.outcome = Outcome::Blocked { deadline };
+        let can_block = self.env.waiter.is_some();
+        if can_block {
+            self.rest.make().outcome = Outcome::Blocked { deadline };
         }
-        self.can_block
+        can_block
     }
 
     /// [`Cx::block`], to be run again with `args` instead of its own.
     #[must_use]
     pub fn block_as(&mut self, deadline: Option<i64>, args: Vec<Box<[u8]>>) -> bool {
-        self.rephrased = Some(args);
+        self.rest.make().rephrased = Some(args);
         self.block(deadline)
     }
 
@@ -231,7 +242,7 @@ impl<'a> Cx<'a> {
 
     /// Puts `dataset` in place of the present one. Only for commands of [`table::Lock::Exclusive`].
     pub fn replace(&mut self, dataset: Dataset) {
-        self.outcome = Outcome::Replaced(dataset);
+        self.rest.make().outcome = Outcome::Replaced(dataset);
     }
 
     /// The database the client selected.
@@ -243,30 +254,34 @@ impl<'a> Cx<'a> {
     /// [`Lock::Exclusive`](table::Lock::Exclusive), which alone may hold shards of two databases.
     pub fn open(&mut self, number: usize, keys: &[&[u8]]) -> Result<&mut Keys<'a>, CmdError> {
         const OUT_OF_RANGE: CmdError = CmdError::text("ERR DB index is out of range");
-        let db = self.dataset.db(number).ok_or(OUT_OF_RANGE)?;
+        let db = self.env.dataset.db(number).ok_or(OUT_OF_RANGE)?;
         let locked = Locked::many(db, keys.iter().copied())?;
-        let other = Keys::new(db, number, locked, self.clock(), self.expiry);
-        self.others.push(other.asked(self.asks));
-        self.others.last_mut().ok_or(OUT_OF_RANGE)
+        let other = Keys::new(
+            (db, number),
+            locked,
+            self.clock(),
+            self.env.expiry,
+            self.asks,
+        );
+        let others = &mut self.rest.make().others;
+        others.push(other);
+        others.last_mut().ok_or(OUT_OF_RANGE)
     }
 
     /// The time, and what is noted of accesses.
     pub fn clock(&self) -> Clock {
-        Clock {
-            accesses: self.limits.accesses,
-            now_ms: self.now_ms,
-        }
+        self.env.clock()
     }
 
     /// What [`Cx::open`] locked last.
     pub fn opened(&mut self) -> Option<&mut Keys<'a>> {
-        self.others.last_mut()
+        self.rest.get_mut()?.others.last_mut()
     }
 
     /// True when a key that is to expire `at` (Unix milliseconds) had better be removed at once. Not on a
     /// replica, where only its master removes keys.
     pub fn is_past(&self, at: i64) -> bool {
-        at <= self.now_ms && self.expiry == Expiry::Remove
+        at <= self.env.now_ms && self.env.expiry == Expiry::Remove
     }
 }
 
@@ -280,10 +295,10 @@ fn tell(effects: &mut Effects, journals: bool, command: &[&[u8]]) {
 
 /// Runs `command`, which is one of [`Run::Data`], for a caller that has checked its arity and is in a gate; it
 /// holds all gates if the command is of [`table::Lock::Exclusive`]. Errors are replied, too.
-pub fn run(
+pub fn run<'a>(
     command: &Command,
     args: &[&[u8]],
-    env: &Env<'_>,
+    env: &'a Env<'a>,
     effects: &mut Effects,
     out: &mut Reply,
 ) -> Outcome {
@@ -291,11 +306,11 @@ pub fn run(
 }
 
 /// [`run`] for a command that waits. What it still waits for it goes on listening to.
-pub fn attempt(
+pub fn attempt<'a>(
     command: &Command,
     args: &[&[u8]],
-    env: &Env<'_>,
-    attempt: Attempt<'_>,
+    env: &'a Env<'a>,
+    attempt: Attempt<'a>,
     effects: &mut Effects,
     out: &mut Reply,
 ) -> Outcome {
@@ -312,7 +327,7 @@ pub fn attempt(
         KeySpec::None => Ok(Locked::Nothing),
         KeySpec::Range {
             first: 1, last: 1, ..
-        } => Locked::one(db, args[1]),
+        } => Locked::one(db, args[1], env.hash),
         spec => Locked::many(db, spec.positions(args).iter().map(|&i| args[i])),
     };
     let locked = match locked {
@@ -322,33 +337,21 @@ pub fn attempt(
             return Outcome::Done;
         }
     };
-    let clock = Clock {
-        accesses: env.limits.accesses,
-        now_ms: env.now_ms,
-    };
     let asks = events::asked(command, env, attempt);
     let journal = env.journal.filter(|j| j.active());
     let start = out.len();
     // Made where it stays: it is large.
     let mut cx = Cx {
-        db: Keys::new(db, env.db, locked, clock, env.expiry).asked(asks),
+        db: Keys::new((db, env.db), locked, env.clock(), env.expiry, asks),
         out,
         effects,
-        limits: env.limits,
-        now_ms: env.now_ms,
-        origin: env.origin,
-        in_script: env.in_script,
-        dataset: env.dataset,
-        expiry: env.expiry,
+        env,
         journals: journal.is_some(),
-        can_block: env.waiter.is_some(),
         attempt,
-        rephrased: None,
-        others: Vec::new(),
-        outcome: Outcome::Done,
         asks,
         flushes: false,
         signals: false,
+        rest: Seldom::none(),
     };
     if let Err(error) = handler(&mut cx, args) {
         cx.out.truncate(start);
@@ -372,13 +375,15 @@ pub fn attempt(
         events::tell(audience, keys, changes);
     }
     keys.settle(changes);
-    for other in &mut cx.others {
-        if let Some(audience) = audience {
-            events::tell(audience, other, changes);
-        }
-        other.settle(changes);
-        if let Some(journal) = journal {
-            journal_deletions(journal, other);
+    if let Some(rest) = cx.rest.get_mut() {
+        for other in &mut rest.others {
+            if let Some(audience) = audience {
+                events::tell(audience, other, changes);
+            }
+            other.settle(changes);
+            if let Some(journal) = journal {
+                journal_deletions(journal, other);
+            }
         }
     }
     if let Some(journal) = journal
@@ -397,18 +402,21 @@ pub fn attempt(
             positions.iter().for_each(|&i| audience.read(args[i]));
         }
     }
-    if let (Outcome::Blocked { .. }, Some(waiter), Attempt::First) =
-        (&cx.outcome, env.waiter, attempt)
+    let Some(rest) = cx.rest.get_mut() else {
+        return Outcome::Done;
+    };
+    let outcome = std::mem::take(&mut rest.outcome);
+    if let (Outcome::Blocked { .. }, Some(waiter), Attempt::First) = (&outcome, env.waiter, attempt)
     {
         let waiter = waiter();
-        if let Some(args) = cx.rephrased {
+        if let Some(args) = rest.rephrased.take() {
             waiter.rephrase(args);
         }
         for i in command.keys.positions(args) {
             keys.listen(args[i], &waiter);
         }
     }
-    cx.outcome
+    outcome
 }
 
 /// Tells the journal of keys and fields that were removed since they had expired.

@@ -95,7 +95,7 @@ const SEGMENTS_PER_KEY: usize = 10;
 
 /// Keys that were found without a lock go if they have expired and this is a master. For commands that have locked no key.
 pub(super) fn remove_if_stale(cx: &mut Cx<'_>, keys: &[Box<[u8]>]) -> Result<(), CmdError> {
-    if cx.expiry != Expiry::Remove || keys.is_empty() {
+    if cx.env.expiry != Expiry::Remove || keys.is_empty() {
         return Ok(());
     }
     cx.db.lock(keys.iter().map(|key| &**key))?;
@@ -130,7 +130,7 @@ pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
                 return;
             }
             let kind = entry.value().type_name();
-            if cx.expiry != Expiry::Ignore && entry.is_expired(cx.now_ms) {
+            if cx.env.expiry != Expiry::Ignore && entry.is_expired(cx.env.now_ms) {
                 stale.push(entry.key().into());
             } else if options.kind.is_none_or(|wanted| is(wanted, kind)) {
                 keys.push(entry.key().into());

@@ -230,7 +230,7 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
         }
         Some(_) => return Err(CmdError::WrongType),
     };
-    if query.keeps_order && is_set && (store.is_some() || cx.in_script) {
+    if query.keeps_order && is_set && (store.is_some() || cx.env.in_script) {
         // A set has no order that replicas have, too; and what scripts see is what Redis shows them.
         (query.keeps_order, query.alphabetical, query.by) = (false, true, None);
     }
@@ -294,11 +294,15 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
     let mut list = List::new();
     for element in asked {
         if gets.is_empty() {
-            list.push(End::Right, &element.bytes, cx.limits);
+            list.push(End::Right, &element.bytes, cx.env.limits);
         }
         for get in &gets {
             let value = get.value(cx, &element.bytes);
-            list.push(End::Right, value.as_deref().unwrap_or_default(), cx.limits);
+            list.push(
+                End::Right,
+                value.as_deref().unwrap_or_default(),
+                cx.env.limits,
+            );
         }
     }
     keep(cx, destination, list, ambiguous);

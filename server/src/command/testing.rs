@@ -90,6 +90,7 @@ impl Bench {
             in_script: false,
             waiter: wait.as_ref().map(|wait| wait as _),
             audience: None,
+            hash: None,
         };
         self.blocked = None;
         match run(command, args, &env, &mut self.effects, &mut out) {

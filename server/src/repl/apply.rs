@@ -268,6 +268,7 @@ impl Applier {
                             in_script: false,
                             waiter: None,
                             audience,
+                            hash: None,
                         };
                         let outcome =
                             command::run(command, &args, &env, &mut self.effects, &mut self.out);

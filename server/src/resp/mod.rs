@@ -5,6 +5,7 @@
 
 pub mod decimal;
 pub mod parse;
+pub mod plain;
 pub mod reply;
 
 pub use parse::{ArgList, ParseLimits, Parsed, Parser, ProtocolError};

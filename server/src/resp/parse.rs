@@ -5,12 +5,13 @@
 //! not fully arrived stays in the [`Parser`], so that a request trickling in byte by byte costs no
 //! more than one that comes at once, and nothing is allocated on the word of an announced length.
 
+use super::plain::plain;
 use thiserror::Error;
 
 /// The longest inline request, and the longest line that announces a length, in bytes.
 pub const INLINE_MAX: usize = 64 * 1024;
 /// The most arguments a client may send before it has authenticated.
-const UNAUTHENTICATED_ARGS: i64 = 10;
+pub(super) const UNAUTHENTICATED_ARGS: i64 = 10;
 /// The longest argument a client may send before it has authenticated, in bytes.
 const UNAUTHENTICATED_BULK: i64 = 16 * 1024;
 /// Spans hold their position in 32 bits, so no request may reach this size, in bytes.
@@ -95,14 +96,6 @@ impl ArgList {
         from.get(start..start + span.len as usize).unwrap_or(&[])
     }
 
-    /// The start of `request`, an array, as far as its first argument, `index`, ends: whatever begins like this has the same
-    /// first argument.
-    pub fn head<'a>(&self, request: &'a [u8], index: usize) -> Option<&'a [u8]> {
-        let span = self.spans.get(index)?;
-        let end = span.start as usize + span.len as usize + b"\r\n".len();
-        request.get(..end).filter(|head| head.starts_with(b"*"))
-    }
-
     /// Forgets every argument; a list grown large gives its memory back.
     pub fn clear(&mut self) {
         const KEEP: usize = 4096;
@@ -110,16 +103,6 @@ impl ArgList {
         self.spans.shrink_to(KEEP);
         self.unescaped.clear();
         self.unescaped.shrink_to(KEEP);
-    }
-
-    /// Forgets the first `count` arguments: those of requests that are done with.
-    pub fn forget(&mut self, count: usize) {
-        if count >= self.spans.len() {
-            return self.clear();
-        }
-        self.spans.drain(..count);
-        // What is left begins a request that is not whole, and only whole ones have escapes.
-        self.unescaped.clear();
     }
 
     fn note(&mut self, start: usize, len: usize) {
@@ -145,6 +128,12 @@ pub struct Parser {
 }
 
 impl Parser {
+    /// True between two requests.
+    #[inline]
+    pub fn is_fresh(&self) -> bool {
+        self.args_left == 0 && self.searched == 0
+    }
+
     /// Parses the request that begins at the start of `buf`, and appends its arguments to `args`.
     ///
     /// After [`Parsed::Incomplete`], call again with the same bytes and more behind them, and with
@@ -167,10 +156,12 @@ impl Parser {
                 Some(b'*') => {}
                 Some(_) => return self.inline(buf, args),
             }
-            if self.searched == 0
-                && let Some(len) = plain(buf, limits, &mut args.spans)
-            {
-                return Ok(Parsed::Request { len });
+            if self.searched == 0 {
+                let noted = args.spans.len();
+                if let Some(len) = plain(buf, limits, |start, len| args.note(start, len)) {
+                    return Ok(Parsed::Request { len });
+                }
+                args.spans.truncate(noted);
             }
             let Some(line) = self.line(buf, "too big mbulk count string")? else {
                 return Ok(Parsed::Incomplete { need: 1 });
@@ -274,51 +265,6 @@ impl Parser {
         self.at = lf + 1;
         Ok(self.done())
     }
-}
-
-/// The length of the request at the start of `buf`, whose arguments are noted, if it has arrived whole and is as nearly all
-/// are: an array, no length of more than four digits. Of any other nothing is noted; the parser has to look at it.
-fn plain(buf: &[u8], limits: &ParseLimits, spans: &mut Vec<Span>) -> Option<usize> {
-    let (count, mut at) = short_header(b'*', buf, 0)?;
-    if count == 0 || (count > UNAUTHENTICATED_ARGS as usize && !limits.authenticated) {
-        return None;
-    }
-    let noted = spans.len();
-    for _ in 0..count {
-        let argument = short_header(b'$', buf, at)
-            .filter(|(len, start)| start + len + 2 <= buf.len() && *len as u64 <= limits.max_bulk);
-        let Some((len, start)) = argument else {
-            spans.truncate(noted);
-            return None;
-        };
-        spans.push(Span {
-            start: start as u32,
-            len: len as u32,
-            unescaped: false,
-        });
-        at = start + len + 2;
-    }
-    Some(at)
-}
-
-/// The number in the header of this kind at `at`, and where the header ends, if it has up to four digits.
-#[inline(always)]
-fn short_header(kind: u8, buf: &[u8], at: usize) -> Option<(usize, usize)> {
-    let (first, rest) = buf.get(at..)?.split_first()?;
-    if *first != kind {
-        return None;
-    }
-    let mut number = 0;
-    for (i, &b) in rest.iter().take(5).enumerate() {
-        match b.wrapping_sub(b'0') {
-            digit @ 0..=9 => number = number * 10 + usize::from(digit),
-            _ if b == b'\r' && i > 0 && (i == 1 || rest[0] != b'0') => {
-                return Some((number, at + i + 3));
-            }
-            _ => return None,
-        }
-    }
-    None
 }
 
 fn bulk_len(line: &[u8], limits: &ParseLimits) -> Result<u32, ProtocolError> {
@@ -491,7 +437,7 @@ fn hex(digit: u8) -> u8 {
     }
 }
 
-fn is_space(b: u8) -> bool {
+pub(super) fn is_space(b: u8) -> bool {
     matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 

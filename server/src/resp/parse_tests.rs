@@ -137,28 +137,6 @@ fn an_announced_length_allocates_nothing() {
     assert_eq!(args.spans.capacity(), 0);
 }
 
-#[test]
-fn requests_parsed_ahead_are_forgotten_and_the_one_behind_them_goes_on() {
-    let bytes = [&b"say \"a\\n\"\r\n"[..], b"*2\r\n$1\r\nb\r\n$1"].concat();
-    let (mut parser, mut args) = (Parser::default(), ArgList::default());
-    let Ok(Parsed::Request { len }) = parser.parse(&bytes, &LIMITS, &mut args) else {
-        panic!("the first request is whole");
-    };
-    let parsed = parser.parse(&bytes[len..], &LIMITS, &mut args);
-    assert_eq!(parsed, Ok(Parsed::Incomplete { need: 1 }));
-    assert_eq!((args.get(&bytes, 1), args.len()), (&b"a\n"[..], 3));
-    args.forget(2);
-    let rest = [&bytes[len..], b"\r\nc\r\n"].concat();
-    let parsed = parser.parse(&rest, &LIMITS, &mut args);
-    assert_eq!(parsed, Ok(Parsed::Request { len: rest.len() }));
-    assert_eq!(
-        (args.get(&rest, 0), args.get(&rest, 1)),
-        (&b"b"[..], &b"c"[..])
-    );
-    args.forget(2);
-    assert!(args.is_empty());
-}
-
 fn request() -> impl Strategy<Value = Vec<Vec<u8>>> {
     prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..8)
 }

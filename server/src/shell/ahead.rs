@@ -4,11 +4,9 @@
 use crate::command::table::KeySpec;
 use crate::command::{self, Command};
 use crate::gate::View;
-use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError};
+use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError, plain};
 use crate::store::Db;
-use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::ops::Range;
 
 /// The most requests that are parsed ahead.
 pub(super) const AHEAD: usize = 32;
@@ -26,12 +24,14 @@ pub(super) fn is_keyed(command: Option<&Command>) -> bool {
 
 /// A request parsed ahead.
 pub(super) struct Request {
-    /// Where it lies in the bytes that were parsed.
-    pub bytes: Range<usize>,
-    /// Its arguments in the list.
-    pub args: Range<usize>,
+    /// Where it ends in the bytes that were parsed.
+    pub end: usize,
+    /// Where its arguments end among those of all.
+    args_end: usize,
     /// The command that the first of them names, if there is one of that name.
     pub command: Option<&'static Command>,
+    /// The hash of its key, whose bucket is on its way.
+    pub hash: Option<u64>,
 }
 
 /// What comes after the requests parsed ahead.
@@ -45,120 +45,195 @@ pub(super) enum Then {
 }
 
 /// Requests parsed ahead.
-pub(super) struct Ahead {
-    pub requests: SmallVec<[Request; AHEAD]>,
-    pub then: Then,
+pub(super) struct Ahead<'a> {
+    requests: Vec<Request>,
+    /// The arguments of all requests.
+    args: Vec<&'a [u8]>,
+    then: Then,
+    /// The last of them was noted in the list of the parser.
+    is_noted: bool,
 }
 
-impl Ahead {
-    /// Parses up to `most` requests from the start of `bytes`, and has the memory fetched that they will look at first.
-    pub fn parse(
-        bytes: &[u8],
-        parser: &mut Parser,
-        limits: &ParseLimits,
-        args: &mut ArgList,
-        most: usize,
-        fetch: &mut Fetch<'_>,
-    ) -> Ahead {
-        let mut ahead = Ahead {
-            requests: SmallVec::new(),
+/// The start of a request as far as its first argument ends: most pipelines repeat one.
+struct Head<'a> {
+    bytes: &'a [u8],
+    /// Arguments that follow it.
+    rest: usize,
+    name: &'a [u8],
+    command: Option<&'static Command>,
+}
+
+impl<'a> Ahead<'a> {
+    /// None yet, of `bytes` that are so many.
+    pub fn new(bytes: usize) -> Ahead<'a> {
+        const SHORTEST: usize = 20;
+        let room = (bytes / SHORTEST).clamp(1, AHEAD);
+        Ahead {
+            requests: Vec::with_capacity(room),
+            args: Vec::with_capacity(4 * room),
             then: Then::More,
-        };
-        // The last request as far as its name, and its command: most pipelines repeat one.
-        let mut last: Option<(&[u8], Option<&'static Command>)> = None;
-        while ahead.requests.len() < most {
-            let (start, first) = (ahead.end(), ahead.args());
-            match parser.parse(&bytes[start..], limits, args) {
-                Ok(Parsed::Request { len }) => {
-                    let request = &bytes[start..start + len];
-                    let command = match last {
-                        Some((head, command)) if request.starts_with(head) => command,
-                        _ => {
-                            let command = command::find(args.get(request, first));
-                            last = args.head(request, first).map(|head| (head, command));
-                            command
-                        }
-                    };
-                    if is_keyed(command) && args.len() > first + 1 {
-                        fetch.comes(args.get(request, first + 1));
-                    }
-                    ahead.requests.push(Request {
-                        bytes: start..start + len,
-                        args: first..args.len(),
-                        command,
-                    });
-                }
-                Ok(Parsed::Incomplete { .. }) => {
-                    ahead.then = Then::Starved;
-                    break;
-                }
-                Err(error) => {
-                    ahead.then = Then::Broken(error);
-                    break;
-                }
-            }
+            is_noted: false,
         }
-        ahead
     }
 
-    /// The arguments of all requests, where `bytes` is what was parsed and `args` the list they were noted in.
-    pub fn slices<'a>(&self, bytes: &'a [u8], args: &'a ArgList) -> Vec<&'a [u8]> {
-        let mut slices = Vec::with_capacity(self.args());
-        for request in &self.requests {
-            let bytes = &bytes[request.bytes.clone()];
-            slices.extend(request.args.clone().map(|i| args.get(bytes, i)));
+    /// Parses up to `most` requests from the start of `bytes`, and has the memory fetched that they will look at first if
+    /// they find `db` selected. One that is not plainly written, or that came in pieces, is the last: its arguments are
+    /// noted in `list`.
+    pub fn parse(
+        &mut self,
+        bytes: &'a [u8],
+        parser: &mut Parser,
+        limits: &ParseLimits,
+        list: &'a mut ArgList,
+        most: usize,
+        db: Option<&Db>,
+    ) {
+        let mut head = None;
+        while self.requests.len() < most && !self.is_noted {
+            let start = self.end();
+            let rest = &bytes[start..];
+            let plain = match parser.is_fresh() {
+                true => self.plain(rest, limits, &mut head),
+                false => None,
+            };
+            let (len, command) = match plain {
+                Some(found) => found,
+                None => match parser.parse(rest, limits, list) {
+                    Ok(Parsed::Request { len }) => {
+                        self.is_noted = true;
+                        (len, command::find(list.get(rest, 0)))
+                    }
+                    Ok(Parsed::Incomplete { .. }) => {
+                        self.then = Then::Starved;
+                        break;
+                    }
+                    Err(error) => {
+                        self.then = Then::Broken(error);
+                        break;
+                    }
+                },
+            };
+            let key = match self.is_noted {
+                false => self.args.get(self.args_end() + 1).copied(),
+                true => (list.len() > 1).then(|| list.get(rest, 1)),
+            };
+            let hash = match (db, key) {
+                (Some(db), Some(key)) if is_keyed(command) => Some(db.hash(key)),
+                _ => None,
+            };
+            if let (Some(db), Some(hash)) = (db, hash)
+                && self.requests.last().and_then(|last| last.hash) != Some(hash)
+            {
+                db.prefetch_bucket(hash);
+            }
+            self.requests.push(Request {
+                end: start + len,
+                args_end: self.args.len() + if self.is_noted { list.len() } else { 0 },
+                command,
+                hash,
+            });
         }
-        slices
+        if self.is_noted {
+            let start = match &self.requests[..] {
+                [.., before, _] => before.end,
+                _ => 0,
+            };
+            let list: &'a ArgList = list;
+            let noted = (0..list.len()).map(|i| list.get(&bytes[start..], i));
+            self.args.extend(noted);
+        }
+        if let (Some(db), [_, _, ..]) = (db, &self.requests[..]) {
+            let hashes = self.requests.iter().filter_map(|request| request.hash);
+            hashes.for_each(|hash| db.prefetch_entry(hash));
+        }
+    }
+
+    /// The length and the command of the request at the start of `bytes` if it is plainly written; notes its arguments.
+    #[inline]
+    fn plain(
+        &mut self,
+        bytes: &'a [u8],
+        limits: &ParseLimits,
+        head: &mut Option<Head<'a>>,
+    ) -> Option<(usize, Option<&'static Command>)> {
+        let before = self.args.len();
+        let args = &mut self.args;
+        let mut note = |start: usize, len: usize| args.push(&bytes[start..start + len]);
+        let found = match head {
+            Some(head) if bytes.starts_with(head.bytes) => {
+                self.args.push(head.name);
+                let args = &mut self.args;
+                let note = |start: usize, len: usize| args.push(&bytes[start..start + len]);
+                let (at, count) = (head.bytes.len(), head.rest);
+                let len = plain::plain_rest(bytes, at, count, limits, note);
+                len.map(|len| (len, head.command))
+            }
+            _ => {
+                let len = match bytes.first() {
+                    Some(b'*') => plain::plain(bytes, limits, &mut note),
+                    _ => plain::plain_line(bytes, &mut note),
+                };
+                len.map(|len| {
+                    let args = &self.args[before..];
+                    let command = args.first().and_then(|name| command::find(name));
+                    *head = Head::of(bytes, args, command);
+                    (len, command)
+                })
+            }
+        };
+        if found.is_none() {
+            self.args.truncate(before);
+        }
+        found
+    }
+
+    /// What comes after them, and whether the last of them was noted in the list of the parser.
+    pub fn into_end(self) -> (Then, bool) {
+        (self.then, self.is_noted)
+    }
+
+    /// The requests, in order, without the last if that one was noted in the list of the parser.
+    pub fn plain_requests(&self) -> &[Request] {
+        &self.requests[..self.requests.len() - usize::from(self.is_noted)]
+    }
+
+    /// The requests, in order.
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    /// The arguments of request `index`.
+    #[inline]
+    pub fn args(&self, index: usize) -> &[&'a [u8]] {
+        let start = match index {
+            0 => 0,
+            _ => self.requests[index - 1].args_end,
+        };
+        &self.args[start..self.requests[index].args_end]
     }
 
     /// Where the last request ends.
     pub fn end(&self) -> usize {
-        self.requests.last().map_or(0, |r| r.bytes.end)
+        self.requests.last().map_or(0, |r| r.end)
     }
 
-    /// How many arguments they have.
-    pub fn args(&self) -> usize {
-        self.requests.last().map_or(0, |r| r.args.end)
+    fn args_end(&self) -> usize {
+        self.requests.last().map_or(0, |r| r.args_end)
     }
 }
 
-/// Memory being fetched for the requests of a pipeline, in the database that is selected when the first of them runs.
-pub(super) struct Fetch<'a> {
-    db: Option<&'a Db>,
-    /// The hashes of keys whose buckets are on their way.
-    buckets: SmallVec<[u64; AHEAD]>,
-}
-
-impl<'a> Fetch<'a> {
-    /// For those on keys of database `db`; for none if no view is to be had.
-    pub fn of(view: Option<&'a View>, db: u32) -> Fetch<'a> {
-        Fetch {
-            db: view
-                .and_then(|view| view.dataset.db(db as usize))
-                .map(|db| &**db),
-            buckets: SmallVec::new(),
-        }
-    }
-
-    /// Has the bucket of a key fetched.
-    #[inline]
-    fn comes(&mut self, key: &[u8]) {
-        if let Some(db) = self.db {
-            let hash = db.hash(key);
-            if self.buckets.last() != Some(&hash) {
-                db.prefetch_bucket(hash);
-                self.buckets.push(hash);
-            }
-        }
-    }
-
-    /// Has the entries fetched, if there are several.
-    pub fn entries(self) {
-        if let (Some(db), [_, _, ..]) = (self.db, &*self.buckets) {
-            for &hash in &self.buckets {
-                db.prefetch_entry(hash);
-            }
-        }
+impl<'a> Head<'a> {
+    /// Of the array at the start of `bytes` that has these arguments.
+    fn of(bytes: &'a [u8], args: &[&'a [u8]], command: Option<&'static Command>) -> Option<Self> {
+        let (name, rest) = args.split_first()?;
+        let end = name.as_ptr().addr() - bytes.as_ptr().addr() + name.len() + b"\r\n".len();
+        let bytes = bytes.get(..end).filter(|head| head.starts_with(b"*"))?;
+        Some(Head {
+            bytes,
+            rest: rest.len(),
+            name,
+            command,
+        })
     }
 }
 
@@ -201,6 +276,102 @@ impl Lone {
             && let Some(database) = view.dataset.db(db as usize)
         {
             database.prefetch_entry(hash);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: ParseLimits = ParseLimits {
+        max_bulk: 1 << 20,
+        authenticated: true,
+    };
+
+    type Requests = (Vec<Vec<Vec<u8>>>, Option<String>);
+
+    /// What a parser alone finds in `bytes`.
+    fn one_by_one(bytes: &[u8]) -> Requests {
+        let (mut found, mut start) = (Vec::new(), 0);
+        loop {
+            // Piece by piece, so that nothing is taken for plain.
+            let (mut parser, mut list) = (Parser::default(), ArgList::default());
+            let mut ends = start..=bytes.len();
+            let parsed =
+                ends.find_map(
+                    |end| match parser.parse(&bytes[start..end], &LIMITS, &mut list) {
+                        Ok(Parsed::Incomplete { .. }) => None,
+                        whole => Some(whole),
+                    },
+                );
+            match parsed {
+                Some(Ok(Parsed::Request { len })) => {
+                    let request = &bytes[start..start + len];
+                    let args = (0..list.len()).map(|i| list.get(request, i).to_vec());
+                    found.push(args.collect());
+                    start += len;
+                }
+                Some(Err(error)) => return (found, Some(error.to_string())),
+                _ => return (found, None),
+            }
+        }
+    }
+
+    /// What is found in bytes that come in two pieces if up to `most` requests are parsed ahead.
+    fn ahead(all: &[u8], cut: usize, most: usize) -> Requests {
+        let (mut parser, mut list) = (Parser::default(), ArgList::default());
+        let (mut found, mut start) = (Vec::new(), 0);
+        for there in [cut, all.len()] {
+            loop {
+                let bytes = &all[start..there];
+                let mut ahead = Ahead::new(bytes.len());
+                ahead.parse(bytes, &mut parser, &LIMITS, &mut list, most, None);
+                for (i, request) in ahead.requests().iter().enumerate() {
+                    let args = ahead.args(i);
+                    let named = args.first().and_then(|name| command::find(name));
+                    assert_eq!(request.command.map(|c| c.name), named.map(|c| c.name));
+                    found.push(args.iter().map(|arg| arg.to_vec()).collect());
+                }
+                start += ahead.end();
+                let (then, is_noted) = ahead.into_end();
+                if is_noted {
+                    list.clear();
+                }
+                match then {
+                    Then::More => {}
+                    Then::Broken(error) => return (found, Some(error.to_string())),
+                    Then::Starved => break,
+                }
+            }
+        }
+        (found, None)
+    }
+
+    /// Bytes that look enough like requests to reach the corners of what is plain.
+    fn requests() -> impl Strategy<Value = Vec<u8>> {
+        let arg = prop_oneof![Just("GET".to_owned()), "[a-z]{0,12}", "[a\\r\\n*$\"']{0,3}",];
+        let array = prop::collection::vec(arg, 0..5).prop_map(|args| {
+            let mut out = format!("*{}\r\n", args.len());
+            args.iter()
+                .for_each(|arg| out += &format!("${}\r\n{arg}\r\n", arg.len()));
+            out
+        });
+        let piece = prop_oneof![
+            4 => array,
+            1 => "(get|ping|set)( {1,2}[a-z\"']{0,4}){0,3}\r?\n",
+            1 => "[*$0-9\r\na]{0,6}",
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_parsed_ahead_is_what_a_parser_finds(
+            bytes in requests(), cut: usize, most in 1..AHEAD,
+        ) {
+            prop_assert_eq!(ahead(&bytes, cut % (bytes.len() + 1), most), one_by_one(&bytes));
         }
     }
 }

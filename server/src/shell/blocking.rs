@@ -141,6 +141,7 @@ impl Waiter {
                 .filter(|_| attempt != Attempt::Last)
                 .map(|wait| wait as _),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
+            hash: None,
         };
         let mut effects = Effects::default();
         let outcome = command::attempt(self.command, &args, &env, attempt, &mut effects, out);

@@ -330,6 +330,7 @@ impl Call<'_> {
             in_script,
             waiter: may_block.then_some(&wait),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
+            hash: None,
         };
         let writes_here = view.fence.replica && command.is(flag::WRITE);
         let before = writes_here.then(|| LocalTimes::before(view, env.db, command, args));
@@ -400,11 +401,15 @@ pub(super) fn is_slow(settings: &Settings, command: &Command, micros: u64) -> bo
     notes_slow(settings, command) && micros >= settings.slowlog_slower_than as u64
 }
 
+/// Whether every command is timed by itself.
+pub(super) fn times_all_alone(settings: &Settings) -> bool {
+    let exact = (0..EXACT_SLOWLOG_MICROS).contains(&settings.slowlog_slower_than);
+    exact || settings.latency_threshold > 0
+}
+
 /// Whether `command` is timed by itself: also one that may set the threshold, whatever it was.
 pub(super) fn times_alone(settings: &Settings, command: &Command) -> bool {
-    let exact = (0..EXACT_SLOWLOG_MICROS).contains(&settings.slowlog_slower_than);
-    exact
-        || settings.latency_threshold > 0
+    times_all_alone(settings)
         || command.is(flag::ADMIN)
         || (!command.is(flag::FAST) && notes_slow(settings, command))
 }
@@ -417,13 +422,42 @@ pub(super) fn expiry(server: &Server, view: &View) -> Expiry {
     }
 }
 
+/// What commands did that is counted, added up.
+#[derive(Default)]
+pub(super) struct Tally {
+    hits: u64,
+    misses: u64,
+    expired: u64,
+    expired_fields: u64,
+    changes: u64,
+}
+
+impl Tally {
+    /// Adds what a command did.
+    #[inline]
+    pub fn add(&mut self, effects: &Effects) {
+        self.hits += u64::from(effects.hits);
+        self.misses += u64::from(effects.misses);
+        self.expired += u64::from(effects.expired);
+        self.expired_fields += u64::from(effects.expired_fields);
+        self.changes += u64::from(effects.is_dirty());
+    }
+
+    /// Adds it to the counters.
+    pub fn count(&self, stats: &Stats) {
+        stats.hits.add(self.hits);
+        stats.misses.add(self.misses);
+        stats.expired.add(self.expired);
+        stats.expired_fields.add(self.expired_fields);
+        stats.changes.add(self.changes);
+    }
+}
+
 /// Adds what a command did to the counters.
 pub(super) fn count(stats: &Stats, effects: &Effects) {
-    stats.hits.add(u64::from(effects.hits));
-    stats.misses.add(u64::from(effects.misses));
-    stats.expired.add(u64::from(effects.expired));
-    stats.expired_fields.add(u64::from(effects.expired_fields));
-    stats.changes.add(u64::from(effects.is_dirty()));
+    let mut tally = Tally::default();
+    tally.add(effects);
+    tally.count(stats);
 }
 
 /// True when `command` is this one of the shell's.

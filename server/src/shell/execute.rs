@@ -1,7 +1,7 @@
 //! Running what a connection sent: a batch of requests under the thread's gate.
 
 use super::admit;
-use super::ahead::{AHEAD, Ahead, Fetch, LONE_MAX, Lone, Then, is_keyed};
+use super::ahead::{AHEAD, Ahead, LONE_MAX, Lone, Then, is_keyed};
 use super::blocking::{self, Waiter};
 use super::call::{Call, World, is};
 use super::client::Client;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Bytes read from a socket at once.
 const READ_SIZE: usize = 64 << 10;
 /// Bytes of replies after which a batch ends, to be sent before more is executed.
-const REPLY_HIGH: usize = 256 << 10;
+pub(super) const REPLY_HIGH: usize = 256 << 10;
 /// Bytes of a reply buffer that are kept for the next batch.
 pub(super) const REPLY_KEPT: usize = 2 * REPLY_HIGH;
 /// Commands after which a batch ends, so that whoever waits for all gates gets them.
@@ -244,18 +244,32 @@ impl Batch<'_> {
             // What comes after AUTH is read under other limits, and so is what comes after RESET.
             let most = if authenticated { AHEAD } else { 1 };
             line.enter(&mut gate);
-            let mut fetch = Fetch::of(gate.as_deref(), line.session.db);
-            let ahead = Ahead::parse(bytes, self.parser, &parse_limits, args, most, &mut fetch);
-            fetch.entries();
-            let slices = ahead.slices(bytes, args);
-            let mut done = 0;
-            for request in &ahead.requests {
-                if request.args.is_empty() {
-                    done = request.bytes.end;
+            let view: Option<&View> = gate.as_deref();
+            let db = view.and_then(|view| view.dataset.db(line.session.db as usize));
+            let mut ahead = Ahead::new(bytes.len());
+            let db = db.map(|db| &**db);
+            ahead.parse(bytes, self.parser, &parse_limits, args, most, db);
+            let (mut done, mut at) = (0, 0);
+            while let Some(request) = ahead.requests().get(at) {
+                if let Some(view) = &gate {
+                    let ran = line.row(view, &ahead, at);
+                    if ran > 0 {
+                        at += ran;
+                        commands += ran;
+                        done = ahead.requests()[at - 1].end;
+                        if line.reply.len() >= REPLY_HIGH {
+                            break;
+                        }
+                        continue;
+                    }
+                }
+                let argv = ahead.args(at);
+                at += 1;
+                if argv.is_empty() {
+                    done = request.end;
                     continue;
                 }
                 let start = line.reply.len();
-                let argv = &slices[request.args.clone()];
                 let flow = line.command(request.command, argv, &mut gate);
                 match flow {
                     Flow::Paused => {
@@ -270,11 +284,8 @@ impl Batch<'_> {
                     }
                     _ => commands += 1,
                 }
-                done = request.bytes.end;
-                if line.reply.has_errors() {
-                    let codes = line.reply.take_errors();
-                    self.server.note_errors(worker.slot, codes);
-                }
+                done = request.end;
+                line.note_errors();
                 match flow {
                     Flow::Close => ran.next = Next::Close,
                     Flow::Park(parked) => {
@@ -296,16 +307,19 @@ impl Batch<'_> {
                     break;
                 }
             }
-            drop(slices);
             ran.consumed += done;
-            if done < ahead.end() || line.is_authenticated() != authenticated {
+            let is_whole = done == ahead.end();
+            let (then, is_noted) = ahead.into_end();
+            if is_noted {
+                args.clear();
+            }
+            if !is_whole || line.is_authenticated() != authenticated {
                 // What follows is parsed again when its time comes.
                 *self.parser = Parser::default();
                 args.clear();
                 continue;
             }
-            args.forget(ahead.args());
-            match ahead.then {
+            match then {
                 Then::More => {}
                 _ if !matches!(ran.next, Next::Again) => {}
                 Then::Starved => (ran.starved, ran.next) = (true, Next::Starved),
@@ -332,24 +346,33 @@ impl Batch<'_> {
 }
 
 /// What the commands of a batch share.
-struct Line<'a> {
-    server: &'a Arc<Server>,
-    client: &'a Arc<Client>,
-    session: &'a mut Session,
-    settings: &'a Settings,
-    limits: &'a Limits,
-    reply: &'a mut Reply,
-    effects: &'a mut Effects,
-    now_ms: i64,
-    slot: usize,
-    last: Option<&'static Command>,
-    timer: Timer,
+pub(super) struct Line<'a> {
+    pub server: &'a Arc<Server>,
+    pub client: &'a Arc<Client>,
+    pub session: &'a mut Session,
+    pub settings: &'a Settings,
+    pub limits: &'a Limits,
+    pub reply: &'a mut Reply,
+    pub effects: &'a mut Effects,
+    pub now_ms: i64,
+    pub slot: usize,
+    pub last: Option<&'static Command>,
+    pub timer: Timer,
 }
 
 impl Line<'_> {
     /// The client logged in, or need not.
-    fn is_authenticated(&self) -> bool {
+    pub fn is_authenticated(&self) -> bool {
         self.session.authenticated || self.server.accounts.is_open()
+    }
+
+    /// Errors that were replied are counted.
+    #[inline]
+    pub fn note_errors(&mut self) {
+        if self.reply.has_errors() {
+            let codes = self.reply.take_errors();
+            self.server.note_errors(self.slot, codes);
+        }
     }
 
     /// Enters the gate, unless it is held already, or a script has been running for too long.
@@ -425,7 +448,7 @@ impl Line<'_> {
         }
     }
 
-    fn made<'b>(&'b mut self, world: World<'b>) -> Call<'b> {
+    pub fn made<'b>(&'b mut self, world: World<'b>) -> Call<'b> {
         Call {
             server: self.server,
             client: self.client,

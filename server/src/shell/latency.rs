@@ -8,6 +8,7 @@ use super::server::{Server, now_ms};
 use crate::command::Command;
 use crate::command::table::flag;
 use crate::sys::time::Instant;
+use foldhash::fast::FixedState;
 pub use histogram::Histogram;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -76,7 +77,7 @@ impl Figures {
 }
 
 /// What is counted of the commands that one thread has run, by the commands' addresses.
-type Commands = HashMap<usize, (&'static Command, Figures)>;
+type Commands = HashMap<usize, (&'static Command, Figures), FixedState>;
 
 /// What is known of latencies.
 pub struct Latency {

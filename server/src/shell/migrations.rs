@@ -362,6 +362,7 @@ fn delete(server: &Arc<Server>, view: &View, db: u32, words: &[&[u8]]) {
         in_script: false,
         waiter: None,
         audience: telling.as_ref().map(|telling| telling as &dyn Audience),
+        hash: None,
     };
     let mut effects = Effects::default();
     command::run(del, words, &env, &mut effects, &mut Reply::default());

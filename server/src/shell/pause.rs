@@ -74,6 +74,12 @@ impl Pause {
         }
     }
 
+    /// True when any command may have to wait.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.on.load(Relaxed) || self.writes.load(Relaxed) != 0
+    }
+
     /// True when a command has to wait; `writes` tells whether it may write.
     #[inline]
     pub fn holds(&self, writes: bool) -> bool {

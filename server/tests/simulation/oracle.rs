@@ -84,6 +84,7 @@ pub fn peek(dataset: &Dataset, words: &[&[u8]]) -> Value {
         in_script: false,
         waiter: None,
         audience: None,
+        hash: None,
     };
     let mut out = Reply::default();
     command::run(command, words, &env, &mut Effects::default(), &mut out);

@@ -1,6 +1,7 @@
 //! Many requests at once, among them such that decide what becomes of those behind them: the server parses ahead, and
 //! nobody may notice.
 
+use crate::common::data::Rng;
 use crate::common::*;
 use std::time::Duration;
 
@@ -112,5 +113,82 @@ fn long_pipelines_come_out_in_order_however_they_are_cut() {
             replies.push(read.collect::<Vec<_>>());
         }
         assert_eq!(replies[1], replies[0], "pieces of {size} bytes");
+    }
+}
+
+/// What INFO counted of commands, errors and lookups: no times.
+fn counted(server: &Server) -> Vec<String> {
+    let text = |section: &str| server.run(&format!("INFO {section}")).text();
+    let all = [text("commandstats"), text("errorstats"), text("stats")].concat();
+    let counts = |line: &str| {
+        let fields = line.split(',').filter(|field| !field.contains("usec"));
+        fields.collect::<Vec<_>>().join(",")
+    };
+    let is_count = |line: &&str| {
+        let others = ["info", "config", "client"].map(|name| format!("cmdstat_{name}"));
+        (line.starts_with("cmdstat_") && !others.iter().any(|name| line.starts_with(name)))
+            || line.starts_with("errorstat_")
+            || line.starts_with("keyspace_")
+    };
+    let mut lines: Vec<_> = all.lines().filter(is_count).map(counts).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn rows_of_simple_commands_reply_and_count_as_one_by_one() {
+    let (redis, ours) = (Server::redis(&[]), Server::damselfly(&[]));
+    let mut rng = Rng::new(11);
+    let simple = [
+        "GET k",
+        "SET k 1",
+        "SET k x EX 100",
+        "INCR k",
+        "LPUSH k a",
+        "LPUSH l a",
+        "LPOP l",
+        "SADD s a",
+        "HSET h f v",
+        "HGET h f",
+        "ZADD z 1 m",
+        "ZADD z x m",
+        "GET",
+        "SET k",
+        "GETSET k 2",
+        "SETEX k 0 v",
+        "TTL k",
+        "TYPE h",
+        "nosuch k",
+        "GET none",
+        "HGET k f",
+        "APPEND k y",
+        "DEL k l",
+        "PFADD k a",
+        "SPOP s",
+        "EXPIRE k 100",
+    ];
+    let states = [
+        "PING",
+        "CONFIG SET maxmemory 100mb",
+        "CONFIG SET slowlog-log-slower-than 0",
+        "CONFIG SET latency-monitor-threshold 1",
+        "CONFIG SET notify-keyspace-events KEA",
+        "CONFIG SET maxmemory 1 maxmemory-policy noeviction",
+        "CONFIG SET maxmemory 0 min-replicas-to-write 1",
+        "CONFIG SET min-replicas-to-write 0",
+    ];
+    for state in states {
+        let mut bytes = resp::encode(&state.split(' ').collect::<Vec<_>>());
+        for _ in 0..200 {
+            let command: &&str = rng.pick(&simple);
+            bytes.extend(line_of(command));
+        }
+        for server in [&redis, &ours] {
+            // A master that lacks replicas refuses it, on both.
+            server.run("FLUSHALL");
+            server.run("CONFIG RESETSTAT").ok();
+        }
+        assert_same(&redis, &ours, &[&bytes], state);
+        assert_eq!(counted(&ours), counted(&redis), "{state}");
     }
 }

@@ -301,13 +301,13 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], form: Form, may_store: bool) -> Done {
                 true => found.distance,
                 false => found.score,
             };
-            result.insert(&found.member, score, cx.limits);
+            result.insert(&found.member, score, cx.env.limits);
         }
         let event = match form.is_search() {
             true => "geosearchstore",
             false => "georadiusstore",
         };
-        store(cx, destination, result.compact(cx.limits), event);
+        store(cx, destination, result.compact(cx.env.limits), event);
         return Ok(());
     }
     let shown = [query.with_distance, query.with_score, query.with_place];

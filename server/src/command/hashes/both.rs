@@ -116,7 +116,7 @@ fn pairs<'a>(args: &'a [&'a [u8]]) -> Result<&'a [[&'a [u8]; 2]], CmdError> {
 
 pub(super) fn hsetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let key = args[1];
-    let setting = Setting::parse(&args[2..], cx.now_ms)?;
+    let setting = Setting::parse(&args[2..], cx.env.now_ms)?;
     let Setting { times, pairs, .. } = setting;
     cx.db.hash(key)?;
     if !setting.may_be_done(cx, key)? {
@@ -135,12 +135,12 @@ pub(super) fn hsetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     for [field, value] in pairs {
         match times {
             Times::Unusual => {
-                hash.update(field, value, cx.limits);
+                hash.update(field, value, cx.env.limits);
                 kept.extend(hash.time_of(field).map(|at| (at, *field)));
             }
-            Times::Usual => drop(hash.insert(field, value, cx.limits)),
+            Times::Usual => drop(hash.insert(field, value, cx.env.limits)),
             Times::At(at) => {
-                hash.insert(field, value, cx.limits);
+                hash.insert(field, value, cx.env.limits);
                 match past {
                     true => drop(hash.remove(field)),
                     false => drop(hash.set_time(field, Some(at))),
@@ -197,9 +197,10 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let key = args[1];
     cx.db.hash(key)?;
     let (times, rest) = match (Unit::of_option(args[2]), &args[3..]) {
-        (Some(unit), [time, rest @ ..]) => {
-            (Times::At(moment(time, unit, cx.now_ms, "hgetex")?), rest)
-        }
+        (Some(unit), [time, rest @ ..]) => (
+            Times::At(moment(time, unit, cx.env.now_ms, "hgetex")?),
+            rest,
+        ),
         (None, rest) if is(args[2], "persist") => (Times::Unusual, rest),
         _ => (Times::Usual, &args[2..]),
     };

@@ -60,7 +60,7 @@ fn set_times(cx: &mut Cx<'_>, args: &[&[u8]], unit: Unit, command: &'static str)
         return Err(CmdError::text("ERR invalid expire time, must be >= 0"));
     }
     let at = unit
-        .moment(time, cx.now_ms)
+        .moment(time, cx.env.now_ms)
         .filter(|at| *at <= FIELD_TIME_MAX)
         .ok_or_else(|| invalid_expire(command))?;
     let mut conditions = Conditions::default();
@@ -174,12 +174,12 @@ pub(super) fn hpersist(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 pub(super) fn httl(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let now = cx.now_ms;
+    let now = cx.env.now_ms;
     answer(cx, args, |at| seconds_up(at.saturating_sub(now)))
 }
 
 pub(super) fn hpttl(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let now = cx.now_ms;
+    let now = cx.env.now_ms;
     answer(cx, args, |at| at.saturating_sub(now))
 }
 

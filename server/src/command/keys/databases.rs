@@ -12,7 +12,7 @@ pub(super) fn keys(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     // A pattern without wildcards is matched byte by byte; `*`, which matches all, needs no matching.
     let all = args[1] == b"*";
     db.for_each(|entry| {
-        let hidden = cx.expiry != Expiry::Ignore && entry.is_expired(cx.now_ms);
+        let hidden = cx.env.expiry != Expiry::Ignore && entry.is_expired(cx.env.now_ms);
         if !hidden && (all || glob::matches(args[1], entry.key())) {
             cx.out.bulk(entry.key());
             count += 1;
@@ -31,7 +31,8 @@ pub(super) fn randomkey(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
         let Some(key) = cx.selected().random_key(random()) else {
             break;
         };
-        let expired = cx.expiry != Expiry::Ignore && cx.selected().is_expired(&key, cx.now_ms);
+        let expired =
+            cx.env.expiry != Expiry::Ignore && cx.selected().is_expired(&key, cx.env.now_ms);
         if !expired {
             found = Some(key);
             break;
@@ -42,7 +43,7 @@ pub(super) fn randomkey(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
         // Each of those that are there with the same chance.
         let mut there = 0;
         cx.selected().for_each(|entry| {
-            if entry.is_expired(cx.now_ms) {
+            if entry.is_expired(cx.env.now_ms) {
                 stale.insert(entry.key().into());
             } else {
                 there += 1;
@@ -75,7 +76,7 @@ fn check_mode(args: &[&[u8]]) -> Result<(), CmdError> {
 
 pub(super) fn flushdb(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     check_mode(args)?;
-    cx.replace(cx.dataset.emptied(Some(cx.db.number())));
+    cx.replace(cx.env.dataset.emptied(Some(cx.db.number())));
     cx.flushed();
     cx.dirty();
     cx.out.ok();
@@ -84,7 +85,7 @@ pub(super) fn flushdb(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 pub(super) fn flushall(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     check_mode(args)?;
-    cx.replace(cx.dataset.emptied(None));
+    cx.replace(cx.env.dataset.emptied(None));
     cx.flushed();
     cx.effects.emptied = true;
     cx.dirty();
@@ -102,12 +103,12 @@ pub(super) fn swapdb(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let existing = |n: i32| {
         usize::try_from(n)
             .ok()
-            .filter(|&n| cx.dataset.db(n).is_some())
+            .filter(|&n| cx.env.dataset.db(n).is_some())
     };
     let (Some(a), Some(b)) = (existing(a), existing(b)) else {
         return Err(CmdError::text("ERR DB index is out of range"));
     };
-    cx.replace(cx.dataset.swapped(a, b));
+    cx.replace(cx.env.dataset.swapped(a, b));
     cx.dirty();
     cx.out.ok();
     Ok(())

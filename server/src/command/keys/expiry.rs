@@ -48,7 +48,7 @@ fn set_expiry(
     let key = args[1];
     let conditions = conditions(&args[3..])?;
     let at = unit
-        .moment(integer(args[2])?, cx.now_ms)
+        .moment(integer(args[2])?, cx.env.now_ms)
         .ok_or_else(|| invalid_expire(command))?;
     let changes = match cx.db.expire(key) {
         Some(old) => conditions.hold(old, at),
@@ -84,12 +84,12 @@ pub(super) fn persist(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 pub(super) fn ttl(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let now = cx.now_ms;
+    let now = cx.env.now_ms;
     answer(cx, args[1], |at| seconds(at.saturating_sub(now).max(0)))
 }
 
 pub(super) fn pttl(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let now = cx.now_ms;
+    let now = cx.env.now_ms;
     answer(cx, args[1], |at| at.saturating_sub(now).max(0))
 }
 

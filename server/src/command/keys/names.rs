@@ -92,7 +92,7 @@ pub(super) fn copy(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
             replace = true;
         } else if is(arg, "db") {
             let number = rest.next().ok_or(CmdError::Syntax)?;
-            db = db_number(number, cx.dataset.dbs().len())?;
+            db = db_number(number, cx.env.dataset.dbs().len())?;
         } else {
             return Err(CmdError::Syntax);
         }
@@ -122,7 +122,7 @@ pub(super) fn copy(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 pub(super) fn move_key(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let key = args[1];
-    let db = db_number(args[2], cx.dataset.dbs().len())?;
+    let db = db_number(args[2], cx.env.dataset.dbs().len())?;
     if db == cx.db.number() {
         return Err(SAME);
     }

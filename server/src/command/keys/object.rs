@@ -29,7 +29,7 @@ pub(super) fn refcount(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
     /// Integers below this are shared, by so many as Redis says of what is never freed.
     const SHARED: i64 = 10_000;
     const MANY: i64 = i32::MAX as i64;
-    let shares = cx.limits.shares_integers;
+    let shares = cx.env.limits.shares_integers;
     if let Some((entry, out)) = entry(cx, args) {
         let number = match entry.value() {
             ValueRef::Str(text) if shares && entry.encoding() == "int" => num::parse_i64(text),

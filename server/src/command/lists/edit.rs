@@ -11,7 +11,7 @@ type Done = Result<(), CmdError>;
 fn push(cx: &mut Cx<'_>, args: &[&[u8]], end: End) -> Done {
     let list = cx.db.list_or_new(args[1])?;
     for elem in &args[2..] {
-        list.push(end, elem, cx.limits);
+        list.push(end, elem, cx.env.limits);
     }
     cx.out.int(list.len() as i64);
     cx.dirty();
@@ -144,7 +144,7 @@ pub(super) fn lset(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let list = cx.db.list(args[1])?.ok_or(CmdError::NoSuchKey)?;
     let at = place(integer(args[2])?, list.len()).ok_or(CmdError::IndexOutOfRange)?;
     if let Some(list) = cx.db.list_mut(args[1])? {
-        list.set(at, args[3], cx.limits);
+        list.set(at, args[3], cx.env.limits);
     }
     cx.dirty();
     cx.notify(events::LIST, "lset", args[1]);
@@ -168,7 +168,7 @@ pub(super) fn linsert(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         return Ok(());
     };
     if let Some(list) = cx.db.list_mut(args[1])? {
-        list.insert(pivot + after, args[4], cx.limits);
+        list.insert(pivot + after, args[4], cx.env.limits);
         cx.out.int(list.len() as i64);
     }
     cx.dirty();
@@ -188,7 +188,7 @@ pub(super) fn lrem(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if list.is_some_and(|l| l.iter().any(|e| e == sought))
         && let Some(list) = cx.db.list_mut(args[1])?
     {
-        gone = list.remove_equal(from, args[3], limit, cx.limits);
+        gone = list.remove_equal(from, args[3], limit, cx.env.limits);
         cx.notify(events::LIST, "lrem", args[1]);
         cx.db.remove_if_empty(args[1]);
         cx.dirty();
@@ -204,8 +204,8 @@ pub(super) fn ltrim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         if keep.len() < len
             && let Some(list) = cx.db.list_mut(args[1])?
         {
-            list.remove_range(keep.end, len, cx.limits);
-            list.remove_range(0, keep.start, cx.limits);
+            list.remove_range(keep.end, len, cx.env.limits);
+            list.remove_range(0, keep.start, cx.env.limits);
             cx.dirty();
         }
         // Even if all of it stays, as in Redis.

@@ -35,7 +35,7 @@ fn shift(cx: &mut Cx<'_>, args: &[&[u8]], from: End, to: End) -> Result<bool, Cm
     }
     // Source and destination may be one list: it is not gone before the element is back.
     let list = cx.db.list_or_new(destination)?;
-    list.push(to, &elem, cx.limits);
+    list.push(to, &elem, cx.env.limits);
     cx.notify(events::LIST, pushed(to), destination);
     cx.notify(events::LIST, popped(from), source);
     cx.db.remove_if_empty(source);
@@ -86,7 +86,7 @@ fn wait_for_source(cx: &mut Cx<'_>, until: Option<i64>) {
 }
 
 pub(super) fn brpoplpush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let until = deadline(args[3], cx.now_ms)?;
+    let until = deadline(args[3], cx.env.now_ms)?;
     match shift_or_wait(cx, args, End::Right, End::Left)? {
         true => cx.rewrite(&[b"RPOPLPUSH", args[1], args[2]]),
         false => wait_for_source(cx, until),
@@ -96,7 +96,7 @@ pub(super) fn brpoplpush(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn blmove(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let (from, to) = ends(args)?;
-    let until = deadline(args[5], cx.now_ms)?;
+    let until = deadline(args[5], cx.env.now_ms)?;
     match shift_or_wait(cx, args, from, to)? {
         true => cx.rewrite(&[b"LMOVE", args[1], args[2], args[3], args[4]]),
         false => wait_for_source(cx, until),
@@ -128,7 +128,7 @@ fn pop_word(end: End) -> &'static [u8] {
 
 fn pop_or_wait(cx: &mut Cx<'_>, args: &[&[u8]], end: End) -> Done {
     let (keys, timeout) = (&args[1..args.len() - 1], args[args.len() - 1]);
-    let until = deadline(timeout, cx.now_ms)?;
+    let until = deadline(timeout, cx.env.now_ms)?;
     match first_with_some(cx, keys)? {
         Some((key, _)) => {
             cx.out.array(2);
@@ -193,7 +193,7 @@ pub(super) fn lmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn blmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let several = Several::parse(args, 2)?;
-    let until = deadline(args[1], cx.now_ms)?;
+    let until = deadline(args[1], cx.env.now_ms)?;
     if !several.take(cx)? {
         block_or(cx, until, |cx| cx.out.null_array());
     }

@@ -107,19 +107,19 @@ pub(super) fn sintercard(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 pub(super) fn sinterstore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let result = collect(intersection(sets(&cx.db, &args[2..])?), cx.limits);
+    let result = collect(intersection(sets(&cx.db, &args[2..])?), cx.env.limits);
     store(cx, args[1], result, "sinterstore");
     Ok(())
 }
 
 pub(super) fn sunion(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let result = union(sets(&cx.db, &args[1..])?, cx.limits);
+    let result = union(sets(&cx.db, &args[1..])?, cx.env.limits);
     reply(cx.out, result.iter());
     Ok(())
 }
 
 pub(super) fn sunionstore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let result = union(sets(&cx.db, &args[2..])?, cx.limits);
+    let result = union(sets(&cx.db, &args[2..])?, cx.env.limits);
     store(cx, args[1], result, "sunionstore");
     Ok(())
 }
@@ -130,7 +130,7 @@ pub(super) fn sdiff(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 }
 
 pub(super) fn sdiffstore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
-    let result = collect(difference(sets(&cx.db, &args[2..])?), cx.limits);
+    let result = collect(difference(sets(&cx.db, &args[2..])?), cx.env.limits);
     store(cx, args[1], result, "sdiffstore");
     Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) fn sadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let set = cx.db.set_or_new(args[1])?;
     let mut new = 0;
     for member in &args[2..] {
-        new += i64::from(set.insert(member, cx.limits));
+        new += i64::from(set.insert(member, cx.env.limits));
     }
     if new > 0 {
         cx.dirty();
@@ -180,7 +180,7 @@ pub(super) fn smove(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         cx.db.remove_if_empty(source);
         let known = cx.db.set(destination)?.is_some_and(|s| s.contains(member));
         if !known {
-            cx.db.set_or_new(destination)?.insert(member, cx.limits);
+            cx.db.set_or_new(destination)?.insert(member, cx.env.limits);
             cx.notify(events::SET, "sadd", destination);
         }
         cx.dirty();

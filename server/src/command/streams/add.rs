@@ -32,7 +32,7 @@ impl Options {
         while let Some(&arg) = args.get(at) {
             let more = args.len() - 1 - at;
             if adds && arg == b"*" {
-                options.id = Some(NewId::Now(u64::try_from(cx.now_ms).unwrap_or(0)));
+                options.id = Some(NewId::Now(u64::try_from(cx.env.now_ms).unwrap_or(0)));
                 break;
             } else if (is(arg, "maxlen") || is(arg, "minid")) && more > 0 {
                 at = options.threshold(args, at)?;
@@ -110,7 +110,7 @@ impl Options {
             }
         }
         // What a master says is exact, whatever was said to the master.
-        if cx.origin == Origin::Master {
+        if cx.env.origin == Origin::Master {
             return Ok(());
         }
         let roughly = self.trim.is_some_and(|trim| trim.roughly);
@@ -123,7 +123,7 @@ impl Options {
             return Ok(());
         };
         // Without a limit of its own: so many nodes, so that nobody waits long.
-        let usual = match cx.limits.stream_node_max_entries.saturating_mul(100) {
+        let usual = match cx.env.limits.stream_node_max_entries.saturating_mul(100) {
             ..=0 => 10_000,
             entries => entries.min(1_000_000),
         };
@@ -173,7 +173,7 @@ pub(super) fn xadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         return Err(TOO_LARGE);
     }
     let stream = cx.db.stream_or_new(key)?;
-    stream.add(id, pairs, cx.limits);
+    stream.add(id, pairs, cx.env.limits);
     let trimmed = options.trim.as_ref().map_or(0, |trim| stream.trim(trim));
     let threshold = options.rough().map(|trim| exact(stream, trim));
     cx.notify(events::STREAM, "xadd", key);

@@ -172,7 +172,7 @@ pub(super) fn xclaim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let min_idle = number(args[4], "ERR Invalid min-idle-time argument for XCLAIM")?;
     let ids = args[5..].iter().map_while(|arg| Id::parse_strict(arg, 0));
     let ids: Vec<Id> = ids.collect();
-    let now_ms = cx.now_ms;
+    let now_ms = cx.env.now_ms;
     let options = Options::parse(min_idle, &args[5 + ids.len()..], now_ms)?;
     let told = Told::of(cx, key, name);
     let stream = cx.db.stream_mut(key)?;
@@ -256,7 +256,7 @@ pub(super) fn xautoclaim(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     }
     let group = cx.db.stream(key)?.and_then(|s| s.group(name));
     group.ok_or_else(|| no_group(key, name, ""))?;
-    let now_ms = cx.now_ms;
+    let now_ms = cx.env.now_ms;
     let told = Told::of(cx, key, name);
     let stream = cx.db.stream_mut(key)?;
     let Some((log, group)) = stream.and_then(|s| s.with_group(name)) else {

@@ -142,7 +142,7 @@ pub(super) fn destroy(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 pub(super) fn create_consumer(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let is_new = group(cx, args)?.find(args[4]).is_none();
     if is_new {
-        let now_ms = cx.now_ms;
+        let now_ms = cx.env.now_ms;
         change(cx, args[2], args[3], |group| {
             group.add_consumer(args[4], now_ms);
         })?;

@@ -163,7 +163,7 @@ pub(super) fn consumers(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         put_int(
             cx.out,
             "idle",
-            cx.now_ms.saturating_sub(consumer.seen).max(0),
+            cx.env.now_ms.saturating_sub(consumer.seen).max(0),
         );
     }
     Ok(())

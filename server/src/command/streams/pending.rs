@@ -47,7 +47,7 @@ pub(super) fn xpending(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
     let group = group.ok_or_else(|| no_group(args[1], args[2], ""))?;
     match which {
         None => summary(group, cx.out),
-        Some(which) => list(group, &which, cx.now_ms, cx.out),
+        Some(which) => list(group, &which, cx.env.now_ms, cx.out),
     }
     Ok(())
 }

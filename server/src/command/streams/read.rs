@@ -45,11 +45,11 @@ impl<'a> Request<'a> {
         loop {
             match rest {
                 [word, value, more @ ..] if is(word, "block") => {
-                    if cx.in_script {
+                    if cx.env.in_script {
                         let text = "ERR {} command is not allowed with BLOCK option from scripts";
                         return Err(CmdError::repeating(text, &[args[0]]));
                     }
-                    request.block = Some(until(value, cx.now_ms)?);
+                    request.block = Some(until(value, cx.env.now_ms)?);
                     rest = more;
                 }
                 [word, value, more @ ..] if is(word, "count") => {
@@ -280,7 +280,7 @@ fn serve(
         put_records(cx.out, stream.range(from, Id::MAX).take(count));
         return Ok(());
     };
-    let now_ms = cx.now_ms;
+    let now_ms = cx.env.now_ms;
     let told = Told::of(cx, key, group);
     let stream = cx.db.stream_mut(key)?;
     let Some((log, group)) = stream.and_then(|s| s.with_group(group)) else {

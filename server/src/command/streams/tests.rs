@@ -39,6 +39,7 @@ fn again(bench: &mut Bench, line: &str, key: &str) -> Option<String> {
         in_script: false,
         waiter: wait.as_ref().map(|wait| wait as _),
         audience: None,
+        hash: None,
     };
     let mut out = Reply::default();
     let command = resolve(&words).unwrap();

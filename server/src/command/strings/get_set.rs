@@ -80,7 +80,7 @@ pub(super) fn set(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         return Ok(());
     }
     let options = Options::parse(&args[3..], true)?;
-    let expire = options.expire(cx.now_ms, "set")?;
+    let expire = options.expire(cx.env.now_ms, "set")?;
     let start = cx.out.len();
     let old_expire = if options.get {
         let old = cx.db.entry(key);
@@ -146,12 +146,12 @@ pub(super) fn setnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 pub(super) fn setex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let at = expire_time(args[2], Unit::Seconds, cx.now_ms, "setex")?;
+    let at = expire_time(args[2], Unit::Seconds, cx.env.now_ms, "setex")?;
     set_until(cx, args, at)
 }
 
 pub(super) fn psetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let at = expire_time(args[2], Unit::Milliseconds, cx.now_ms, "psetex")?;
+    let at = expire_time(args[2], Unit::Milliseconds, cx.env.now_ms, "psetex")?;
     set_until(cx, args, at)
 }
 
@@ -192,7 +192,7 @@ pub(super) fn getex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         return Err(CmdError::WrongType);
     };
     let had_expire = entry.expires();
-    let expire = options.expire(cx.now_ms, "getex")?;
+    let expire = options.expire(cx.env.now_ms, "getex")?;
     cx.out.bulk(value);
     match expire {
         Some(at) if cx.is_past(at) => {

@@ -240,7 +240,7 @@ impl Query<'_> {
 
 fn reply(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
     let query = Query::parse(&cx.db, args, 1, op, Form::Reply)?;
-    let result = query.collect(&cx.db, cx.limits)?;
+    let result = query.collect(&cx.db, cx.env.limits)?;
     let mut list = Scored::begin(cx.out, result.len(), query.with_scores);
     result.iter().for_each(|(m, s)| list.add(&m, s));
     Ok(())
@@ -248,7 +248,7 @@ fn reply(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
 
 fn keep(cx: &mut Cx<'_>, args: &[&[u8]], op: Op) -> Done {
     let query = Query::parse(&cx.db, args, 2, op, Form::Store)?;
-    let result = query.collect(&cx.db, cx.limits)?.compact(cx.limits);
+    let result = query.collect(&cx.db, cx.env.limits)?.compact(cx.env.limits);
     let name = match op {
         Op::Union => "zunionstore",
         Op::Inter => "zinterstore",

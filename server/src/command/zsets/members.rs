@@ -103,7 +103,7 @@ pub(in crate::command) fn zadd(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         if let Some(score) = when.admit(old, score)
             && old != Some(score)
         {
-            zset.insert(member, score, cx.limits);
+            zset.insert(member, score, cx.env.limits);
             new += i64::from(old.is_none());
             changed += 1;
         }
@@ -132,7 +132,7 @@ fn add_to_score(cx: &mut Cx<'_>, key: &[u8], member: &[u8], by: f64, when: Condi
     if let Some(score) = score
         && old != Some(score)
     {
-        cx.db.zset_or_new(key)?.insert(member, score, cx.limits);
+        cx.db.zset_or_new(key)?.insert(member, score, cx.env.limits);
         cx.dirty();
         cx.notify(events::ZSET, "zincr", key);
     }

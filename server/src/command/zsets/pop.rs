@@ -135,7 +135,7 @@ fn first_with_some<'a>(
 
 fn pop_or_wait(cx: &mut Cx<'_>, args: &[&[u8]], side: Side) -> Done {
     let (keys, timeout) = (&args[1..args.len() - 1], args[args.len() - 1]);
-    let until = deadline(timeout, cx.now_ms)?;
+    let until = deadline(timeout, cx.env.now_ms)?;
     match first_with_some(cx, keys)? {
         Some((key, _)) => {
             cx.out.array(3);
@@ -208,7 +208,7 @@ pub(super) fn zmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
 
 pub(super) fn bzmpop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     let several = Several::parse(args, 2)?;
-    let until = deadline(args[1], cx.now_ms)?;
+    let until = deadline(args[1], cx.env.now_ms)?;
     if !several.take(cx)? && !cx.block(until) {
         cx.out.null_array();
     }

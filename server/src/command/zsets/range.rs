@@ -264,12 +264,12 @@ pub(super) fn zrangestore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         let ranks = query.ranks(zset);
         // Only with ranks does Redis know before how many there are; it shows in the sign of zeros.
         if matches!(query.bounds, Bounds::Rank(..))
-            && ranks.len() > cx.limits.zset_max_listpack_entries
+            && ranks.len() > cx.env.limits.zset_max_listpack_entries
         {
             result = Zset::new_big();
         }
         for (member, score) in zset.range(ranks.start, ranks.end) {
-            result.insert(&member, score, cx.limits);
+            result.insert(&member, score, cx.env.limits);
         }
     }
     store(cx, args[1], result, "zrangestore");

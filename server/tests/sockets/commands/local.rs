@@ -78,6 +78,7 @@ impl Local {
             in_script: false,
             waiter: None,
             audience: None,
+            hash: None,
         };
         let outcome = run(command, &args, &env, &mut self.effects, &mut out);
         if let Outcome::Replaced(dataset) = outcome {

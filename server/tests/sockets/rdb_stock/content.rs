@@ -107,6 +107,7 @@ fn told(stream: &Stream) -> Vec<String> {
         in_script: false,
         waiter: None,
         audience: None,
+        hash: None,
     };
     let command = resolve(&args).expect("a command");
     run(command, &args, &env, &mut Effects::default(), &mut out);

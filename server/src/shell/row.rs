@@ -1,0 +1,166 @@
+//! Rows of simple commands on one key each, as pipelines are made of: what may keep such commands from running is looked
+//! at once for a whole row, not before each of them.
+
+use super::ahead::Ahead;
+use super::blocking;
+use super::call::{self, World, expiry, times_all_alone};
+use super::client::trait_of;
+use super::evict::{self, Room};
+use super::execute::{Line, REPLY_HIGH};
+use crate::command::table::{KeySpec, Lock, flag};
+use crate::command::{self, Command, Env, Journal, Origin, Run};
+use crate::gate::View;
+
+/// What [`Line::row`] may run now.
+#[derive(Clone, Copy)]
+struct Calm {
+    writes: bool,
+}
+
+/// True for commands of constant or logarithmic cost on one key. With short arguments SET is one; that Redis does not call
+/// it `fast` has to do with memory.
+#[inline]
+fn is_simple(command: &Command) -> bool {
+    use flag::{ADMIN, BLOCKING, MAY_REPLICATE};
+    matches!(
+        command.run,
+        Run::Data {
+            lock: Lock::Keys,
+            ..
+        }
+    ) && matches!(
+        command.keys,
+        KeySpec::Range {
+            first: 1,
+            last: 1,
+            ..
+        }
+    ) && command.flags & (BLOCKING | ADMIN | MAY_REPLICATE) == 0
+        && (command.is(flag::FAST) || matches!(command.name, "set" | "setex" | "psetex"))
+}
+
+impl Line<'_> {
+    /// Runs the requests of `ahead` from `first` on as far as nothing has to be asked about them; how many.
+    ///
+    /// The last one is left out if it is no plain one: it may be long, and take its time.
+    ///
+    /// All that [`Call::run`](super::call::Call::run) looks at for a command is either looked at here for all, or ends the row.
+    pub fn row(&mut self, view: &View, ahead: &Ahead<'_>, first: usize) -> usize {
+        let requests = &ahead.plain_requests()[first..];
+        let begins = requests.first().and_then(|request| request.command);
+        if !begins.is_some_and(is_simple) {
+            return 0;
+        }
+        let Some(calm) = self.calm(view) else {
+            return 0;
+        };
+        let server = self.server;
+        let journal: Option<&dyn Journal> = match view.fence.replica {
+            true => None,
+            false => Some(&*server.log),
+        };
+        let mut env = Env {
+            dataset: &view.dataset,
+            db: self.session.db as usize,
+            now_ms: self.now_ms,
+            origin: Origin::Client,
+            expiry: expiry(server, view),
+            limits: self.limits,
+            journal: journal.filter(|journal| journal.active()),
+            in_transaction: false,
+            in_script: false,
+            waiter: None,
+            audience: None,
+            hash: None,
+        };
+        let (mut ran, mut wrote) = (0, false);
+        let mut tally = call::Tally::default();
+        let mut simple = begins;
+        for request in requests {
+            let Some(command) = request.command else {
+                break;
+            };
+            if !simple.is_some_and(|simple| std::ptr::eq(simple, command)) {
+                if !is_simple(command) {
+                    break;
+                }
+                simple = Some(command);
+            }
+            let args = ahead.args(first + ran);
+            let writes = command.flags & flag::WRITE != 0;
+            if !command.takes(args.len()) || (writes && !calm.writes) || self.is_disturbed(view) {
+                break;
+            }
+            #[cfg(debug_assertions)]
+            assert!(self.would_be_admitted(view, command, args));
+            self.timer.in_a_row(server, self.slot, command);
+            env.hash = request.hash;
+            command::run(command, args, &env, self.effects, self.reply);
+            tally.add(self.effects);
+            self.last = Some(command);
+            ran += 1;
+            wrote |= writes;
+            if writes && blocking::any_ready() {
+                blocking::serve_ready(server, view, self.slot);
+            }
+            if self.reply.has_errors() {
+                self.reply.has_failed();
+                server.latency.failed(self.slot, command);
+                self.note_errors();
+            }
+            if self.reply.len() >= REPLY_HIGH {
+                break;
+            }
+        }
+        if wrote {
+            self.session.written = server.log.offset();
+        }
+        tally.count(&server.stats[self.slot]);
+        ran
+    }
+
+    /// What others can change while a row runs has changed.
+    #[inline]
+    fn is_disturbed(&self, view: &View) -> bool {
+        let (server, settings) = (self.server, self.settings);
+        server.asked.get() != 0
+            || server.pause.is_on()
+            || server.accounts.generation() != self.session.access.generation
+            || evict::make_room(server, view, self.slot, settings) == Room::None
+    }
+
+    /// The long way lets `command` run, too, unless what it looks at has changed only now.
+    #[cfg(debug_assertions)]
+    fn would_be_admitted(&mut self, view: &View, command: &Command, args: &[&[u8]]) -> bool {
+        let admitted = self.made(World::Gate(view)).admit(command, args).is_ok();
+        let writes = command.is(flag::WRITE);
+        let changed = |calm: Calm| writes && !calm.writes;
+        admitted || self.is_disturbed(view) || self.calm(view).is_none_or(changed)
+    }
+
+    /// What simple commands of this client may do now; `None`: each has to be asked about.
+    fn calm(&mut self, view: &View) -> Option<Calm> {
+        let (server, settings, fence) = (self.server, self.settings, &view.fence);
+        let whole = fence.whole && !fence.loading;
+        let fresh = !fence.replica || fence.link_up || settings.serve_stale_data;
+        let free = self.is_authenticated() && {
+            self.made(World::Gate(view)).look_up_access();
+            self.session.access.free
+        };
+        let session = &self.session;
+        let usual = session.queue.is_none()
+            && session.cached.is_none()
+            && !session.is_subscribed()
+            && session.wants_replies()
+            && !self.client.is(trait_of::MONITOR);
+        let calm = whole && fresh && free && usual && !times_all_alone(settings);
+        calm.then(|| {
+            let call = self.made(World::Gate(view));
+            Calm {
+                writes: !fence.replica
+                    && !super::admit::cannot_save(server, fence, settings)
+                    && !call.lacks_replicas(),
+            }
+        })
+    }
+}
