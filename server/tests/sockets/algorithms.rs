@@ -19,7 +19,7 @@ const V2: &[&str] = &[
 ];
 
 /// A node that follows a live master, with readers on it, while `trouble` happens.
-fn during(args: &[&str], trouble: impl Fn(&Server)) -> (Report, Server, Server) {
+fn during(args: &[&str], trouble: impl Fn(&Server, &Readers)) -> (Report, Server, Server) {
     let master = Server::redis(&[]);
     stamp(&mut master.client(), "old", 0);
     seed(&mut master.client());
@@ -27,7 +27,8 @@ fn during(args: &[&str], trouble: impl Fn(&Server)) -> (Report, Server, Server) 
     ours.follow(master.port);
     let readers = Readers::start(ours.port, 2, &["old", "new"]);
     let writer = Writer::start(master.port, "old");
-    trouble(&ours);
+    readers.await_stamp("old", 0);
+    trouble(&ours, &readers);
     let report = readers.stop();
     drop(writer);
     (report, master, ours)
@@ -35,7 +36,7 @@ fn during(args: &[&str], trouble: impl Fn(&Server)) -> (Report, Server, Server) 
 
 #[test]
 fn a_replicaof_to_a_mute_host_costs_v1_its_reads_and_its_link() {
-    let to_mute = |ours: &Server| {
+    let to_mute = |ours: &Server, _: &Readers| {
         let mute = Peer::mute();
         assert!(
             ours.run(&format!("REPLICAOF 127.0.0.1 {}", mute.port))
@@ -72,13 +73,13 @@ fn a_replicaof_to_a_mute_host_costs_v1_its_reads_and_its_link() {
 
 #[test]
 fn a_switch_of_masters_costs_v1_its_reads() {
-    let switch = |ours: &Server| {
+    let switch = |ours: &Server, readers: &Readers| {
         let new = Server::redis(&["--rdb-key-save-delay", "200"]);
         stamp(&mut new.client(), "new", 0);
         new.run("DEBUG POPULATE 2000 filler 10").ok();
         ours.follow(new.port);
         await_caught_up(&new, ours);
-        std::thread::sleep(Duration::from_millis(50));
+        readers.await_stamp("new", 0);
     };
     let (v1, ..) = during(V1, switch);
     assert!(v1.refused > 0, "{v1:?}");
@@ -103,9 +104,9 @@ fn a_partial_resync_costs_v1_its_reads_all_the_same() {
         let ours = Server::damselfly(args);
         ours.follow(siblings[0].port);
         let slow = Proxy::to(siblings[1].port);
-        slow.set(Fault::Delay(Duration::from_millis(20)));
+        slow.set(Fault::Delay(Duration::from_millis(100)));
         let readers = Readers::start(ours.port, 2, &["old"]);
-        std::thread::sleep(Duration::from_millis(50));
+        readers.await_stamp("old", 0);
         let full = granted(&siblings[1]).full;
         ours.follow(slow.port);
         assert_eq!(granted(&siblings[1]).full, full, "it was no partial resync");

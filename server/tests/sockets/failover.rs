@@ -102,7 +102,8 @@ fn a_frozen_replica_and_a_time_out_put_everything_back() {
     replica.freeze(true);
     // It has not confirmed what is written from here on.
     writers.go_on();
-    let line = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 400", replica.port);
+    // Time enough for all that is asked meanwhile.
+    let line = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 3000", replica.port);
     master.run(&line).ok();
     assert_eq!(state(&master), "waiting-for-sync");
     let refused = |line: &str| master.run(line).error().to_owned();

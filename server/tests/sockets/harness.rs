@@ -88,11 +88,11 @@ fn readers_see_what_a_stock_server_refuses_in_a_switch() {
     b.follow(a.port);
     let _writer = Writer::start(a.port, "a");
     let readers = Readers::start(b.port, 2, &["a", "c"]);
-    std::thread::sleep(Duration::from_millis(200));
+    readers.await_stamp("a", 20);
     readers.so_far().assert_clean(Duration::from_secs(5));
 
     b.follow(c.port);
-    std::thread::sleep(Duration::from_millis(100));
+    readers.await_stamp("c", 0);
     let report = readers.stop();
     assert!(report.refused > 0, "{report:?}");
     assert!(report.refused_for > Duration::from_millis(100));

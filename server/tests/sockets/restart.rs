@@ -12,6 +12,8 @@ fn replicas_resume_after_their_master_was_started_again() {
     let damselfly = Server::damselfly(&[]);
     stock.follow(master.port);
     damselfly.follow(master.port);
+    // Nor is there a deletion that the file lacks.
+    master.run("DEBUG SET-ACTIVE-EXPIRE 0").ok();
     master.run("SET key before").ok();
     master.run("SET short gone PX 300").ok();
     master.run("SET keeps here PX 1000000").ok();

@@ -5,6 +5,7 @@
 //! than it saw before: a refused read, a torn one, an empty one and one that goes back are all recorded.
 
 use super::resp::{Client, Value};
+use super::wait::{check, eventually};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -141,6 +142,15 @@ impl Readers {
         lock(&self.report).clone()
     }
 
+    /// Waits until the stamp of `master` was read more than `times`.
+    pub fn await_stamp(&self, master: &str, times: u64) {
+        eventually("the readers read", || {
+            let seen = self.so_far().seen;
+            let enough = seen.get(master).is_some_and(|seen| *seen > times);
+            check(enough, || format!("{seen:?}"))
+        });
+    }
+
     /// Ends them and hands over what they saw.
     pub fn stop(mut self) -> Report {
         self.end();
@@ -180,7 +190,8 @@ enum Complaint {
 impl Reader {
     fn read_until(&mut self, stop: &AtomicBool, report: &Mutex<Report>) {
         let (mut gap, mut gaps): (Option<Instant>, Duration) = (None, Duration::ZERO);
-        while !stop.load(Ordering::Relaxed) {
+        // Each reads once at least, however soon it is told to stop.
+        loop {
             let asked = Instant::now();
             let outcome = self.read();
             let mut report = lock(report);
@@ -212,6 +223,9 @@ impl Reader {
                 }
             }
             drop(report);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             thread::sleep(Duration::from_micros(500));
         }
         if let Some(since) = gap {

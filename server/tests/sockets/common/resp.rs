@@ -184,6 +184,8 @@ impl Client {
                 Ok(0) => break true,
                 Ok(n) => text.extend_from_slice(&portion[..n]),
                 Err(e) if e.kind() == io::ErrorKind::ConnectionReset => break true,
+                // The whole machine may be stopped for a while.
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break false,
             }
         };

@@ -233,7 +233,7 @@ fn clients_that_leave_or_wait_meanwhile_are_seen_to() {
     let mut watching = server.client();
     watching.run("WATCH a").ok();
     let mut waits = server.client();
-    waits.send_line("BLPOP list 0.3").expect("send");
+    waits.send_line("BLPOP list 2").expect("send");
     let mut leaves = server.client();
     leaves.send_line("BLPOP list 0").expect("send");
     await_blocked(&server, 2);
@@ -241,7 +241,7 @@ fn clients_that_leave_or_wait_meanwhile_are_seen_to() {
     drop(watching);
     drop(leaves);
     // The wait is over before the script is.
-    std::thread::sleep(Duration::from_millis(500));
+    std::thread::sleep(Duration::from_millis(2200));
     server.client().run("SCRIPT KILL").ok();
     assert!(runner.read().expect("a reply").is_error());
     assert_eq!(waits.read().expect("the end of the wait"), Value::Nil);

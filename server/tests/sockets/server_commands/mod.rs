@@ -26,6 +26,7 @@ fn said(server: &Server, program: &str) -> String {
             Ok(0) => break,
             Ok(n) => text.extend_from_slice(&portion[..n]),
             Err(e) if e.kind() == ErrorKind::ConnectionReset => break,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => panic!("{program}: {e}, after {}", text.escape_ascii()),
         }
     }
