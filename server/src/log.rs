@@ -188,6 +188,11 @@ impl ReplLog {
         inner.stream_db
     }
 
+    /// The database that the stream has selected where it ends.
+    pub fn stream_db(&self) -> u32 {
+        self.inner.lock().stream_db
+    }
+
     /// Wakes the senders that wait for bytes. Call it once per batch, after the locks of the batch are free.
     #[inline]
     pub fn kick(&self) {

@@ -86,6 +86,9 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
             }
             of.log.activate();
         }
+        if sinks.has_replicas() {
+            of.log.forget_selected();
+        }
         let stands = Stands::now(of, all.view());
         // What is at no place of a history is no replica's: those who wait for it ask again.
         sinks.begin(|| {
@@ -122,7 +125,7 @@ impl Stands {
                 offset,
             }),
             offset,
-            stream_db: of.log.forget_selected(),
+            stream_db: of.log.stream_db(),
         }
     }
 }

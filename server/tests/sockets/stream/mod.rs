@@ -296,3 +296,19 @@ fn who_is_served_after_a_wait_is_told_as_what_it_did() {
     }
     pair.finish();
 }
+
+/// A file of the dataset is no new reader of the stream.
+#[test]
+fn a_save_selects_no_database_anew() {
+    let master = Server::damselfly(&[]);
+    let mut ear = Ear::of(&master);
+    for line in ["SET a 1", "SAVE", "SET b 2"] {
+        master.run(line);
+    }
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|last| last != "SET b 2") {
+        heard.push(ear.command().join(" ").replace("\\r\\n", ""));
+    }
+    heard.retain(|line| line.starts_with("S"));
+    assert_eq!(heard, ["SELECT 0", "SET a 1", "SET b 2"]);
+}
