@@ -131,6 +131,16 @@ impl Call<'_> {
             }
             return Flow::Next;
         }
+        if self.session.cached.is_some() {
+            let most = self.settings.tracking_max_keys;
+            let told = self.server.tracking.limit(self.server, most);
+            if told && self.session.is_answered() {
+                // What the client itself is told of it comes before the reply.
+                let mut mail = Vec::new();
+                self.client.take_mail(&mut mail);
+                self.out.raw(&mail);
+            }
+        }
         if self.session.queue.is_some() && !admit::runs_inside_multi(command) {
             self.queue(command, args);
             return Flow::Next;
@@ -306,10 +316,6 @@ impl Call<'_> {
             Arc::clone(waiter) as Arc<dyn KeyListener>
         };
         let cached = self.session.cached.as_deref();
-        if cached.is_some() {
-            let most = self.settings.tracking_max_keys;
-            self.server.tracking.limit(self.server, most);
-        }
         let in_script = matches!(self.world, World::Script(_));
         let telling = Telling::of(self.server, Some(self.client), cached)
             .map(|telling| telling.in_script(in_script));

@@ -94,6 +94,11 @@ impl Session {
         }
     }
 
+    /// True when the client wants all replies.
+    pub fn is_answered(&self) -> bool {
+        matches!(self.replies, Replies::On)
+    }
+
     /// True when the client does not want the reply of the command that just ended.
     pub fn mutes(&mut self) -> bool {
         let (mutes, next) = match self.replies {

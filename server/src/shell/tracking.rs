@@ -178,8 +178,10 @@ impl Tracking {
         }
     }
 
-    /// Forgets keys while there are more than `most`, unless that is 0, telling those who have read them.
-    pub(super) fn limit(&self, server: &Server, most: usize) {
+    /// Forgets keys while there are more than `most`, unless that is 0, telling those who have read them. True if
+    /// there were any.
+    pub(super) fn limit(&self, server: &Server, most: usize) -> bool {
+        let mut told = false;
         for _ in 0..FORGOTTEN {
             if most == 0 || self.table.keys() <= most {
                 break;
@@ -188,7 +190,9 @@ impl Tracking {
                 break;
             };
             self.tell(server, ids, &key, None);
+            told = true;
         }
+        told
     }
 
     /// Another dataset is served, or part of one is gone: every client that caches is told to forget all.

@@ -322,7 +322,26 @@ fn too_many_keys_are_not_remembered() {
         assert_eq!(told + kept, 50, "{:?}", server.kind);
         let clients = other.run("INFO clients").text();
         assert!(clients.contains("tracking_clients:1\r\n"), "{clients}");
-        // By itself, too.
+        // By any command of one who caches, though it is only queued; and by itself.
+        other.run("DEBUG PAUSE-CRON 1").ok();
+        for (line, most, reply) in [
+            ("MULTI", 11, "OK"),
+            ("PING", 9, "QUEUED"),
+            ("DISCARD", 9, "OK"),
+        ] {
+            let set = format!("CONFIG SET tracking-table-max-keys {most}");
+            other.run(&set).ok();
+            let mut said = vec![caches.run(line)];
+            while let Some(Value::Push(_)) = said.last() {
+                said.push(caches.read().expect("a reply"));
+            }
+            let told = if line == "PING" { kept - most } else { 0 };
+            assert_eq!(
+                (said.len() - 1, said[told].text()),
+                (told, reply.to_owned())
+            );
+        }
+        other.run("DEBUG PAUSE-CRON 0").ok();
         other.run("CONFIG SET tracking-table-max-keys 1").ok();
         let left = || server.info("stats").num("tracking_total_keys");
         eventually("one is left", || {
@@ -338,7 +357,7 @@ fn keys_that_go_are_forgotten() {
         let (mut caches, mut other) = (server.client(), server.client());
         assert!(!caches.run("HELLO 3").is_error());
         caches.run("CLIENT TRACKING ON").ok();
-        other.run("PSETEX gone 20 v").ok();
+        other.run("PSETEX gone 500 v").ok();
         caches.run("GET gone");
         caches.set_timeout(Duration::from_secs(20));
         let told = caches.read().expect("what is to be forgotten");
