@@ -47,6 +47,8 @@ pub(super) struct Conn {
     /// Replies that the socket did not take yet, from `sent` on.
     output: Vec<u8>,
     sent: usize,
+    /// Ends when the client has taken nothing of the output for long.
+    stall: Option<Pin<Box<Sleep>>>,
     parked: Option<Parked>,
     /// The output is sent when this connection has its next turn, which is at once.
     deferred: bool,
@@ -159,6 +161,7 @@ impl Conn {
             input: None,
             output: Vec::new(),
             sent: 0,
+            stall: None,
             parked: None,
             deferred: false,
             leaves: false,
@@ -196,7 +199,7 @@ impl Conn {
                     Poll::Pending if self.waiting_input() >= READ_AHEAD => return Poll::Pending,
                     Poll::Pending => {}
                 }
-            } else if !flushed {
+            } else if !flushed && !self.is_served_on(cx) {
                 return Poll::Pending;
             } else if self.input.as_ref().is_some_and(|input| !input.starved) {
                 if turn >= TURN {
@@ -252,18 +255,23 @@ impl Conn {
         if self.output.is_empty() {
             return Poll::Ready(Ok(()));
         }
+        let before = self.sent;
         while self.sent < self.output.len() {
             let sent = Pin::new(&mut self.stream).poll_write(cx, &self.output[self.sent..]);
             self.sent += match sent? {
                 Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(n) => n,
                 Poll::Pending => {
+                    if self.sent > before {
+                        self.has_taken();
+                    }
                     self.output_changed();
                     self.is_over_limit(0);
                     return Poll::Pending;
                 }
             };
         }
+        self.stall = None;
         (self.output, self.sent) = (Vec::new(), 0);
         self.output_changed();
         Poll::Ready(Ok(()))

@@ -16,7 +16,7 @@ fn said(server: &Server, pieces: &[&[u8]]) -> (String, bool) {
         // The server may have closed.
         let _ = client.send_raw(piece);
     }
-    client.rest(Duration::from_millis(500))
+    client.rest(Duration::from_secs(3))
 }
 
 /// Both servers say the same.
@@ -191,4 +191,32 @@ fn rows_of_simple_commands_reply_and_count_as_one_by_one() {
         assert_same(&redis, &ours, &[&bytes], state);
         assert_eq!(counted(&ours), counted(&redis), "{state}");
     }
+}
+
+/// Many clients write all of a pipeline before they read the first reply, of whatever size both are.
+#[test]
+fn one_who_sends_everything_first_is_served() {
+    /// Bytes of a request, and their number: more together than any socket holds.
+    const SIZE: usize = 16 << 10;
+    const COUNT: usize = 4 << 10;
+    let server = Server::damselfly(&[]);
+    let mut client = server.client();
+    let echo = resp::encode(&["ECHO", &"x".repeat(SIZE)]);
+    for _ in 0..COUNT {
+        client.send_raw(&echo).expect("it is read");
+    }
+    eventually("its replies wait", || {
+        let field = "client_recent_max_output_buffer";
+        let most = server.info("clients").num(field);
+        wait::check(most > SIZE as i64, || most.to_string())
+    });
+    for _ in 0..COUNT {
+        assert_eq!(client.read().expect("a reply").bytes().len(), SIZE);
+    }
+    // A limit, if there is one, is for such a client, too.
+    let limit = "client-output-buffer-limit";
+    let set = ["CONFIG", "SET", limit, "normal 1mb 0 0"];
+    server.client().cmd(&set).ok();
+    let all = (0..COUNT).all(|_| client.send_raw(&echo).is_ok());
+    assert!(!all, "it was served beyond its limit");
 }

@@ -3,8 +3,37 @@
 use super::Conn;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Context;
+use std::time::Duration;
+
+/// A client that takes none of its replies for so long may be one that sends all its requests first, more than fit on the
+/// way, and waits for us.
+const STALLED: Duration = Duration::from_millis(50);
+/// Bytes of replies that may wait for such a client.
+const STALLED_MOST: usize = 128 << 20;
 
 impl Conn {
+    /// Whether requests of a client whose replies wait are served: not as long as it takes replies, since then they need not
+    /// pile up. If they are not, `cx` is woken when that changes.
+    pub(super) fn is_served_on(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.output.len() - self.sent >= STALLED_MOST {
+            return false;
+        }
+        let sleep = || Box::pin(tokio::time::sleep(STALLED));
+        let stall = self.stall.get_or_insert_with(sleep);
+        stall.is_elapsed() || stall.as_mut().poll(cx).is_ready()
+    }
+
+    /// The client took some of the output.
+    pub(super) fn has_taken(&mut self) {
+        self.stall = None;
+        // More may be added before the client has taken all.
+        if self.sent > self.output.len() / 2 {
+            self.output.drain(..self.sent);
+            self.sent = 0;
+        }
+    }
+
     /// Appends to the input that waits.
     pub(super) fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
         let input = self.input.get_or_insert_default();
