@@ -57,16 +57,25 @@ fn see_to_clients(server: &Server) {
     let timeout = settings.timeout;
     server.clients.weigh_all();
     server.tracking.limit(server, settings.tracking_max_keys);
+    let mut largest = [0; 2];
     for client in server.clients.all() {
+        let output = client.mail_len() + client.output.load(Relaxed);
+        largest = [
+            largest[0].max(client.input.load(Relaxed)),
+            largest[1].max(output),
+        ];
         let limit = &settings.buffer_limits[client.class()];
         if client.over_limit(limit) {
-            client.close_over(client.mail_len() + client.output.load(Relaxed));
+            client.close_over(output);
         }
         if !timeout.is_zero() && client.may_time_out() && client.idle() > timeout {
             tracing::debug!("client {} at {} closed: idle", client.id, client.addr);
             client.kill();
         }
     }
+    let mut seconds = server.rates.largest_buffers.lock();
+    seconds.rotate_right(1);
+    seconds[0] = largest;
 }
 
 impl Client {

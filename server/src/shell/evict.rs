@@ -39,6 +39,9 @@ pub(super) struct Eviction {
     /// Bytes that counted when they were last looked at, and when that was.
     used: AtomicU64,
     at: AtomicI64,
+    /// Since when they have been over the limit, in milliseconds, or 0; and for how long they were before.
+    over_since: AtomicI64,
+    over_before: AtomicI64,
 }
 
 /// Whether commands that need memory may run.
@@ -71,12 +74,15 @@ fn make_room_below(
     }
     let eviction = &server.eviction;
     if eviction.estimate(server, now_ms()) <= limit || eviction.look(server, now_ms()) <= limit {
+        eviction.is_over(false);
         return Room::Some;
     }
-    match settings.maxmemory_policy {
+    let room = match settings.maxmemory_policy {
         Some(policy) => remove_some(server, view, slot, settings, policy),
         None => Room::None,
-    }
+    };
+    eviction.is_over(eviction.estimate(server, now_ms()) > limit);
+    room
 }
 
 /// On a replica the master decides; and nobody removes from half a dataset, or while a successor takes over.
@@ -115,16 +121,22 @@ fn remove_some(
         now_ms: now_ms(),
     };
     let eviction = &server.eviction;
+    let over = |used: u64| used.saturating_sub(settings.maxmemory) as i64;
     let mut evictor = eviction.evictor.lock();
     let mut removed = 0;
     let mut room = Room::Some;
-    while eviction.estimate(server, clock.now_ms) > settings.maxmemory {
+    // What clients are told of the keys that go takes memory, too: were that to make further keys go, all would.
+    let mut excess = over(eviction.look(server, clock.now_ms));
+    while excess > 0 && over(eviction.estimate(server, clock.now_ms)) > 0 {
         let samples = settings.maxmemory_samples;
         let Some((db, key)) = evictor.choose(&view.dataset, policy, samples, clock) else {
             room = Room::None;
             break;
         };
-        removed += u64::from(remove(server, view, db, &key, Cause::Evicted, |_| true));
+        if let Some(freed) = remove(server, view, db, &key, Cause::Evicted, |_| true) {
+            removed += 1;
+            excess -= freed;
+        }
         if began.elapsed() >= patience || lazyfree::pending() > 0 {
             break;
         }
@@ -160,7 +172,8 @@ impl Cause {
     }
 }
 
-/// Removes one key, if `is_meant` says so of it, and tells replicas; false if it was gone.
+/// Removes one key, if `is_meant` says so of it, and tells replicas. The bytes that it took, as far as they are free
+/// by now, or `None` if it was gone.
 pub(super) fn remove(
     server: &Server,
     view: &View,
@@ -168,18 +181,18 @@ pub(super) fn remove(
     key: &[u8],
     cause: Cause,
     is_meant: impl Fn(&Entry) -> bool,
-) -> bool {
-    let Some(db) = view.dataset.db(number) else {
-        return false;
-    };
+) -> Option<i64> {
+    let db = view.dataset.db(number)?;
     let (mut shard, hash) = db.lock_key(key);
     if !shard.get(hash, key).is_some_and(is_meant) {
-        return false;
+        return None;
     }
+    let memory = ThreadMemory::now();
     let gone = shard.discard(hash, key);
     if matches!(gone, Removed::Nothing) {
-        return false;
+        return None;
     }
+    let kept = memory.change();
     // Under the shard's lock, so that it stands in the stream before the key's next life.
     if !view.fence.replica && server.log.active() {
         server.log.append(number as u32, &[b"DEL", key]);
@@ -190,13 +203,45 @@ pub(super) fn remove(
     }
     shard.settle(key);
     drop(shard);
+    let before = memory.change();
     if let Removed::Entry(entry) = gone {
         lazyfree::free_entry(entry);
     }
-    true
+    Some(before - memory.change() - kept)
 }
 
 impl Eviction {
+    /// Notes whether what counts is over the limit, all that could be done having been done.
+    fn is_over(&self, over: bool) {
+        let since = self.over_since.load(Relaxed);
+        if over == (since != 0) {
+            return;
+        }
+        let now = now_ms();
+        let next = if over { now } else { 0 };
+        let told = self
+            .over_since
+            .compare_exchange(since, next, Relaxed, Relaxed);
+        if told.is_ok() && !over {
+            self.over_before.fetch_add((now - since).max(0), Relaxed);
+        }
+    }
+
+    /// Milliseconds for which memory was over its limit: all of them, and those up to now.
+    pub(super) fn exceeded_ms(&self) -> [i64; 2] {
+        let current = match self.over_since.load(Relaxed) {
+            0 => 0,
+            since => (now_ms() - since).max(0),
+        };
+        [self.over_before.load(Relaxed) + current, current]
+    }
+
+    /// Starts again from nothing (CONFIG RESETSTAT).
+    pub(super) fn reset(&self) {
+        self.over_since.store(0, Relaxed);
+        self.over_before.store(0, Relaxed);
+    }
+
     /// Bytes that count, by the last look and what this thread did since.
     fn estimate(&self, server: &Server, now_ms: i64) -> u64 {
         let grown = SINCE.with_borrow(|since| since.as_ref().map(ThreadMemory::change));

@@ -38,6 +38,7 @@ pub(super) async fn run(server: Arc<Server>) {
         make_room(&server);
         let began = Instant::now();
         let (mut busy, mut more) = (Duration::ZERO, true);
+        let before = server.stats[server.aside()].expired.get();
         while more && began.elapsed() < period * share / 100 {
             let chunk_began = Instant::now();
             more = chunk(&server, &mut cycle);
@@ -47,9 +48,30 @@ pub(super) async fn run(server: Arc<Server>) {
         let stats = &server.stats[server.aside()];
         stats.expiry_micros.add(busy.as_micros() as u64);
         stats.expiry_capped.add(u64::from(more));
+        let removed = stats.expired.get().saturating_sub(before);
+        note_stale(&server, removed);
         server.latency.note("expire-cycle", busy, threshold);
         tokio::time::sleep(period).await;
     }
+}
+
+/// Moves the average of keys found expired, of which this round removed so many.
+fn note_stale(server: &Server, removed: u64) {
+    let average = &server.rates.stale;
+    let before = average.load(Relaxed);
+    if before + removed == 0 {
+        return;
+    }
+    let now = match removed {
+        0 => 0,
+        _ => {
+            let gate = server.gates.enter(server.aside());
+            let left: usize = gate.dataset.dbs().iter().map(|db| db.expires()).sum();
+            Gates::leave(gate);
+            removed * 10_000 / (removed + left as u64)
+        }
+    };
+    average.store((now * 5 + before * 95) / 100, Relaxed);
 }
 
 /// Removes keys if memory is short, whether anybody sends commands or not.

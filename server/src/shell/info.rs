@@ -9,6 +9,8 @@ use super::pubsub::Kind;
 use super::server::{Server, now_ms};
 use crate::gate::View;
 use crate::persist::Load;
+use crate::store::dataset::Db;
+use crate::store::table::SHARDS;
 use crate::sys::process;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -171,8 +173,12 @@ fn clients(server: &Server, lines: &mut Lines<'_>) {
     );
     lines.add("cluster_connections", 0);
     lines.add("maxclients", server.config.settings().maxclients);
-    lines.add("client_recent_max_input_buffer", 0);
-    lines.add("client_recent_max_output_buffer", 0);
+    let seconds = *server.rates.largest_buffers.lock();
+    let largest = |which: usize| seconds.iter().map(|second| second[which]).max();
+    for (which, name) in ["input", "output"].iter().enumerate() {
+        let name = format!("client_recent_max_{name}_buffer");
+        lines.add(&name, largest(which).unwrap_or(0));
+    }
     lines.add(
         "blocked_clients",
         server.clients.count(trait_of::BLOCKED, true),
@@ -305,11 +311,16 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
     lines.add("sync_dropped_keys", keys);
     lines.add("expired_keys", totals.expired);
     lines.add("expired_subkeys", totals.expired_fields);
+    let stale = rates.stale.load(Relaxed) as f64 / 100.0;
+    lines.add("expired_stale_perc", format!("{stale:.2}"));
     lines.add("expired_time_cap_reached_count", totals.expiry_capped);
     lines.add("expire_cycle_cpu_milliseconds", totals.expiry_micros / 1000);
     lines.add("evicted_keys", totals.evicted);
     let evicted = server.clients.together.evicted.load(Relaxed);
     lines.add("evicted_clients", evicted);
+    let [total, current] = server.eviction.exceeded_ms();
+    lines.add("total_eviction_exceeded_time", total);
+    lines.add("current_eviction_exceeded_time", current);
     lines.add("keyspace_hits", totals.hits);
     lines.add("keyspace_misses", totals.misses);
     lines.add("pubsub_channels", server.pubsub.len(Kind::Channel));
@@ -331,6 +342,8 @@ fn stats(server: &Server, lines: &mut Lines<'_>) {
         "total_active_defrag_time",
         "current_active_defrag_time",
         "unexpected_error_replies",
+        // All are read with care, whatever sanitize-dump-payload says.
+        "dump_payload_sanitizations",
         // Replies have no buffers of their own.
         "reply_buffer_shrinks",
         "reply_buffer_expands",
@@ -406,12 +419,26 @@ fn latency(server: &Server, lines: &mut Lines<'_>) {
     }
 }
 
+/// Milliseconds that keys with a time have left, by a sample of them.
+fn average_ttl(db: &Db) -> i64 {
+    /// As many as tell the magnitude.
+    const SAMPLES: usize = 16;
+    let (mut sum, mut count) = (0, 0);
+    db.sample(SAMPLES, SHARDS, true, |entry| {
+        let left = entry.expire().map_or(0, |at| at.saturating_sub(now_ms()));
+        sum += i128::from(left.max(0));
+        count += 1;
+    });
+    i64::try_from(sum / count.max(1)).unwrap_or(i64::MAX)
+}
+
 fn keyspace(view: &View, lines: &mut Lines<'_>) {
     lines.title("Keyspace");
     for (number, db) in view.dataset.dbs().iter().enumerate() {
         let keys = db.len();
         if keys > 0 {
-            let mut value = format!("keys={keys},expires={},avg_ttl=0", db.expires());
+            let (expires, ttl) = (db.expires(), average_ttl(db));
+            let mut value = format!("keys={keys},expires={expires},avg_ttl={ttl}");
             // Of Redis 7.4: clients of 7.0 see it only if they use what it counts.
             let timed = db.hashes_with_times();
             if timed > 0 {

@@ -32,6 +32,7 @@ use crate::repl::driver::Witness;
 use crate::store::Limits;
 use crate::sys::time::{Instant, since_epoch};
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
@@ -125,6 +126,10 @@ pub struct Rates {
     pub peak_memory: AtomicU64,
     /// Bytes of memory in use when the server was made.
     pub startup_memory: AtomicU64,
+    /// The largest input and output that a client had waiting in each of the last seconds.
+    pub largest_buffers: Mutex<[[usize; 2]; 8]>,
+    /// Keys that were found expired, in ten-thousandths of those with a time, as a moving average over rounds.
+    pub stale: AtomicU64,
 }
 
 impl Server {

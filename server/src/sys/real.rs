@@ -181,12 +181,16 @@ pub mod net {
         Ok(Bound::Tcp(socket.into()))
     }
 
-    /// Listens at `path`, in the place of a socket that lies there. Who may connect is said by `mode`, or 0.
+    /// Listens at `path`, in the place of a socket or an empty file that lies there. Who may connect is said by `mode`, or 0.
     ///
     /// # Errors
     /// The path cannot be had.
     pub fn bind_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Bound> {
-        if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        // Redis removes whatever is there, which may have been something that mattered.
+        let is_nothing = |found: &fs::Metadata| found.is_file() && found.len() == 0;
+        if fs::symlink_metadata(path)
+            .is_ok_and(|found| found.file_type().is_socket() || is_nothing(&found))
+        {
             fs::remove_file(path)?;
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

@@ -20,6 +20,8 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
             call.server.latency.reset_commands();
             call.server.errors.reset();
             call.server.clients.together.evicted.store(0, Relaxed);
+            call.server.eviction.reset();
+            call.server.rates.stale.store(0, Relaxed);
             lazyfree::reset();
             if let Some(replication) = call.server.replication() {
                 replication.reset_counts();

@@ -54,6 +54,7 @@ impl LocalTimes {
             evict::remove(server, view, *db, key, cause, |entry| {
                 entry.expire() == Some(*at)
             })
+            .is_some()
         });
         gone.count() as u64
     }
