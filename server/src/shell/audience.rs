@@ -99,7 +99,13 @@ impl Audience for Telling<'_> {
         let pubsub = &self.server.pubsub;
         let publish = |prefix: String, last: &[u8], message: &[u8]| {
             let channel = [prefix.as_bytes(), last].concat();
-            pubsub.publish(Kind::Channel, &channel, message, || {});
+            pubsub.publish(
+                &self.server.clients,
+                Kind::Channel,
+                &channel,
+                message,
+                || {},
+            );
         };
         if self.asks & KEYSPACE != 0 {
             publish(format!("__keyspace@{db}__:"), key, name.as_bytes());

@@ -268,9 +268,13 @@ impl Eviction {
 
 #[cfg(test)]
 mod tests {
+    use super::super::address::Address;
+    use super::super::client::{Client, trait_of};
     use super::super::testing;
+    use super::super::tracking::Wish;
     use super::*;
     use crate::store::Object;
+    use std::sync::Arc;
 
     fn fill(server: &Server, keys: usize) {
         let gate = server.gates.enter(0);
@@ -321,6 +325,32 @@ mod tests {
         assert!(server.log.offset() > 100 * b"*2\r\n$3\r\nDEL\r\n".len() as u64);
         set(&server, &[("maxmemory", "0")]);
         assert_eq!(room(&server), Room::Some);
+    }
+
+    /// Or all keys would go for the sake of a few.
+    #[test]
+    fn what_clients_are_told_of_a_key_does_not_count_against_it() {
+        let server = testing::server();
+        let key = [b'k'; 100_000];
+        let account = server.accounts.default_account();
+        let gate = server.gates.enter(0);
+        gate.dataset
+            .db(0)
+            .unwrap()
+            .insert_loaded(&key, Object::Str(b"v".to_vec()), None);
+        let clients = [1, 2, 3].map(|id| {
+            let at = || Address::unix("s".as_ref());
+            let client = Arc::new(Client::new(id, (at(), at()), 0, account));
+            client.set(trait_of::RESP3, true);
+            let cached = server
+                .tracking
+                .enable(&server, &client, Wish::default(), &[]);
+            server.tracking.remember(&cached, &key);
+            client
+        });
+        let freed = remove(&server, &gate, 0, &key, Cause::Evicted, |_| true);
+        assert!(freed.is_some_and(|freed| freed >= 100_000), "{freed:?}");
+        assert!(clients.iter().all(|client| client.mail_len() > 100_000));
     }
 
     #[test]

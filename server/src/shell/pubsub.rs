@@ -1,6 +1,6 @@
 //! Messages: who listens to which channel, and how a message reaches them.
 
-use super::client::{Client, memory::Held, trait_of};
+use super::client::{Client, Clients, memory::Held, trait_of};
 use crate::config::{BufferLimit, Settings};
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
@@ -76,10 +76,11 @@ impl PubSub {
         self.limits.store(Arc::new(settings.buffer_limits));
     }
 
-    /// Sends `message` to those who listen to `channel`; how many they are. `log` is called at the message's place in
-    /// the order of all messages.
+    /// Sends `message` to those who listen to `channel`; how many they are. Of those `among` all clients who take most, some
+    /// go if that is too much. `log` is called at the message's place in the order of all messages.
     pub(super) fn publish(
         &self,
+        among: &Clients,
         kind: Kind,
         channel: &[u8],
         message: &[u8],
@@ -94,6 +95,7 @@ impl PubSub {
             for client in clients {
                 let [_, _, word] = kind.words();
                 client.send(bytes.get(client.proto(), word, &[channel, message]), &limit);
+                among.weigh(client);
             }
             receivers += clients.len();
         }
@@ -106,6 +108,7 @@ impl PubSub {
                 for client in clients {
                     let parts = [&**pattern, channel, message];
                     client.send(bytes.get(client.proto(), "pmessage", &parts), &limit);
+                    among.weigh(client);
                 }
                 receivers += clients.len();
             }

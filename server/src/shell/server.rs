@@ -401,13 +401,13 @@ impl Server {
     /// brings what was published there.
     pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
         self.pubsub
-            .publish(pubsub_kind(false), channel, message, || {})
+            .publish(&self.clients, pubsub_kind(false), channel, message, || {})
     }
 
     /// [`Server::publish`] to a shard channel.
     pub fn publish_sharded(&self, channel: &[u8], message: &[u8]) -> usize {
         self.pubsub
-            .publish(pubsub_kind(true), channel, message, || {})
+            .publish(&self.clients, pubsub_kind(true), channel, message, || {})
     }
 }
 

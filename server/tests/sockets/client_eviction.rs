@@ -225,3 +225,21 @@ fn what_is_wrong_with_a_limit_is_said_as_the_stock_server_does() {
         assert_eq!(said[0], said[1], "{value}");
     }
 }
+
+/// What is too large is not executed because its last piece made it whole.
+#[test]
+fn a_request_that_is_too_large_is_not_executed() {
+    for server in both("3000000") {
+        for _ in 0..5 {
+            let mut client = server.client();
+            let value = "v".repeat(3_000_000);
+            assert!(client.try_cmd(&["SET", "k", &value]).is_err());
+            assert_eq!(
+                server.client().run("EXISTS k").int(),
+                0,
+                "{:?}",
+                server.kind
+            );
+        }
+    }
+}

@@ -175,6 +175,25 @@ fn a_slow_replica_is_dropped_at_its_limit_and_never_waited_for() {
 }
 
 #[test]
+fn nothing_is_held_for_a_replica_that_was_killed() {
+    let master = master(&["--repl-backlog-size", "16kb"]);
+    let replica = Server::redis(&[]);
+    replica.follow(master.port);
+    await_replicas(&master, 1);
+    replica.freeze(true);
+    let mut client = master.client();
+    let held = || master.info("memory").num("mem_clients_slaves");
+    let value = vec![b'v'; 64 << 10];
+    eventually("it is owed something", || {
+        client.cmd(&[&b"SET"[..], b"k", &value]).ok();
+        check(held() > 1 << 20, || held().to_string())
+    });
+    assert_eq!(master.run("CLIENT KILL TYPE replica").int(), 1);
+    assert_eq!(held(), 0);
+    replica.freeze(false);
+}
+
+#[test]
 fn a_frozen_replica_in_its_full_sync_is_given_up() {
     let master = master(&["--repl-timeout", "2"]);
     populate(&mut master.client(), 200_000, 100);

@@ -181,11 +181,20 @@ fn a_storm_on_one_io_thread() {
     weather(9, 15, &["--threads", "1"]);
 }
 
+/// Ends the server: its trace. A storm may end before anything of a stream was applied; here something is.
+fn record(ours: &mut Server) -> String {
+    let master = Server::redis(&[]);
+    ours.follow(master.port);
+    master.client().run("SET k v").ok();
+    await_caught_up(&master, ours);
+    assert!(ours.terminate().success());
+    fs::read_to_string(ours.trace()).expect("read the trace")
+}
+
 #[test]
 fn the_record_of_a_storm_can_be_replayed() {
     let mut ours = weather(4, 15, &[]);
-    assert!(ours.terminate().success());
-    let text = fs::read_to_string(ours.trace()).expect("read the trace");
+    let text = record(&mut ours);
     for word in ["> requested", "> commit", "< swap", "< apply", "end"] {
         assert!(
             text.contains(&format!("\n{word}")),
@@ -198,13 +207,7 @@ fn the_record_of_a_storm_can_be_replayed() {
 #[test]
 fn a_record_that_was_tampered_with_is_found_out() {
     let mut ours = weather(5, 4, &[]);
-    // A storm may end before anything of a stream was applied: the record has all that is edited below.
-    let master = Server::redis(&[]);
-    ours.follow(master.port);
-    master.client().run("SET k v").ok();
-    await_caught_up(&master, &ours);
-    assert!(ours.terminate().success());
-    let text = fs::read_to_string(ours.trace()).expect("read the trace");
+    let text = record(&mut ours);
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let file = ours.dir().join("tampered");
     replays(&file, &lines).unwrap_or_else(|e| panic!("the record itself: {e}"));

@@ -48,8 +48,8 @@ pub(super) fn publish(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
             journal.append(db, &[args]);
         }
     };
-    let pubsub = &call.server.pubsub;
-    let receivers = pubsub.publish(kind(which), args[1], args[2], tell_replicas);
+    let (pubsub, clients) = (&call.server.pubsub, &call.server.clients);
+    let receivers = pubsub.publish(clients, kind(which), args[1], args[2], tell_replicas);
     // A message to oneself comes before the reply.
     if call.session.is_subscribed() {
         let start = call.out.len();

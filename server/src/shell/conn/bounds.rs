@@ -49,6 +49,8 @@ impl Conn {
         input.bytes.extend_from_slice(bytes);
         input.starved = false;
         self.client.input.store(input.bytes.len(), Relaxed);
+        // Before what is too large is executed.
+        self.server.clients.weigh(&self.client);
         Ok(())
     }
 

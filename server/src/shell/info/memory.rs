@@ -23,6 +23,8 @@ pub struct Overview {
     pub backlog: u64,
     /// Buffers of replicas.
     pub replicas: u64,
+    /// What `maxmemory` does not count.
+    pub uncounted: u64,
     /// Clients and their buffers.
     pub clients: u64,
     /// Texts of scripts.
@@ -53,16 +55,19 @@ impl Overview {
     pub fn of(server: &Server, view: &View) -> Overview {
         let memory = Memory::now();
         let peak = &server.rates.peak_memory;
-        let (mut replicas, mut clients) = (0, 0);
+        let (mut replicas, mut clients) = (None, 0);
         for client in server.clients.all() {
-            match client.is(trait_of::REPLICA) {
-                true => replicas += client.memory() as u64,
-                false => clients += client.memory() as u64,
+            let of_it = client.memory() as u64;
+            match client.is(trait_of::REPLICA) && !client.is(trait_of::KILLED) {
+                true => *replicas.get_or_insert(0) += of_it,
+                false => clients += of_it,
             }
         }
         let log = server.log.backlog();
-        // What is held beyond the backlog's size is held for replicas that lag.
-        let backlog = log.histlen.min(log.size);
+        // What is held beyond the backlog's size is held for replicas that lag, if there are any: it is let go in pieces.
+        let uncounted = replicas.unwrap_or(0) + log.histlen.saturating_sub(log.size);
+        let most = replicas.map_or(log.histlen, |_| log.size);
+        let backlog = log.histlen.min(most);
         let dbs = view.dataset.dbs().iter().enumerate();
         let used = dbs.filter(|(_, db)| !db.is_empty());
         Overview {
@@ -72,7 +77,8 @@ impl Overview {
             startup: server.rates.startup_memory.load(Relaxed).min(memory.used),
             log: log.histlen,
             backlog,
-            replicas: replicas + log.histlen - backlog,
+            replicas: replicas.unwrap_or(0) + log.histlen - backlog,
+            uncounted,
             clients,
             scripts: server.scripts.figures.bytes.load(Relaxed),
             functions: view.dataset.libraries().bytes() as u64,
@@ -165,7 +171,7 @@ impl Overview {
             lines.add(&format!("{name}_ratio"), format!("{ratio:.2}"));
             lines.add(&format!("{name}_bytes"), bytes);
         }
-        lines.add("mem_not_counted_for_evict", self.replicas);
+        lines.add("mem_not_counted_for_evict", self.uncounted);
         lines.add("mem_replication_backlog", self.backlog);
         lines.add("mem_total_replication_buffers", self.log);
         lines.add("mem_clients_slaves", self.replicas);
