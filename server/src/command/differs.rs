@@ -50,6 +50,11 @@ pub const DIFFERS: &[(&str, &str)] = &[
          here, and `LISTPACK` and `QUICKLIST` print into the log. `MALLCTL` and `STRINGMATCH-TEST` are not there.",
     ),
     (
+        "slowlog",
+        "with `slowlog-log-slower-than` of 1000 or more, commands of constant or logarithmic cost (those called `fast`, and SET, SETEX and \
+         PSETEX with short arguments) are timed together and not in the log; with less each of them is.",
+    ),
+    (
         "exec",
         "what a client of RESP3 is pushed meanwhile comes behind the reply, as from Redis 7.2, and not inside it.",
     ),

@@ -176,7 +176,7 @@ impl<'a> Ahead<'a> {
                 len.map(|len| {
                     let args = &self.args[before..];
                     let command = args.first().and_then(|name| command::find(name));
-                    *head = Head::of(bytes, args, command);
+                    *head = Head::of(bytes, len, args, command);
                     (len, command)
                 })
             }
@@ -223,13 +223,24 @@ impl<'a> Ahead<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Of the array at the start of `bytes` that has these arguments.
-    fn of(bytes: &'a [u8], args: &[&'a [u8]], command: Option<&'static Command>) -> Option<Self> {
+    /// Of the request at the start of `bytes`, `len` long, that has these arguments: of an array, or of a line of one word.
+    fn of(
+        bytes: &'a [u8],
+        len: usize,
+        args: &[&'a [u8]],
+        command: Option<&'static Command>,
+    ) -> Option<Self> {
         let (name, rest) = args.split_first()?;
-        let end = name.as_ptr().addr() - bytes.as_ptr().addr() + name.len() + b"\r\n".len();
-        let bytes = bytes.get(..end).filter(|head| head.starts_with(b"*"))?;
+        let end = match (bytes.first(), rest) {
+            (Some(b'*'), _) => {
+                let start = name.as_ptr().addr() - bytes.as_ptr().addr();
+                start + name.len() + b"\r\n".len()
+            }
+            (_, []) => len,
+            _ => return None,
+        };
         Some(Head {
-            bytes,
+            bytes: bytes.get(..end)?,
             rest: rest.len(),
             name,
             command,
