@@ -1,5 +1,10 @@
 //! How much memory the process has from its allocator.
 
+/// The tests of the library allocate as the server does, or nothing here would count what they take.
+#[cfg(test)]
+#[global_allocator]
+static ALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Bytes in use, as `used_memory` of INFO; 0 if the allocator does not say.
 #[cfg(not(feature = "simulation"))]
 pub fn used() -> u64 {

@@ -45,9 +45,10 @@ pub(super) async fn run(server: Arc<Server>) {
             .fetch_max(super::info::Memory::now().used, Relaxed);
         see_to_clients(&server);
         server.migrations.tidy();
-        let replica = server.in_gate(|view| view.fence.replica).await;
+        let seen = server.in_gate(|view| (view.fence.replica, view.fence.whole));
+        let (replica, whole) = seen.await;
         server.oom.follow(&server.config.settings(), replica);
-        save.see_to(&server).await;
+        save.see_to(&server, whole).await;
     }
 }
 
@@ -98,8 +99,9 @@ struct Save {
 }
 
 impl Save {
-    /// Begins a save if one is due, none is running, and the last one did not just fail.
-    async fn see_to(&mut self, server: &Arc<Server>) {
+    /// Begins a save if one is due, none is running, the last one did not just fail, and the dataset is `whole`: what a load
+    /// has dropped, and not brought yet, is nothing to save, and no failure.
+    async fn see_to(&mut self, server: &Arc<Server>, whole: bool) {
         if self
             .running
             .as_ref()
@@ -112,7 +114,7 @@ impl Save {
             let failed = !saved && !server.saves.ok.load(Relaxed);
             self.failed = failed.then(Instant::now);
         }
-        if is_save_due(server) && self.failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
+        if whole && is_save_due(server) && self.failed.is_none_or(|at| at.elapsed() > RETRY_SAVE) {
             let server = Arc::clone(server);
             let save = async move { server.save(true).await.is_ok() };
             self.running = Some(task::spawn(save));

@@ -74,6 +74,7 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
         if !all.view().status.whole {
             // It was dropped for a snapshot of our master, and its history and offset still speak of what is gone.
             tracing::warn!("no snapshot: there is no whole dataset");
+            sinks.give_up_saves();
             return sinks.saved;
         }
         if sinks.has_replicas() && !of.log.active() {
@@ -341,6 +342,11 @@ impl Sinks {
             return;
         }
         tracing::warn!("Background saving terminated: all keys were removed");
+        self.give_up_saves();
+    }
+
+    /// Ends all saves, of what is no more.
+    fn give_up_saves(&mut self) {
         let ended = self.saves.drain(..).map(|Save { done, .. }| Saved {
             done,
             result: Err(SaveError::Outdated),
