@@ -34,8 +34,8 @@ mod oom;
 pub mod pause;
 pub mod pubsub;
 pub mod replication;
-#[cfg(not(feature = "simulation"))]
 mod row;
+#[cfg(not(feature = "simulation"))]
 pub mod run;
 pub mod runtime;
 pub mod scripts;

@@ -5,7 +5,7 @@ use super::parse::{INLINE_MAX, UNAUTHENTICATED_ARGS, is_space};
 
 /// The length of the request at the start of `buf` if it has arrived whole and is as nearly all are: an array, no length of
 /// more than four digits. `note` is told where each argument begins, and how long it is. `None`: any other, of which only a
-/// [`Parser`] can say what it is.
+/// [`Parser`](super::Parser) can say what it is.
 #[inline]
 pub fn plain(buf: &[u8], limits: &ParseLimits, note: impl FnMut(usize, usize)) -> Option<usize> {
     let (count, at) = short_header(b'*', buf, 0)?;

@@ -55,10 +55,7 @@ impl Line<'_> {
             return 0;
         };
         let server = self.server;
-        let journal: Option<&dyn Journal> = match view.fence.replica {
-            true => None,
-            false => Some(&*server.log),
-        };
+        let journal: &dyn Journal = &*server.log;
         let mut env = Env {
             dataset: &view.dataset,
             db: self.session.db as usize,
@@ -66,7 +63,7 @@ impl Line<'_> {
             origin: Origin::Client,
             expiry: expiry(server, view),
             limits: self.limits,
-            journal: journal.filter(|journal| journal.active()),
+            journal: (!view.fence.replica).then_some(journal),
             in_transaction: false,
             in_script: false,
             waiter: None,
@@ -151,7 +148,7 @@ impl Line<'_> {
         let usual = session.queue.is_none()
             && session.cached.is_none()
             && !session.is_subscribed()
-            && session.wants_replies()
+            && session.is_answered()
             && !self.client.is(trait_of::MONITOR);
         let calm = whole && fresh && free && usual && !times_all_alone(settings);
         calm.then(|| {

@@ -73,11 +73,6 @@ impl Session {
         }
     }
 
-    /// True when it wants all replies.
-    pub fn wants_replies(&self) -> bool {
-        self.replies == Replies::On
-    }
-
     /// Takes back the reply that begins at `start` if the client does not want it.
     #[inline]
     pub fn mute(&mut self, reply: &mut Reply, start: usize) {
