@@ -1,6 +1,7 @@
 //! Rows of simple commands on one key each, as pipelines are made of: what may keep such commands from running is looked
 //! at once for a whole row, not before each of them.
 
+use super::admit;
 use super::ahead::Ahead;
 use super::blocking;
 use super::call::{self, World, expiry, times_all_alone};
@@ -151,13 +152,10 @@ impl Line<'_> {
             && session.is_answered()
             && !self.client.is(trait_of::MONITOR);
         let calm = whole && fresh && free && usual && !times_all_alone(settings);
-        calm.then(|| {
-            let call = self.made(World::Gate(view));
-            Calm {
-                writes: !fence.replica
-                    && !super::admit::cannot_save(server, fence, settings)
-                    && !call.lacks_replicas(),
-            }
+        calm.then(|| Calm {
+            writes: !fence.replica
+                && !admit::cannot_save(server, fence, settings)
+                && !admit::lacks_replicas(server, fence, settings),
         })
     }
 }

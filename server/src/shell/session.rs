@@ -76,7 +76,7 @@ impl Session {
     /// Takes back the reply that begins at `start` if the client does not want it.
     #[inline]
     pub fn mute(&mut self, reply: &mut Reply, start: usize) {
-        if self.replies != Replies::On && self.mutes() {
+        if !self.is_answered() && self.mutes() {
             reply.truncate(start);
             reply.raw(&std::mem::take(&mut self.pushed));
         }
@@ -84,12 +84,13 @@ impl Session {
 
     /// What stands in `reply` from `start` on is no answer, and comes whatever replies the client wants.
     pub fn push(&mut self, reply: &Reply, start: usize) {
-        if self.replies != Replies::On {
+        if !self.is_answered() {
             self.pushed.extend_from_slice(&reply.as_bytes()[start..]);
         }
     }
 
     /// True when the client wants all replies.
+    #[inline]
     pub fn is_answered(&self) -> bool {
         matches!(self.replies, Replies::On)
     }

@@ -8,7 +8,7 @@ use super::elem::Elem;
 use super::encoded::Encoded;
 use super::item::Item;
 use super::limits::Limits;
-use super::pack::HEADER;
+use super::pack::{HEADER, Pos};
 use nodes::{Node, Nodes};
 
 /// A list, kept as a queue of bounded packs: both ends in constant time, an index by the packs' lengths from the nearer
@@ -108,11 +108,7 @@ impl List {
     /// The element at an end.
     pub fn peek(&self, end: End) -> Option<Elem<'_>> {
         let node = self.0.get(self.node_at(end)?)?;
-        let pos = match end {
-            End::Left => node.first(),
-            End::Right => node.last(),
-        };
-        pos.map(|pos| item(node.get(pos)).into())
+        place_at(node, end).map(|pos| item(node.get(pos)).into())
     }
 
     /// Takes the element at an end; `None` if the list is empty.
@@ -128,11 +124,7 @@ impl List {
             return;
         };
         self.0.edit(k, |node| {
-            let pos = match end {
-                End::Left => node.first(),
-                End::Right => node.last(),
-            };
-            if let Some(pos) = pos {
+            if let Some(pos) = place_at(node, end) {
                 node.remove(pos, 1);
             }
         });
@@ -299,6 +291,14 @@ impl List {
                 self.0.join(left);
             }
         }
+    }
+}
+
+/// The place of the element at an end of a node.
+fn place_at(node: &Node, end: End) -> Option<Pos> {
+    match end {
+        End::Left => node.first(),
+        End::Right => node.last(),
     }
 }
 
