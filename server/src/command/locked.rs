@@ -41,6 +41,8 @@ pub(super) enum Locked<'a> {
     Nothing,
     /// The shard of one key.
     One(Known, MutexGuard<'a, Shard>),
+    /// The shard of one key, which the caller holds.
+    Held(Known, &'a mut Shard),
     /// Those of several keys, in ascending order.
     Many(Vec<Known>, Vec<(usize, MutexGuard<'a, Shard>)>),
 }
@@ -52,6 +54,17 @@ impl<'a> Locked<'a> {
     pub fn one(db: &'a Db, key: &[u8], hash: Option<u64>) -> Result<Locked<'a>, CmdError> {
         let known = Known::new(db, key, hash)?;
         Ok(Locked::One(known, db.lock(shard_of(known.hash))))
+    }
+
+    /// The shard of a key of this hash, which the caller holds.
+    #[inline]
+    pub fn held(
+        db: &Db,
+        key: &[u8],
+        hash: u64,
+        shard: &'a mut Shard,
+    ) -> Result<Locked<'a>, CmdError> {
+        Ok(Locked::Held(Known::new(db, key, Some(hash))?, shard))
     }
 
     /// Locks the shards of some keys.
@@ -74,7 +87,9 @@ impl<'a> Locked<'a> {
     pub fn hash_of(&self, db: &Db, key: &[u8]) -> u64 {
         let known = match self {
             Locked::Nothing => None,
-            Locked::One(known, _) => Some(known).filter(|known| known.is(key)),
+            Locked::One(known, _) | Locked::Held(known, _) => {
+                Some(known).filter(|known| known.is(key))
+            }
             // Beyond some keys, searching costs more than hashing.
             Locked::Many(known, _) => known.iter().take(4).find(|known| known.is(key)),
         };
@@ -91,6 +106,7 @@ impl<'a> Locked<'a> {
         match self {
             Locked::Nothing => None,
             Locked::One(known, shard) => (shard_of(known.hash) == wanted).then_some(&**shard),
+            Locked::Held(known, shard) => (shard_of(known.hash) == wanted).then_some(shard),
             Locked::Many(_, shards) => {
                 let at = shards.binary_search_by_key(&wanted, |s| s.0).ok()?;
                 Some(&shards[at].1)
@@ -105,6 +121,7 @@ impl<'a> Locked<'a> {
         match self {
             Locked::Nothing => None,
             Locked::One(known, shard) => (shard_of(known.hash) == wanted).then_some(&mut **shard),
+            Locked::Held(known, shard) => (shard_of(known.hash) == wanted).then_some(shard),
             Locked::Many(_, shards) => {
                 let at = shards.binary_search_by_key(&wanted, |s| s.0).ok()?;
                 Some(&mut shards[at].1)

@@ -53,6 +53,7 @@ pub use table::{Command, Run, find, resolve};
 use crate::log::ReplLog;
 use crate::resp::Reply;
 use crate::store::clock::Clock;
+use crate::store::shard::Shard;
 use crate::store::{Dataset, Db, KeyListener, Limits};
 use locked::Locked;
 use seldom::Seldom;
@@ -305,12 +306,46 @@ pub fn run<'a>(
     attempt(command, args, env, Attempt::First, effects, out)
 }
 
+/// [`run`] for a command of one key whose shard the caller holds; [`Env::hash`] is the key's.
+pub fn run_held<'a>(
+    command: &Command,
+    args: &[&[u8]],
+    env: &'a Env<'a>,
+    shard: &'a mut Shard,
+    effects: &mut Effects,
+    out: &mut Reply,
+) -> Outcome {
+    attempt_on(
+        command,
+        args,
+        env,
+        Attempt::First,
+        Some(shard),
+        effects,
+        out,
+    )
+}
+
 /// [`run`] for a command that waits. What it still waits for it goes on listening to.
 pub fn attempt<'a>(
     command: &Command,
     args: &[&[u8]],
     env: &'a Env<'a>,
     attempt: Attempt<'a>,
+    effects: &mut Effects,
+    out: &mut Reply,
+) -> Outcome {
+    attempt_on(command, args, env, attempt, None, effects, out)
+}
+
+/// [`attempt`] on the shard of the command's one key, if the caller holds it.
+#[inline(always)]
+fn attempt_on<'a>(
+    command: &Command,
+    args: &[&[u8]],
+    env: &'a Env<'a>,
+    attempt: Attempt<'a>,
+    shard: Option<&'a mut Shard>,
     effects: &mut Effects,
     out: &mut Reply,
 ) -> Outcome {
@@ -327,7 +362,10 @@ pub fn attempt<'a>(
         KeySpec::None => Ok(Locked::Nothing),
         KeySpec::Range {
             first: 1, last: 1, ..
-        } => Locked::one(db, args[1], env.hash),
+        } => match (shard, env.hash) {
+            (Some(shard), Some(hash)) => Locked::held(db, args[1], hash, shard),
+            _ => Locked::one(db, args[1], env.hash),
+        },
         spec => Locked::many(db, spec.positions(args).iter().map(|&i| args[i])),
     };
     let locked = match locked {

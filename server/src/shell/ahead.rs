@@ -6,6 +6,7 @@ use crate::command::{self, Command};
 use crate::gate::View;
 use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError, plain};
 use crate::store::Db;
+use crate::store::held::Held;
 use std::collections::VecDeque;
 
 /// The most requests that are parsed ahead.
@@ -50,6 +51,8 @@ pub(super) struct Ahead<'a> {
     /// The arguments of all requests.
     args: Vec<&'a [u8]>,
     then: Then,
+    /// The entries that so many of them will look at were fetched.
+    fetched: usize,
     /// The last of them was noted in the list of the parser.
     is_noted: bool,
 }
@@ -72,6 +75,7 @@ impl<'a> Ahead<'a> {
             requests: Vec::with_capacity(room),
             args: Vec::with_capacity(4 * room),
             then: Then::More,
+            fetched: 0,
             is_noted: false,
         }
     }
@@ -142,10 +146,32 @@ impl<'a> Ahead<'a> {
             let noted = (0..list.len()).map(|i| list.get(&bytes[start..], i));
             self.args.extend(noted);
         }
-        if let (Some(db), [_, _, ..]) = (db, &self.requests[..]) {
-            let hashes = self.requests.iter().filter_map(|request| request.hash);
+    }
+
+    /// Has the entries fetched that the requests from `first` on will look at, unless there is just one.
+    pub fn fetch_entries(&mut self, db: &Db, first: usize) {
+        if self.requests.len() > 1 {
+            let later = &self.requests[first.max(self.fetched)..];
+            let hashes = later.iter().filter_map(|request| request.hash);
             hashes.for_each(|hash| db.prefetch_entry(hash));
         }
+        self.fetched = self.requests.len();
+    }
+
+    /// Holds shards of `db` for up to `most` requests from `first` on, and has the entries fetched that these will look at.
+    /// Where the others begin.
+    pub fn hold<'d>(
+        &mut self,
+        held: &mut Held<'d>,
+        db: &'d Db,
+        first: usize,
+        most: usize,
+    ) -> usize {
+        let end = self.requests.len().min(first + most);
+        let held_for = &self.requests[first..end];
+        held.hold(db, held_for.iter().filter_map(|request| request.hash));
+        self.fetched = self.fetched.max(end);
+        end
     }
 
     /// The length and the command of the request at the start of `bytes` if it is plainly written; notes its arguments.
@@ -192,9 +218,13 @@ impl<'a> Ahead<'a> {
         (self.then, self.is_noted)
     }
 
-    /// The requests, in order, without the last if that one was noted in the list of the parser.
-    pub fn plain_requests(&self) -> &[Request] {
-        &self.requests[..self.requests.len() - usize::from(self.is_noted)]
+    /// Request `index`, unless it is the last and was noted in the list of the parser.
+    #[inline]
+    pub fn get_plain(&self, index: usize) -> Option<&Request> {
+        let is_last = index + 1 == self.requests.len();
+        self.requests
+            .get(index)
+            .filter(|_| !(is_last && self.is_noted))
     }
 
     /// The requests, in order.

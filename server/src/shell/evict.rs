@@ -53,6 +53,21 @@ pub(super) enum Room {
     None,
 }
 
+/// True unless memory is short, so that [`make_room`] would remove keys, or say that there are none.
+#[inline]
+pub(super) fn has_room(server: &Server, settings: &Settings) -> bool {
+    match settings.maxmemory {
+        0 => true,
+        limit => {
+            let there_is = server.eviction.estimate(server, now_ms()) <= limit;
+            if there_is {
+                server.eviction.is_over(false);
+            }
+            there_is
+        }
+    }
+}
+
 /// Removes keys if memory is short. The caller is in a gate, or holds all of them, and shows its view.
 #[inline]
 pub(super) fn make_room(server: &Server, view: &View, slot: usize, settings: &Settings) -> Room {

@@ -250,9 +250,9 @@ impl Batch<'_> {
             let db = db.map(|db| &**db);
             ahead.parse(bytes, self.parser, &parse_limits, args, most, db);
             let (mut done, mut at) = (0, 0);
-            while let Some(request) = ahead.requests().get(at) {
+            while at < ahead.requests().len() {
                 if let Some(view) = &gate {
-                    let ran = line.row(view, &ahead, at);
+                    let ran = line.row(view, &mut ahead, at);
                     if ran > 0 {
                         at += ran;
                         commands += ran;
@@ -262,8 +262,11 @@ impl Batch<'_> {
                         }
                         continue;
                     }
+                    if let Some(db) = view.dataset.db(line.session.db as usize) {
+                        ahead.fetch_entries(db, at);
+                    }
                 }
-                let argv = ahead.args(at);
+                let (request, argv) = (&ahead.requests()[at], ahead.args(at));
                 at += 1;
                 if argv.is_empty() {
                     done = request.end;

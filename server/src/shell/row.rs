@@ -2,7 +2,7 @@
 //! at once for a whole row, not before each of them.
 
 use super::admit;
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Request};
 use super::blocking;
 use super::call::{self, World, expiry, times_all_alone};
 use super::client::trait_of;
@@ -11,6 +11,10 @@ use super::execute::{Line, REPLY_HIGH};
 use crate::command::table::{KeySpec, Lock, flag};
 use crate::command::{self, Command, Env, Journal, Origin, Run};
 use crate::gate::View;
+use crate::store::held::Held;
+
+/// For how many commands shards are held at once. With more, less is waited for, but threads come across what others hold.
+const HELD: usize = 8;
 
 /// What [`Line::row`] may run now.
 #[derive(Clone, Copy)]
@@ -46,9 +50,8 @@ impl Line<'_> {
     /// The last one is left out if it is no plain one: it may be long, and take its time.
     ///
     /// All that [`Call::run`](super::call::Call::run) looks at for a command is either looked at here for all, or ends the row.
-    pub fn row(&mut self, view: &View, ahead: &Ahead<'_>, first: usize) -> usize {
-        let requests = &ahead.plain_requests()[first..];
-        let begins = requests.first().and_then(|request| request.command);
+    pub fn row(&mut self, view: &View, ahead: &mut Ahead<'_>, first: usize) -> usize {
+        let begins = ahead.get_plain(first).and_then(|request| request.command);
         if !begins.is_some_and(is_simple) {
             return 0;
         }
@@ -57,6 +60,7 @@ impl Line<'_> {
         };
         let server = self.server;
         let journal: &dyn Journal = &*server.log;
+        let db = view.dataset.db(self.session.db as usize);
         let mut env = Env {
             dataset: &view.dataset,
             db: self.session.db as usize,
@@ -71,11 +75,12 @@ impl Line<'_> {
             audience: None,
             hash: None,
         };
-        let (mut ran, mut wrote) = (0, false);
+        let (mut at, mut wrote) = (first, false);
         let mut tally = call::Tally::default();
         let mut simple = begins;
-        for request in requests {
-            let Some(command) = request.command else {
+        let (mut held, mut held_until) = (Held::default(), first);
+        while let Some(&Request { command, hash, .. }) = ahead.get_plain(at) {
+            let Some(command) = command else {
                 break;
             };
             if !simple.is_some_and(|simple| std::ptr::eq(simple, command)) {
@@ -84,21 +89,40 @@ impl Line<'_> {
                 }
                 simple = Some(command);
             }
-            let args = ahead.args(first + ran);
+            if at == held_until
+                && let Some(db) = db
+            {
+                held_until = ahead.hold(&mut held, db, at, HELD);
+            }
+            let args = ahead.args(at);
             let writes = command.flags & flag::WRITE != 0;
-            if !command.takes(args.len()) || (writes && !calm.writes) || self.is_disturbed(view) {
+            if !command.takes(args.len())
+                || (writes && !calm.writes)
+                || self.is_disturbed(view, &mut held)
+            {
                 break;
             }
             #[cfg(debug_assertions)]
-            assert!(self.would_be_admitted(view, command, args));
+            assert!(self.would_be_admitted(view, command, args, &mut held));
             self.timer.in_a_row(server, self.slot, command);
-            env.hash = request.hash;
-            command::run(command, args, &env, self.effects, self.reply);
+            env.hash = hash;
+            match hash.and_then(|hash| held.shard(hash)) {
+                Some(shard) => {
+                    command::run_held(command, args, &env, shard, self.effects, self.reply);
+                }
+                None => {
+                    // Somebody else holds it, and nobody waits who holds others.
+                    held.release();
+                    held_until = at + 1;
+                    command::run(command, args, &env, self.effects, self.reply);
+                }
+            }
             tally.add(self.effects);
             self.last = Some(command);
-            ran += 1;
+            at += 1;
             wrote |= writes;
             if writes && blocking::any_ready() {
+                held.release();
                 blocking::serve_ready(server, view, self.slot);
             }
             if self.reply.has_errors() {
@@ -114,26 +138,40 @@ impl Line<'_> {
             self.session.written = server.log.offset();
         }
         tally.count(&server.stats[self.slot]);
-        ran
+        at - first
     }
 
-    /// What others can change while a row runs has changed.
+    /// What others can change while a row runs has changed. What is held may be let go of.
     #[inline]
-    fn is_disturbed(&self, view: &View) -> bool {
+    fn is_disturbed(&self, view: &View, held: &mut Held<'_>) -> bool {
         let (server, settings) = (self.server, self.settings);
+        let has_room = evict::has_room(server, settings) || {
+            held.release();
+            evict::make_room(server, view, self.slot, settings) == Room::Some
+        };
         server.asked.get() != 0
             || server.pause.is_on()
             || server.accounts.generation() != self.session.access.generation
-            || evict::make_room(server, view, self.slot, settings) == Room::None
+            || !has_room
     }
 
     /// The long way lets `command` run, too, unless what it looks at has changed only now.
     #[cfg(debug_assertions)]
-    fn would_be_admitted(&mut self, view: &View, command: &Command, args: &[&[u8]]) -> bool {
+    fn would_be_admitted(
+        &mut self,
+        view: &View,
+        command: &Command,
+        args: &[&[u8]],
+        held: &mut Held<'_>,
+    ) -> bool {
+        if self.settings.maxmemory != 0 {
+            // It makes room, too.
+            held.release();
+        }
         let admitted = self.made(World::Gate(view)).admit(command, args).is_ok();
         let writes = command.is(flag::WRITE);
         let changed = |calm: Calm| writes && !calm.writes;
-        admitted || self.is_disturbed(view) || self.calm(view).is_none_or(changed)
+        admitted || self.is_disturbed(view, held) || self.calm(view).is_none_or(changed)
     }
 
     /// What simple commands of this client may do now; `None`: each has to be asked about.

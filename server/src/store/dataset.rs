@@ -1,6 +1,7 @@
 //! Databases, and the dataset they make up.
 
 use super::entry::Entry;
+use super::held::watch;
 use super::hooks::{Change, KeyListener, Listeners};
 use super::libraries::Libraries;
 use super::object::Object;
@@ -69,7 +70,14 @@ impl Db {
     /// Locks shard `index`, below [`SHARDS`]. A thread that holds several locks them in ascending order.
     #[inline]
     pub fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        watch::waits();
         self.slot(index).shard.lock()
+    }
+
+    /// [`Db::lock`] if nobody holds the shard.
+    #[inline]
+    pub fn try_lock(&self, index: usize) -> Option<MutexGuard<'_, Shard>> {
+        self.slot(index).shard.try_lock()
     }
 
     /// Locks the shard of `key` and returns it with the key's hash.

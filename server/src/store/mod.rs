@@ -26,6 +26,7 @@ pub mod elem;
 mod encoded;
 mod frozen;
 pub mod hash;
+pub mod held;
 pub mod hll;
 pub mod item;
 pub mod limits;

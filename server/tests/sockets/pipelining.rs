@@ -183,6 +183,7 @@ fn rows_of_simple_commands_reply_and_count_as_one_by_one() {
             let command: &&str = rng.pick(&simple);
             bytes.extend(line_of(command));
         }
+        bytes.extend(line_of("QUIT"));
         for server in [&redis, &ours] {
             // A master that lacks replicas refuses it, on both.
             server.run("FLUSHALL");
@@ -191,6 +192,80 @@ fn rows_of_simple_commands_reply_and_count_as_one_by_one() {
         assert_same(&redis, &ours, &[&bytes], state);
         assert_eq!(counted(&ours), counted(&redis), "{state}");
     }
+}
+
+/// Shards are held for several commands of a row; of what others hold nothing is lost, and nobody waits for ever.
+#[test]
+fn rows_of_many_clients_meet_on_the_same_keys() {
+    const CLIENTS: u64 = 6;
+    const ROUNDS: u64 = 60;
+    const KEYS: u64 = 40;
+    let (ours, replica) = (
+        Server::damselfly(&["--threads", "4"]),
+        Server::damselfly(&[]),
+    );
+    replica.follow(ours.port);
+    ours.run("SET sum 0").ok();
+    let pusher = |seed: u64| {
+        let (mut client, mut rng) = (ours.client(), Rng::new(seed));
+        let mut added = 0;
+        for round in 0..ROUNDS {
+            let mut commands = Vec::new();
+            for _ in 0..100 {
+                let key = rng.below(KEYS);
+                commands.push(match rng.below(8) {
+                    0..3 => format!("INCR n{key}"),
+                    3 => format!("RPUSH l{key} {round}"),
+                    4 => format!("GET n{key}"),
+                    5 => format!("HINCRBY h n{key} 1"),
+                    6 => format!("MSET a{key} {seed} b{key} {seed}"),
+                    _ => format!("SET a{key} {seed} EX 1000"),
+                });
+            }
+            commands.push("INCRBY sum 100".into());
+            let commands: Vec<Vec<&str>> =
+                commands.iter().map(|c| c.split(' ').collect()).collect();
+            for (command, reply) in commands.iter().zip(client.pipeline(&commands)) {
+                assert!(!matches!(reply, Value::Error(_)), "{command:?}: {reply:?}");
+                added += u64::from(command[0] == "INCR" || command[0] == "HINCRBY");
+            }
+        }
+        added
+    };
+    let popper = |key: u64| {
+        let mut client = ours.client();
+        while client.run(&format!("BLPOP l{key} 0")).list()[1].bytes() != b"end" {}
+    };
+    let added: u64 = std::thread::scope(|scope| {
+        let poppers: Vec<_> = (0..3).map(|key| scope.spawn(move || popper(key))).collect();
+        let pushers: Vec<_> = (1..=CLIENTS)
+            .map(|n| scope.spawn(move || pusher(n)))
+            .collect();
+        while !pushers.iter().all(|p| p.is_finished()) {
+            ours.run("BGSAVE SCHEDULE");
+            ours.run("SWAPDB 1 2").ok();
+            ours.run("DBSIZE").int();
+        }
+        let added = pushers.into_iter().map(|p| p.join().unwrap()).sum();
+        for (key, popper) in poppers.into_iter().enumerate() {
+            ours.run(&format!("RPUSH l{key} end")).int();
+            popper.join().unwrap();
+        }
+        added
+    });
+    let mut client = ours.client();
+    let mut counted = 0;
+    for key in 0..KEYS {
+        for command in [format!("INCRBY n{key} 0"), format!("HINCRBY h n{key} 0")] {
+            counted += client.run(&command).int();
+        }
+    }
+    assert_eq!(counted as u64, added);
+    assert_eq!(
+        client.run("GET sum").text(),
+        (CLIENTS * ROUNDS * 100).to_string()
+    );
+    assert_same_data(&ours, &replica);
 }
 
 /// Many clients write all of a pipeline before they read the first reply, of whatever size both are.
