@@ -4,16 +4,19 @@
 //! served are also published as typed [`Settings`], which are read without a lock. Values come from the
 //! command line and a configuration file ([`startup`]) and from CONFIG SET, and go back by [`rewrite`].
 
+mod latest;
 pub mod rewrite;
 pub mod settings;
 pub mod startup;
 pub mod table;
 pub mod value;
 
+pub use latest::Latest;
 pub use settings::{Allowed, BufferLimit, Settings};
 
 use crate::acl::file::Declared;
 use arc_swap::{ArcSwap, Guard};
+use latest::Number;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +28,7 @@ pub struct Config {
     /// One value per row of the table.
     values: Mutex<Vec<Vec<u8>>>,
     settings: ArcSwap<Settings>,
+    number: Number,
     /// Held while the configuration file is written.
     writing: Mutex<()>,
     /// The configuration file the server was started with.
@@ -96,6 +100,7 @@ impl Config {
     ) -> Config {
         Config {
             settings: ArcSwap::from_pointee(Settings::new(&values)),
+            number: Number::new(),
             values: Mutex::new(values),
             writing: Mutex::new(()),
             file,
@@ -192,6 +197,7 @@ impl Config {
         prepare(&self.settings(), &settings)
             .map_err(|(name, why)| SetError::Refused(name.to_owned(), why))?;
         self.settings.store(Arc::new(settings));
+        self.number.changes();
         *values = new;
         let ignored = seen.iter().filter(|i| !PARAMS[**i].served);
         Ok(ignored.map(|i| PARAMS[*i].name).collect())

@@ -1,25 +1,21 @@
-//! Requests parsed before the first of them runs, so that what they will look at can be fetched for all of them at once:
-//! those of a pipeline, and those that came alone from several connections.
+//! Requests of a pipeline parsed before the first of them runs, so that what they will look at can be fetched for all of
+//! them at once.
 
 use crate::command::table::KeySpec;
 use crate::command::{self, Command};
-use crate::gate::View;
 use crate::resp::{ArgList, ParseLimits, Parsed, Parser, ProtocolError, plain};
 use crate::store::Db;
-use crate::store::held::Held;
-use std::collections::VecDeque;
+use crate::store::held::{Held, MOST};
 
 /// The most requests that are parsed ahead.
 pub(super) const AHEAD: usize = 32;
 
-/// The longest request that waits for those of other connections, in bytes.
-pub(super) const LONE_MAX: usize = 1024;
-/// So many buckets are on their way before the entry in the first of them is fetched.
-const ON_THEIR_WAY: usize = 4;
+/// Arguments that there is room for from batch to batch, at most.
+const ARGS_KEPT: usize = 32 * AHEAD;
 
 /// True if the first argument of `command` is a key: what will be looked at can be fetched before it runs.
 #[inline]
-pub(super) fn is_keyed(command: Option<&Command>) -> bool {
+fn is_keyed(command: Option<&Command>) -> bool {
     command.is_some_and(|c| matches!(c.keys, KeySpec::Range { first: 1, .. }))
 }
 
@@ -66,14 +62,26 @@ struct Head<'a> {
     command: Option<&'static Command>,
 }
 
+/// Where requests parsed ahead are noted, when there are none.
+#[derive(Default)]
+pub(super) struct Pages {
+    requests: Vec<Request>,
+    args: Vec<&'static [u8]>,
+}
+
+/// The memory of `args`, for those of other requests.
+fn emptied<'a>(mut args: Vec<&[u8]>) -> Vec<&'a [u8]> {
+    args.clear();
+    let none = args.into_iter().map(|_| -> &[u8] { &[] });
+    none.collect()
+}
+
 impl<'a> Ahead<'a> {
-    /// None yet, of `bytes` that are so many.
-    pub fn new(bytes: usize) -> Ahead<'a> {
-        const SHORTEST: usize = 20;
-        let room = (bytes / SHORTEST).clamp(1, AHEAD);
+    /// None yet, to be noted on `pages`.
+    pub fn new(pages: &mut Pages) -> Ahead<'a> {
         Ahead {
-            requests: Vec::with_capacity(room),
-            args: Vec::with_capacity(4 * room),
+            requests: std::mem::take(&mut pages.requests),
+            args: emptied(std::mem::take(&mut pages.args)),
             then: Then::More,
             fetched: 0,
             is_noted: false,
@@ -96,6 +104,10 @@ impl<'a> Ahead<'a> {
         while self.requests.len() < most && !self.is_noted {
             let start = self.end();
             let rest = &bytes[start..];
+            if rest.is_empty() && parser.is_fresh() {
+                self.then = Then::Starved;
+                break;
+            }
             let plain = match parser.is_fresh() {
                 true => self.plain(rest, limits, &mut head),
                 false => None,
@@ -158,18 +170,14 @@ impl<'a> Ahead<'a> {
         self.fetched = self.requests.len();
     }
 
-    /// Holds shards of `db` for up to `most` requests from `first` on, and has the entries fetched that these will look at.
-    /// Where the others begin.
-    pub fn hold<'d>(
-        &mut self,
-        held: &mut Held<'d>,
-        db: &'d Db,
-        first: usize,
-        most: usize,
-    ) -> usize {
-        let end = self.requests.len().min(first + most);
-        let held_for = &self.requests[first..end];
-        held.hold(db, held_for.iter().filter_map(|request| request.hash));
+    /// Holds shards of `db` for the next requests from `first` on if there are several, and has the entries fetched that these
+    /// will look at. Where the others begin.
+    pub fn hold<'d>(&mut self, held: &mut Held<'d>, db: &'d Db, first: usize) -> usize {
+        let end = self.requests.len().min(first + MOST);
+        match &self.requests[first..end] {
+            [] | [_] => held.release(),
+            several => held.hold(db, several.iter().map(|request| request.hash)),
+        }
         self.fetched = self.fetched.max(end);
         end
     }
@@ -213,8 +221,14 @@ impl<'a> Ahead<'a> {
         found
     }
 
-    /// What comes after them, and whether the last of them was noted in the list of the parser.
-    pub fn into_end(self) -> (Then, bool) {
+    /// What comes after them, and whether the last of them was noted in the list of the parser. Gives `pages` back.
+    pub fn into_end(mut self, pages: &mut Pages) -> (Then, bool) {
+        self.requests.clear();
+        self.args.shrink_to(ARGS_KEPT);
+        *pages = Pages {
+            requests: self.requests,
+            args: emptied(self.args),
+        };
         (self.then, self.is_noted)
     }
 
@@ -278,49 +292,6 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Memory being fetched for requests that came alone. Each of them runs when all of the thread's connections that are ready
-/// have been read.
-#[derive(Default)]
-pub(super) struct Lone {
-    /// Databases and hashes of keys whose buckets are on their way.
-    buckets: VecDeque<(u32, u64)>,
-}
-
-impl Lone {
-    /// A request on `key` of database `db` is going to run: has its bucket fetched, and the entry of one that came earlier.
-    pub fn comes(&mut self, view: &View, db: u32, key: &[u8]) {
-        let Some(database) = view.dataset.db(db as usize) else {
-            return;
-        };
-        let hash = database.hash(key);
-        database.prefetch_bucket(hash);
-        self.buckets.push_back((db, hash));
-        if self.buckets.len() > ON_THEIR_WAY {
-            self.fetch_entry(view);
-        }
-    }
-
-    /// True when no memory is on its way.
-    pub fn is_empty(&self) -> bool {
-        self.buckets.is_empty()
-    }
-
-    /// The first of them runs now: has the entries of the last ones fetched.
-    pub fn run(&mut self, view: &View) {
-        while !self.buckets.is_empty() {
-            self.fetch_entry(view);
-        }
-    }
-
-    fn fetch_entry(&mut self, view: &View) {
-        if let Some((db, hash)) = self.buckets.pop_front()
-            && let Some(database) = view.dataset.db(db as usize)
-        {
-            database.prefetch_entry(hash);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,10 +335,11 @@ mod tests {
     fn ahead(all: &[u8], cut: usize, most: usize) -> Requests {
         let (mut parser, mut list) = (Parser::default(), ArgList::default());
         let (mut found, mut start) = (Vec::new(), 0);
+        let mut pages = Pages::default();
         for there in [cut, all.len()] {
             loop {
                 let bytes = &all[start..there];
-                let mut ahead = Ahead::new(bytes.len());
+                let mut ahead = Ahead::new(&mut pages);
                 ahead.parse(bytes, &mut parser, &LIMITS, &mut list, most, None);
                 for (i, request) in ahead.requests().iter().enumerate() {
                     let args = ahead.args(i);
@@ -376,7 +348,7 @@ mod tests {
                     found.push(args.iter().map(|arg| arg.to_vec()).collect());
                 }
                 start += ahead.end();
-                let (then, is_noted) = ahead.into_end();
+                let (then, is_noted) = ahead.into_end(&mut pages);
                 if is_noted {
                     list.clear();
                 }

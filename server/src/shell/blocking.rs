@@ -129,7 +129,7 @@ impl Waiter {
             now_ms: now_ms(),
             origin: Origin::Client,
             expiry: expiry(server, view),
-            limits: &server.limits.load(),
+            limits: &server.config.settings().limits(),
             journal: match view.fence.replica {
                 true => None,
                 false => Some(&*server.log),

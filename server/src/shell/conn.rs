@@ -30,6 +30,8 @@ const TURN: usize = 256 << 10;
 const READ_AHEAD: usize = 64 << 10;
 /// Bytes of replies that wait until the other connections of the thread that are ready have been read, too.
 const DEFERRED: usize = 16 << 10;
+/// Bytes that there is room for from one reply to the next, at most: so much more a client takes that asks nothing.
+const OUTPUT_KEPT: usize = 128;
 /// Bytes of replies that are under every output limit: Redis has a buffer of so many that it does not count.
 const UNCOUNTED: usize = 16 << 10;
 
@@ -272,7 +274,11 @@ impl Conn {
             };
         }
         self.stall = None;
-        (self.output, self.sent) = (Vec::new(), 0);
+        self.sent = 0;
+        match self.output.capacity() {
+            0..=OUTPUT_KEPT => self.output.clear(),
+            _ => self.output = Vec::new(),
+        }
         self.output_changed();
         Poll::Ready(Ok(()))
     }
@@ -349,14 +355,6 @@ impl Conn {
                 self.client.active(Instant::now(), None);
                 return Poll::Ready(self.keep(&tools.read[..n]).map(|()| n));
             }
-            if tools.is_lone(n, &self.server, &self.session, worker) {
-                self.input = Some(Box::new(Input {
-                    bytes: tools.read[..n].to_vec(),
-                    ..Input::default()
-                }));
-                self.deferred = true;
-                return Poll::Ready(Ok(n));
-            }
             let (mut parser, mut consumed) = (Parser::default(), 0);
             let starved = loop {
                 let (bytes, bench) = tools.split(n);
@@ -398,7 +396,6 @@ impl Conn {
             return 0;
         };
         let consumed = worker.with(|tools| {
-            tools.fetch_lone(&self.server, worker);
             let batch = Batch {
                 server: &self.server,
                 client: &self.client,

@@ -1,7 +1,7 @@
 //! Running what a connection sent: a batch of requests under the thread's gate.
 
 use super::admit;
-use super::ahead::{AHEAD, Ahead, LONE_MAX, Lone, Then, is_keyed};
+use super::ahead::{AHEAD, Ahead, Pages, Then};
 use super::blocking::{self, Waiter};
 use super::call::{Call, World, is};
 use super::client::Client;
@@ -12,10 +12,10 @@ use super::server::{Server, now_ms};
 use super::session::Session;
 use crate::command::shell::ShellCommand;
 use crate::command::table::flag;
-use crate::command::{self, Command, Effects};
-use crate::config::Settings;
+use crate::command::{Command, Effects};
+use crate::config::{Latest, Settings};
 use crate::gate::{Entered, Gates, View};
-use crate::resp::{ArgList, ParseLimits, Parsed, Parser, Reply};
+use crate::resp::{ArgList, ParseLimits, Parser, Reply};
 use crate::store::Limits;
 use crate::sys::time::Instant;
 use std::cell::RefCell;
@@ -42,7 +42,8 @@ pub(super) struct Tools {
     pub args: ArgList,
     pub reply: Reply,
     pub effects: Effects,
-    pub lone: Lone,
+    pub pages: Pages,
+    pub latest: Option<Latest>,
 }
 
 /// What a batch is run with.
@@ -50,6 +51,8 @@ pub(super) struct Bench<'a> {
     pub args: &'a mut ArgList,
     pub reply: &'a mut Reply,
     pub effects: &'a mut Effects,
+    pub pages: &'a mut Pages,
+    pub latest: &'a mut Option<Latest>,
 }
 
 thread_local! {
@@ -58,7 +61,8 @@ thread_local! {
         args: ArgList::default(),
         reply: Reply::default(),
         effects: Effects::default(),
-        lone: Lone::default(),
+        pages: Pages::default(),
+        latest: None,
     });
 }
 
@@ -87,53 +91,10 @@ impl Tools {
             args: &mut self.args,
             reply: &mut self.reply,
             effects: &mut self.effects,
+            pages: &mut self.pages,
+            latest: &mut self.latest,
         };
         (&self.read[..n], bench)
-    }
-
-    /// True if the first `n` bytes read are one request on a key, whose memory is being fetched now, so that it had better
-    /// wait until the thread's other connections have been read.
-    pub fn is_lone(
-        &mut self,
-        n: usize,
-        server: &Server,
-        session: &Session,
-        worker: Worker,
-    ) -> bool {
-        let bytes = &self.read[..n];
-        // What may be sent before a login is for the batch to say.
-        if n > LONE_MAX || !session.authenticated {
-            return false;
-        }
-        let limits = ParseLimits {
-            max_bulk: LONE_MAX as u64,
-            authenticated: true,
-        };
-        let parsed = Parser::default().parse(bytes, &limits, &mut self.args);
-        let whole = matches!(parsed, Ok(Parsed::Request { len }) if len == n);
-        let named = || command::find(self.args.get(bytes, 0));
-        let mut is_lone = whole && self.args.len() > 1 && is_keyed(named());
-        if is_lone {
-            match server.enter(worker.slot) {
-                Some(gate) => {
-                    self.lone.comes(&gate, session.db, self.args.get(bytes, 1));
-                    Gates::leave(gate);
-                }
-                None => is_lone = false,
-            }
-        }
-        self.args.clear();
-        is_lone
-    }
-
-    /// The requests that waited run from now on.
-    pub fn fetch_lone(&mut self, server: &Server, worker: Worker) {
-        if !self.lone.is_empty()
-            && let Some(gate) = server.enter(worker.slot)
-        {
-            self.lone.run(&gate);
-            Gates::leave(gate);
-        }
     }
 
     /// What bytes are executed with whose arguments go to `args`.
@@ -142,6 +103,8 @@ impl Tools {
             args,
             reply: &mut self.reply,
             effects: &mut self.effects,
+            pages: &mut self.pages,
+            latest: &mut self.latest,
         }
     }
 }
@@ -201,21 +164,24 @@ pub(super) type Outside = Box<dyn FnOnce(&Arc<Server>) -> Answer + Send>;
 impl Batch<'_> {
     /// Runs requests until there is no whole one left, or enough of them have run.
     pub fn run(self, worker: Worker, bench: Bench<'_>) -> Ran {
-        let settings = self.server.config.settings();
-        let limits = self.server.limits.load();
         let started = Instant::now();
         let Bench {
             args,
             reply,
             effects,
+            pages,
+            latest,
         } = bench;
+        let Latest {
+            settings, limits, ..
+        } = self.server.config.latest(latest);
         reply.set_proto(self.session.proto);
         let mut line = Line {
             server: self.server,
             client: self.client,
             session: self.session,
-            settings: &settings,
-            limits: &limits,
+            settings,
+            limits,
             reply,
             effects,
             now_ms: now_ms(),
@@ -246,7 +212,7 @@ impl Batch<'_> {
             line.enter(&mut gate);
             let view: Option<&View> = gate.as_deref();
             let db = view.and_then(|view| view.dataset.db(line.session.db as usize));
-            let mut ahead = Ahead::new(bytes.len());
+            let mut ahead = Ahead::new(pages);
             let db = db.map(|db| &**db);
             ahead.parse(bytes, self.parser, &parse_limits, args, most, db);
             let (mut done, mut at) = (0, 0);
@@ -312,7 +278,7 @@ impl Batch<'_> {
             }
             ran.consumed += done;
             let is_whole = done == ahead.end();
-            let (then, is_noted) = ahead.into_end();
+            let (then, is_noted) = ahead.into_end(pages);
             if is_noted {
                 args.clear();
             }

@@ -356,7 +356,7 @@ fn delete(server: &Arc<Server>, view: &View, db: u32, words: &[&[u8]]) {
         now_ms: now_ms(),
         origin: Origin::Client,
         expiry: expiry(server, view),
-        limits: &server.limits.load(),
+        limits: &server.config.settings().limits(),
         journal: Some(&*server.log),
         in_transaction: false,
         in_script: false,

@@ -13,9 +13,6 @@ use crate::command::{self, Command, Env, Journal, Origin, Run};
 use crate::gate::View;
 use crate::store::held::Held;
 
-/// For how many commands shards are held at once. With more, less is waited for, but threads come across what others hold.
-const HELD: usize = 8;
-
 /// What [`Line::row`] may run now.
 #[derive(Clone, Copy)]
 struct Calm {
@@ -78,7 +75,8 @@ impl Line<'_> {
         let (mut at, mut wrote) = (first, false);
         let mut tally = call::Tally::default();
         let mut simple = begins;
-        let (mut held, mut held_until) = (Held::default(), first);
+        // For the requests from the first of these places to the other.
+        let (mut held, mut held_from, mut held_until) = (Held::default(), first, first);
         while let Some(&Request { command, hash, .. }) = ahead.get_plain(at) {
             let Some(command) = command else {
                 break;
@@ -92,7 +90,8 @@ impl Line<'_> {
             if at == held_until
                 && let Some(db) = db
             {
-                held_until = ahead.hold(&mut held, db, at, HELD);
+                held_from = at;
+                held_until = ahead.hold(&mut held, db, at);
             }
             let args = ahead.args(at);
             let writes = command.flags & flag::WRITE != 0;
@@ -106,7 +105,7 @@ impl Line<'_> {
             assert!(self.would_be_admitted(view, command, args, &mut held));
             self.timer.in_a_row(server, self.slot, command);
             env.hash = hash;
-            match hash.and_then(|hash| held.shard(hash)) {
+            match held.shard(at - held_from) {
                 Some(shard) => {
                     command::run_held(command, args, &env, shard, self.effects, self.reply);
                 }

@@ -29,9 +29,7 @@ use crate::log::ReplLog;
 use crate::persist::{NotSaved, Saves};
 use crate::repl::domain::Id;
 use crate::repl::driver::Witness;
-use crate::store::Limits;
 use crate::sys::time::{Instant, since_epoch};
-use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -46,8 +44,6 @@ pub struct Server {
     pub gates: Arc<Gates<View>>,
     /// The replication log.
     pub log: Arc<ReplLog>,
-    /// When collections leave their compact forms.
-    pub limits: ArcSwap<Limits>,
     /// Memory beside `maxmemory`.
     pub(super) eviction: Eviction,
     /// The users.
@@ -142,7 +138,6 @@ impl Server {
         threads: usize,
     ) -> Server {
         let settings = config.settings();
-        let limits = ArcSwap::from_pointee(settings.limits());
         let pubsub = PubSub::new(&settings);
         let asked = Asked::default();
         asked.set_events(settings.keyspace_events);
@@ -151,7 +146,6 @@ impl Server {
         clients.limit(&settings);
         drop(settings);
         Server {
-            limits,
             eviction: Eviction::default(),
             config,
             // One gate for each I/O thread, one for whoever works beside them, and the last for the master's stream.
@@ -266,7 +260,6 @@ impl Server {
             tracing::warn!("{name} is not served yet: it has no effect");
         }
         let settings = self.config.settings();
-        self.limits.store(Arc::new(settings.limits()));
         self.pubsub.configure(&settings);
         self.clients.limit(&settings);
         self.asked.set_events(settings.keyspace_events);

@@ -377,7 +377,7 @@ impl Host for Context {
             client: &self.client,
             session: &mut self.session,
             settings: &self.settings,
-            limits: &self.server.limits.load(),
+            limits: &self.settings.limits(),
             world: World::Script(view),
             transaction: self.transaction.take(),
             out,
