@@ -137,17 +137,21 @@ impl<'a> Ahead<'a> {
                 (Some(db), Some(key)) if is_keyed(command) => Some(db.hash(key)),
                 _ => None,
             };
-            if let (Some(db), Some(hash)) = (db, hash)
-                && self.requests.last().and_then(|last| last.hash) != Some(hash)
-            {
-                db.prefetch_bucket(hash);
-            }
             self.requests.push(Request {
                 end: start + len,
                 args_end: self.args.len() + if self.is_noted { list.len() } else { 0 },
                 command,
                 hash,
             });
+        }
+        if let Some(db) = db {
+            let mut last = None;
+            for hash in self.requests.iter().filter_map(|request| request.hash) {
+                if last != Some(hash) {
+                    db.prefetch_bucket(hash);
+                    last = Some(hash);
+                }
+            }
         }
         if self.is_noted {
             let start = match &self.requests[..] {
