@@ -4,10 +4,12 @@
 use super::admit;
 use super::ahead::{Ahead, Request};
 use super::blocking;
-use super::call::{self, World, expiry, times_all_alone};
+use super::call::{self, World, expiry, is, times_all_alone};
 use super::client::trait_of;
+use super::commands;
 use super::evict::{self, Room};
 use super::execute::{Line, REPLY_HIGH};
+use crate::command::shell::ShellCommand;
 use crate::command::table::{KeySpec, Lock, flag};
 use crate::command::{self, Command, Env, Journal, Origin, Run};
 use crate::gate::View;
@@ -16,15 +18,16 @@ use crate::store::held::Held;
 /// What [`Line::row`] may run now.
 #[derive(Clone, Copy)]
 struct Calm {
+    /// Commands that write, and PING, which tells of what keeps a master from writing.
     writes: bool,
 }
 
-/// True for commands of constant or logarithmic cost on one key. With short arguments SET is one; that Redis does not call
-/// it `fast` has to do with memory.
+/// True for commands of constant or logarithmic cost on one key, and for PING. With short arguments SET is one; that Redis
+/// does not call it `fast` has to do with memory.
 #[inline]
 fn is_simple(command: &Command) -> bool {
     use flag::{ADMIN, BLOCKING, MAY_REPLICATE};
-    matches!(
+    let has_one_key = matches!(
         command.run,
         Run::Data {
             lock: Lock::Keys,
@@ -37,7 +40,9 @@ fn is_simple(command: &Command) -> bool {
             last: 1,
             ..
         }
-    ) && command.flags & (BLOCKING | ADMIN | MAY_REPLICATE) == 0
+    );
+    (has_one_key || is(command, ShellCommand::Ping))
+        && command.flags & (BLOCKING | ADMIN | MAY_REPLICATE) == 0
         && (command.is(flag::FAST) || matches!(command.name, "set" | "setex" | "psetex"))
 }
 
@@ -95,8 +100,9 @@ impl Line<'_> {
             }
             let args = ahead.args(at);
             let writes = command.flags & flag::WRITE != 0;
+            let is_ping = is(command, ShellCommand::Ping);
             if !command.takes(args.len())
-                || (writes && !calm.writes)
+                || ((writes || is_ping) && !calm.writes)
                 || self.is_disturbed(view, &mut held)
             {
                 break;
@@ -105,18 +111,22 @@ impl Line<'_> {
             assert!(self.would_be_admitted(view, command, args, &mut held));
             self.timer.in_a_row(server, self.slot, command);
             env.hash = hash;
-            match held.shard(at - held_from) {
-                Some(shard) => {
-                    command::run_held(command, args, &env, shard, self.effects, self.reply);
+            if is_ping {
+                commands::run(&mut self.made(World::Gate(view)), ShellCommand::Ping, args);
+            } else {
+                match held.shard(at - held_from) {
+                    Some(shard) => {
+                        command::run_held(command, args, &env, shard, self.effects, self.reply);
+                    }
+                    None => {
+                        // Somebody else holds it, and nobody waits who holds others.
+                        held.release();
+                        held_until = at + 1;
+                        command::run(command, args, &env, self.effects, self.reply);
+                    }
                 }
-                None => {
-                    // Somebody else holds it, and nobody waits who holds others.
-                    held.release();
-                    held_until = at + 1;
-                    command::run(command, args, &env, self.effects, self.reply);
-                }
+                tally.add(self.effects);
             }
-            tally.add(self.effects);
             self.last = Some(command);
             at += 1;
             wrote |= writes;
@@ -169,7 +179,7 @@ impl Line<'_> {
         }
         let admitted = self.made(World::Gate(view)).admit(command, args).is_ok();
         let writes = command.is(flag::WRITE);
-        let changed = |calm: Calm| writes && !calm.writes;
+        let changed = |calm: Calm| (writes || is(command, ShellCommand::Ping)) && !calm.writes;
         admitted || self.is_disturbed(view, held) || self.calm(view).is_none_or(changed)
     }
 

@@ -166,6 +166,9 @@ fn rows_of_simple_commands_reply_and_count_as_one_by_one() {
         "PFADD k a",
         "SPOP s",
         "EXPIRE k 100",
+        "PING",
+        "PING x",
+        "PING x y",
     ];
     let states = [
         "PING",
