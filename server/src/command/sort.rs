@@ -2,7 +2,7 @@
 
 use super::args::{integer, is};
 use super::partial_sort::partial_sort;
-use super::table::{Command, KeySpec, acl, flag::*};
+use super::table::{Command, KeySpec, Lock, acl, flag::*};
 use super::{CmdError, Cx, events};
 use crate::command::uses::{OVERWRITE, SEE, both};
 use crate::store::elem::Elem;
@@ -16,9 +16,10 @@ const GROUP: &str = "generic";
 const CATEGORIES: u32 = acl::SET | acl::SORTEDSET | acl::LIST | acl::DANGEROUS;
 const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of returned elements. When the elements are not sorted, complexity is O(N).";
 
-/// The commands' entries. What a pattern means is known only when the elements are, so that the world stands still.
+/// The commands' entries. What a pattern means is known only when the elements are, so that the world stands still then.
 pub const COMMANDS: &[Command] = &[
-    Command::exclusive("sort", -2, WRITE | DENYOOM | READS, KeySpec::FirstAnd(destination), sort).uses(both(SEE, OVERWRITE))
+    Command::keyed("sort", -2, WRITE | DENYOOM | READS, KeySpec::FirstAnd(destination), sort).uses(both(SEE, OVERWRITE))
+        .locks(Lock::ExclusiveIf(|args| has_patterns(args, true)))
         .acl(CATEGORIES)
         .doc(
             GROUP,
@@ -27,7 +28,8 @@ pub const COMMANDS: &[Command] = &[
             "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC|DESC] [ALPHA] [STORE destination]",
             "Sorts a list, a set or a sorted set.",
         ),
-    Command::exclusive("sort_ro", -2, READONLY | MOVABLEKEYS, KeySpec::FIRST, sort_ro)
+    Command::keyed("sort_ro", -2, READONLY | MOVABLEKEYS, KeySpec::FIRST, sort_ro)
+        .locks(Lock::ExclusiveIf(|args| has_patterns(args, false)))
         .acl(CATEGORIES)
         .doc(
             GROUP,
@@ -40,6 +42,11 @@ pub const COMMANDS: &[Command] = &[
 
 fn destination(args: &[&[u8]]) -> Option<usize> {
     Query::parse(args, true).ok()?.store
+}
+
+/// It may look at other keys than it names.
+fn has_patterns(args: &[&[u8]], may_store: bool) -> bool {
+    Query::parse(args, may_store).is_ok_and(|query| query.by.is_some() || !query.gets.is_empty())
 }
 
 /// What the options ask for.

@@ -301,14 +301,28 @@ impl KeySpec {
 }
 
 /// What the dispatcher locks for a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Lock {
     /// The shards of its keys.
     Keys,
     /// The shards of its keys, and the caller holds all gates.
     Exclusive,
+    /// [`Lock::Exclusive`] with such arguments, else [`Lock::Keys`].
+    ExclusiveIf(fn(&[&[u8]]) -> bool),
     /// Nothing: the handler locks shard by shard.
     Free,
+}
+
+impl Lock {
+    /// True if the caller has to hold all gates.
+    #[inline]
+    pub fn is_exclusive(self, args: &[&[u8]]) -> bool {
+        match self {
+            Lock::Exclusive => true,
+            Lock::ExclusiveIf(is) => is(args),
+            Lock::Keys | Lock::Free => false,
+        }
+    }
 }
 
 /// How a command is run.
@@ -547,6 +561,14 @@ impl Command {
     ) -> Command {
         let lock = Lock::Exclusive;
         Command::new(name, arity, flags, keys, Run::Data { lock, handler })
+    }
+
+    /// This command with another lock.
+    pub const fn locks(mut self, lock: Lock) -> Command {
+        if let Run::Data { handler, .. } = self.run {
+            self.run = Run::Data { lock, handler };
+        }
+        self
     }
 
     /// A command whose handler locks shards one at a time.

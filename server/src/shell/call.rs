@@ -305,7 +305,7 @@ impl Call<'_> {
 
     #[inline]
     fn data(&mut self, command: &'static Command, lock: Lock, args: &[&[u8]]) -> Flow {
-        if lock == Lock::Exclusive && !self.world.is_still() {
+        if !self.world.is_still() && lock.is_exclusive(args) {
             return Flow::NeedAll;
         }
         let may_block = command.is(flag::BLOCKING) && self.transaction.is_none();

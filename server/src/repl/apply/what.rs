@@ -102,12 +102,12 @@ pub(super) fn classify(args: &[&[u8]], databases: usize) -> Result<What, String>
     }
 }
 
-/// Whether it runs under all gates.
+/// Whether it runs under all gates, as it may have to.
 pub(super) fn is_exclusive(command: &Command) -> bool {
     matches!(
         command.run,
         Run::Data {
-            lock: Lock::Exclusive,
+            lock: Lock::Exclusive | Lock::ExclusiveIf(_),
             ..
         }
     )
