@@ -63,6 +63,15 @@ pub struct Backlog {
     pub first_byte_offset: u64,
     /// Bytes held.
     pub histlen: u64,
+    /// Bytes that are no longer held, and still being freed.
+    pub leaving: u64,
+}
+
+impl Backlog {
+    /// Bytes beyond the configured size: held for replicas that lag, or being freed. No dataset is to shrink for them.
+    pub fn beyond(&self) -> u64 {
+        self.histlen.saturating_sub(self.size) + self.leaving
+    }
 }
 
 /// The replication log.
@@ -271,6 +280,7 @@ impl ReplLog {
             size: inner.limits.backlog,
             first_byte_offset: if active { start + 1 } else { 0 },
             histlen: if active { end - start } else { 0 },
+            leaving: inner.chunks.leaving(),
         }
     }
 

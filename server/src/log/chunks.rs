@@ -4,6 +4,9 @@ use crate::store::lazyfree;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A reader that wants no more than this from the growing tail gets a copy: cheaper than splitting the
 /// tail, and it keeps the pieces of the log from becoming many and small.
@@ -26,14 +29,30 @@ impl Chunk {
 
 /// Chunks that nobody needs any more. Freeing many takes a while: not to be done under a lock.
 #[must_use]
-pub(super) struct Freed(SmallVec<[Chunk; 4]>);
+pub(super) struct Freed {
+    chunks: SmallVec<[Chunk; 4]>,
+    /// Dropped after the chunks.
+    _leaving: Option<Leaving>,
+}
 
 impl Freed {
     /// Frees them, in the background if there are many.
     pub fn free(self) {
-        if self.0.len() > 64 {
-            lazyfree::free(self.0);
+        if self.chunks.len() > 64 {
+            lazyfree::free(self);
         }
+    }
+}
+
+/// Bytes of chunks that are no longer held, and not freed yet.
+struct Leaving {
+    bytes: u64,
+    all: Arc<AtomicU64>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -43,6 +62,8 @@ pub(super) struct Chunks {
     tail: BytesMut,
     end: u64,
     chunk_size: usize,
+    /// Bytes of all [`Leaving`].
+    leaving: Arc<AtomicU64>,
 }
 
 impl Chunks {
@@ -53,6 +74,7 @@ impl Chunks {
             tail: BytesMut::new(),
             end: at,
             chunk_size,
+            leaving: Arc::default(),
         }
     }
 
@@ -65,7 +87,27 @@ impl Chunks {
     pub fn reset(&mut self, at: u64) -> Freed {
         self.tail = BytesMut::new();
         self.end = at;
-        Freed(self.sealed.drain(..).collect())
+        self.hand_out(self.sealed.len())
+    }
+
+    /// Takes out the oldest chunks, so many.
+    fn hand_out(&mut self, count: usize) -> Freed {
+        let chunks: SmallVec<[Chunk; 4]> = self.sealed.drain(..count).collect();
+        let bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+        let leaves = || {
+            self.leaving.fetch_add(bytes, Relaxed);
+            let all = Arc::clone(&self.leaving);
+            Leaving { bytes, all }
+        };
+        Freed {
+            _leaving: (bytes > 0).then(leaves),
+            chunks,
+        }
+    }
+
+    /// Bytes that are no longer held, and still being freed.
+    pub fn leaving(&self) -> u64 {
+        self.leaving.load(Relaxed)
     }
 
     /// Position of the first byte held.
@@ -118,7 +160,7 @@ impl Chunks {
         let old = self
             .sealed
             .partition_point(|chunk| chunk.end() <= keep_from);
-        Freed(self.sealed.drain(..old.min(most)).collect())
+        self.hand_out(old.min(most))
     }
 
     /// Hands out up to `max` bytes from position `from` on; returns how many. None when `from` is not held.
@@ -203,6 +245,21 @@ mod tests {
         assert_eq!(chunks.read(chunks.start() - 1, 1, &mut Vec::new()), None);
         assert_eq!(chunks.read(chunks.end() + 1, 1, &mut Vec::new()), None);
         assert_eq!(out.concat(), pattern(0, 20_000));
+    }
+
+    #[test]
+    fn what_leaves_is_counted_until_it_is_freed() {
+        let mut chunks = Chunks::new(0, 16_384);
+        while chunks.end() < 2_000_000 {
+            chunks.push(&pattern(0, 10_000));
+        }
+        let freed = chunks.trim(1_900_000, usize::MAX);
+        assert!(freed.chunks.len() > 64 && chunks.start() > 1_800_000);
+        assert_eq!(chunks.leaving(), chunks.start());
+        freed.free();
+        while chunks.leaving() > 0 {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -270,8 +270,7 @@ impl Eviction {
 
     /// Bytes that count, looked at now.
     fn look(&self, server: &Server, now_ms: i64) -> u64 {
-        let backlog = server.log.backlog();
-        let lagging = backlog.histlen.saturating_sub(backlog.size);
+        let lagging = server.log.backlog().beyond();
         let staging = server.replication().map_or(0, |r| r.staging_bytes());
         let used = memory::used().saturating_sub(lagging + staging);
         self.used.store(used, Relaxed);

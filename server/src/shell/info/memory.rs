@@ -65,7 +65,7 @@ impl Overview {
         }
         let log = server.log.backlog();
         // What is held beyond the backlog's size is held for replicas that lag, if there are any: it is let go in pieces.
-        let uncounted = replicas.unwrap_or(0) + log.histlen.saturating_sub(log.size);
+        let uncounted = replicas.unwrap_or(0) + log.beyond();
         let most = replicas.map_or(log.histlen, |_| log.size);
         let backlog = log.histlen.min(most);
         let dbs = view.dataset.dbs().iter().enumerate();
