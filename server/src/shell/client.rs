@@ -93,6 +93,8 @@ pub struct Client {
     pub input: AtomicUsize,
     /// Bytes of replies waiting to be sent, the mailbox not counted.
     pub output: AtomicUsize,
+    /// Bytes that their buffer takes beside them.
+    pub spare: AtomicUsize,
     /// Bytes of what it holds besides.
     held: memory::AllHeld,
     /// Bytes it took when it was weighed last.
@@ -154,6 +156,7 @@ impl Client {
             queued: AtomicU32::new(0),
             input: AtomicUsize::new(0),
             output: AtomicUsize::new(0),
+            spare: AtomicUsize::new(0),
             held: Default::default(),
             weighed: AtomicUsize::new(0),
             owed: OnceLock::new(),

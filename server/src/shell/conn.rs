@@ -247,9 +247,10 @@ impl Conn {
     }
 
     fn output_changed(&self) {
-        self.client
-            .output
-            .store(self.output.len() - self.sent, Relaxed);
+        let waits = self.output.len() - self.sent;
+        self.client.output.store(waits, Relaxed);
+        let spare = self.output.capacity() - waits;
+        self.client.spare.store(spare, Relaxed);
     }
 
     /// Sends what waits to be sent.

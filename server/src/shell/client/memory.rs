@@ -48,7 +48,8 @@ pub struct Together {
 impl Client {
     /// Bytes that it takes, its buffers included: `tot-mem`.
     pub fn memory(&self) -> usize {
-        let buffers = self.input.load(Relaxed) + self.output.load(Relaxed);
+        let output = self.output.load(Relaxed) + self.spare.load(Relaxed);
+        let buffers = self.input.load(Relaxed) + output;
         let held: usize = self.held.iter().map(|bytes| bytes.load(Relaxed)).sum();
         buffers + self.mail_len() + held + size_of::<Client>()
     }
