@@ -228,6 +228,8 @@ impl<'a> Ahead<'a> {
     /// What comes after them, and whether the last of them was noted in the list of the parser. Gives `pages` back.
     pub fn into_end(mut self, pages: &mut Pages) -> (Then, bool) {
         self.requests.clear();
+        // It is as long as its longest request until it is cleared.
+        self.args.clear();
         self.args.shrink_to(ARGS_KEPT);
         *pages = Pages {
             requests: self.requests,
@@ -381,6 +383,19 @@ mod tests {
             1 => "[*$0-9\r\na]{0,6}",
         ];
         prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    #[test]
+    fn a_long_request_leaves_no_room_behind() {
+        let args = 100 * ARGS_KEPT;
+        let long = format!("*{args}\r\n{}", "$1\r\na\r\n".repeat(args));
+        let (mut parser, mut list) = (Parser::default(), ArgList::default());
+        let mut pages = Pages::default();
+        let mut ahead = Ahead::new(&mut pages);
+        ahead.parse(long.as_bytes(), &mut parser, &LIMITS, &mut list, 1, None);
+        assert_eq!(ahead.args(0).len(), args);
+        ahead.into_end(&mut pages);
+        assert!(pages.args.capacity() <= 2 * ARGS_KEPT);
     }
 
     proptest! {
