@@ -4,7 +4,7 @@ use super::args::{integer, is};
 use super::error::shown;
 use super::{CmdError, Cx, Expiry};
 use crate::store::glob;
-use crate::store::table::{PLACE_MASK, Place, SHARDS, shard_of};
+use crate::store::table::{PLACE_MASK, Place, SCAN_STEP, SHARDS, shard_of};
 
 /// What is walked through.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,12 +106,12 @@ pub(super) fn remove_if_stale(cx: &mut Cx<'_>, keys: &[Box<[u8]>]) -> Result<(),
     Ok(())
 }
 
-/// SCAN's cursor is a [`Place`]: the keys before it have been returned. A key's place never changes, and places
-/// are visited in ascending order, so a key that is there from the first call to the last is returned however
+/// SCAN's cursor is a [`Place`], in units of [`SCAN_STEP`]: the keys before it have been returned. A key's place never
+/// changes, and places are visited in ascending order, so a key that is there from the first call to the last is returned however
 /// shards split meanwhile, and once only. 0 means both the beginning and the end, which no other cursor can:
 /// what follows a key's place is not 0.
 pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let mut from: Place = cursor(args[1])?;
+    let mut from: Place = cursor(args[1])?.saturating_mul(SCAN_STEP);
     let options = ScanOptions::parse(&args[2..], Scanned::Keys)?;
     let db = cx.selected();
     let (mut keys, mut stale) = (Vec::<Box<[u8]>>::new(), Vec::new());
@@ -141,7 +141,11 @@ pub(super) fn scan(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         from = next;
     }
     remove_if_stale(cx, &stale)?;
-    let next = if from <= PLACE_MASK { from } else { 0 };
+    let next = if from <= PLACE_MASK {
+        from / SCAN_STEP
+    } else {
+        0
+    };
     cx.out.array(2);
     cx.out.bulk(itoa::Buffer::new().format(next).as_bytes());
     cx.out.array(keys.len());

@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::frozen::Frozen;
 use super::hooks::{Hooks, KeyListener, Listeners, Pending, Sink};
 use super::lazyfree;
-use super::table::{Homes, KeyHasher, PLACE_MASK, Place, Spot, Table};
+use super::table::{Homes, KeyHasher, PLACE_MASK, Place, SCAN_STEP, Spot, Table};
 use std::sync::Arc;
 
 /// A lower bound that no expiry is below, when nothing expires.
@@ -226,8 +226,8 @@ impl Shard {
     }
 
     /// Gives the entries of the segment that `from` is in, from that place on, to `each`, the
-    /// first `count` by place and a few more perhaps. Returns how many, and the first place that was not visited. Places
-    /// are visited whole, so that one is enough to go on from.
+    /// first `count` by place and a few more perhaps. Returns how many, and the first place that was not visited, a
+    /// multiple of [`SCAN_STEP`]: steps are visited whole, so that place is enough to go on from.
     pub fn scan(&self, from: Place, count: usize, each: &mut dyn FnMut(&Entry)) -> (usize, Place) {
         let (segment, end) = self.table.segment_at(from);
         let hasher = self.table.hasher();
@@ -238,7 +238,8 @@ impl Shard {
             let last = entries
                 .select_nth_unstable_by_key(count - 1, |(p, _)| *p)
                 .1
-                .0;
+                .0
+                | (SCAN_STEP - 1);
             entries.retain(|(p, _)| *p <= last);
             next = last + 1;
         }

@@ -29,6 +29,9 @@ pub type Place = u64;
 pub const PLACE_BITS: u32 = 57;
 /// The bits of a hash that make its place.
 pub const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
+/// Places that a scan visits together. Its cursor counts these steps, so it has 52 bits: many clients, and scripts,
+/// hold a cursor in a double.
+pub const SCAN_STEP: Place = 1 << (PLACE_BITS - 52);
 /// Bits of a place that choose a shard.
 pub const SHARD_BITS: u32 = 8;
 /// Shards of a database.

@@ -292,6 +292,8 @@ fn scan_returns_whatever_stays_and_in_bounded_steps() {
         }
         calls += 1;
         cursor = next;
+        // Scripts, and clients in JavaScript, read it as a double.
+        assert!(cursor.parse::<u64>().unwrap() < 1 << 53, "{cursor}");
         if cursor == "0" {
             break;
         }
