@@ -1,6 +1,6 @@
 //! What scripts find under `redis`, and random numbers that are the same in every run.
 
-use super::{Proto, convert, raise, sha1_hex, with_running};
+use super::{Digest, Proto, Running, convert, raise, with_running};
 use crate::resp::Reply;
 use crate::resp::decimal::double_text;
 use mlua::{Lua, MultiValue, Table, Value};
@@ -63,25 +63,39 @@ fn failed(text: &str) -> mlua::Error {
     Raised::Reply([b"ERR ", text.as_bytes()].concat()).error()
 }
 
-type Args = SmallVec<[Vec<u8>; 6]>;
-
-/// The arguments of a command.
-fn arguments(args: &MultiValue) -> Result<Args, &'static str> {
-    if args.is_empty() {
-        return Err("Please specify at least one argument for this redis lib call");
-    }
-    let text = |value: &Value| match value {
-        Value::String(s) => Some(s.as_bytes().to_vec()),
-        Value::Integer(n) => Some(double_text(*n as f64).into_bytes()),
-        Value::Number(n) => Some(double_text(*n).into_bytes()),
-        _ => None,
-    };
-    let all: Option<Args> = args.iter().map(text).collect();
-    all.ok_or("Lua redis lib command arguments must be strings or integers")
+/// The arguments of a command, one behind the other.
+#[derive(Default)]
+pub(super) struct Words {
+    bytes: Vec<u8>,
+    ends: SmallVec<[usize; 8]>,
 }
 
-fn slices(args: &Args) -> SmallVec<[&[u8]; 8]> {
-    args.iter().map(|arg| &**arg).collect()
+impl Words {
+    /// Those that `args` are.
+    fn set(&mut self, args: &MultiValue) -> Result<(), &'static str> {
+        if args.is_empty() {
+            return Err("Please specify at least one argument for this redis lib call");
+        }
+        self.bytes.clear();
+        self.ends.clear();
+        for value in args {
+            let bytes = &mut self.bytes;
+            match value {
+                Value::String(s) => bytes.extend_from_slice(&s.as_bytes()),
+                Value::Integer(n) => bytes.extend_from_slice(double_text(*n as f64).as_bytes()),
+                Value::Number(n) => bytes.extend_from_slice(double_text(*n).as_bytes()),
+                _ => return Err("Lua redis lib command arguments must be strings or integers"),
+            }
+            self.ends.push(self.bytes.len());
+        }
+        Ok(())
+    }
+
+    fn slices(&self) -> SmallVec<[&[u8]; 8]> {
+        let mut start = 0;
+        let one = |end: &usize| &self.bytes[std::mem::replace(&mut start, *end)..*end];
+        self.ends.iter().map(one).collect()
+    }
 }
 
 /// `redis.call`, which raises errors, and `redis.pcall`, which returns them.
@@ -94,15 +108,13 @@ fn call(lua: &Lua, args: &MultiValue, raises: bool) -> mlua::Result<Value> {
         let code = if text.starts_with('-') { "" } else { "ERR " };
         [code.as_bytes(), text.trim_start_matches('-').as_bytes()].concat()
     };
-    let args = match arguments(args) {
-        Ok(args) => args,
-        Err(text) => return refuse(coded(text)),
-    };
     let ran = with_running(|running| {
+        let Running { words, proto, .. } = running;
+        words.set(args)?;
         let mut out = std::mem::take(&mut running.out);
         out.clear();
-        out.set_proto(running.proto);
-        let called = running.host.call(&slices(&args), running.proto, &mut out);
+        out.set_proto(*proto);
+        let called = running.host.call(&words.slices(), *proto, &mut out);
         called.map(|()| out)
     });
     let out = match ran {
@@ -148,8 +160,9 @@ fn field(lua: &Lua, name: &str, text: &[u8]) -> mlua::Result<Value> {
 }
 
 fn acl_check_cmd(_: &Lua, args: MultiValue) -> mlua::Result<bool> {
-    let args = arguments(&args).map_err(failed)?;
-    let may = with_running(|running| running.host.may_call(&slices(&args))).flatten();
+    let mut words = Words::default();
+    words.set(&args).map_err(failed)?;
+    let may = with_running(|running| running.host.may_call(&words.slices())).flatten();
     may.ok_or_else(|| failed("Invalid command passed to redis.acl_check_cmd()"))
 }
 
@@ -222,10 +235,10 @@ fn log(_: &Lua, args: MultiValue) -> mlua::Result<()> {
 fn sha1hex(_: &Lua, args: MultiValue) -> mlua::Result<String> {
     match (args.len(), args.front()) {
         (1, Some(text @ (Value::String(_) | Value::Number(_) | Value::Integer(_)))) => {
-            Ok(sha1_hex(&raise::shown(text)))
+            Ok(Digest::of(&raise::shown(text)).as_str().to_owned())
         }
         // Other values are no text, as for C.
-        (1, Some(_)) => Ok(sha1_hex(b"")),
+        (1, Some(_)) => Ok(Digest::of(b"").as_str().to_owned()),
         _ => Err(failed("wrong number of arguments")),
     }
 }

@@ -21,6 +21,15 @@ thread_local! {
     static LOADING: RefCell<Option<Registered>> = const { RefCell::new(None) };
 }
 
+/// Nothing of a state stays behind with a thread, not even by a panic: another thread may use it next.
+struct Left;
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        LOADING.take();
+    }
+}
+
 /// Only functions can be called while a library is loaded; commands cannot.
 struct Loading(Instant);
 
@@ -118,6 +127,7 @@ fn run(engine: &Engine, body: &[u8]) -> Result<Registered, String> {
     let compiled = engine
         .compile("@user_function", body)
         .map_err(|why| format!("Error compiling function: {why}"))?;
+    let _left = Left;
     LOADING.set(Some(Vec::new()));
     let host = Box::new(Loading(Instant::now()));
     let mut failed = None;
@@ -150,6 +160,9 @@ pub struct Functions {
     engine: Engine,
     loaded: HashMap<String, (Arc<Library>, HashMap<String, Function>)>,
 }
+
+// SAFETY: as for the cache of scripts: all handles of the state are in here, and what is taken out is dropped under the lock.
+unsafe impl Send for Functions {}
 
 impl Functions {
     /// An engine without libraries.

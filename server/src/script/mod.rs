@@ -8,6 +8,7 @@ mod api;
 mod bits;
 mod cjson;
 mod convert;
+mod digest;
 pub mod library;
 mod msgpack;
 mod raise;
@@ -16,14 +17,15 @@ mod shebang;
 mod structs;
 
 pub use convert::to_reply;
+pub use digest::Digest;
 pub use raise::Raised;
 pub use shebang::{Flags, Shebang};
 
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
+use api::Words;
 use mlua::{Function, Lua, Table, Value};
 use raise::Caught;
-use sha1::{Digest, Sha1};
 use std::any::Any;
 use std::cell::RefCell;
 
@@ -58,7 +60,8 @@ struct Running {
     killed: Option<String>,
     /// The error it ended with.
     error: Option<Caught>,
-    /// For the replies of its commands.
+    /// For the arguments of its commands, and for the replies to them.
+    words: Words,
     out: Reply,
 }
 
@@ -193,6 +196,7 @@ impl Engine {
             proto: Proto::Resp2,
             killed: None,
             error: None,
+            words: Words::default(),
             out: Reply::default(),
         };
         RUNNING.set(Some(running));
@@ -220,11 +224,6 @@ impl Engine {
             let _ = self.lua.gc_collect();
         }
     }
-}
-
-/// What scripts are called by: the SHA-1 of `bytes` in forty hexadecimal digits.
-pub fn sha1_hex(bytes: &[u8]) -> String {
-    format!("{:x}", Sha1::digest(bytes))
 }
 
 #[cfg(test)]

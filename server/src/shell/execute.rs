@@ -12,7 +12,7 @@ use super::server::{Server, now_ms};
 use super::session::Session;
 use crate::command::shell::ShellCommand;
 use crate::command::table::flag;
-use crate::command::{Command, Effects};
+use crate::command::{Command, Effects, Run};
 use crate::config::{Latest, Settings};
 use crate::gate::{Entered, Gates, View};
 use crate::resp::{ArgList, ParseLimits, Parser, Reply};
@@ -329,6 +329,18 @@ pub(super) struct Line<'a> {
     pub timer: Timer,
 }
 
+/// It is known beforehand that it needs all gates, and that its thread has to be outside its runtime.
+#[inline]
+fn runs_script(command: &Command) -> bool {
+    let Run::Shell(command) = command.run else {
+        return false;
+    };
+    matches!(
+        command,
+        ShellCommand::Eval { .. } | ShellCommand::FCall { .. }
+    )
+}
+
 impl Line<'_> {
     /// The client logged in, or need not.
     pub fn is_authenticated(&self) -> bool {
@@ -365,11 +377,20 @@ impl Line<'_> {
     where
         Self: 'g,
     {
-        self.enter(gate);
-        let Some(entered) = gate else {
-            return self.busy(named, args);
-        };
-        let mut flow = self.call(World::Gate(entered), named, args);
+        let runs_script = named.is_some_and(runs_script)
+            && self.session.queue.is_none()
+            && self.is_authenticated()
+            && !self.server.scripts.is_busy();
+        let mut flow = Flow::NeedAll;
+        if !runs_script {
+            self.enter(gate);
+            let Some(entered) = gate else {
+                return self.busy(named, args);
+            };
+            flow = self.call(World::Gate(entered), named, args);
+        } else if self.server.is_bound(self.slot) {
+            return Flow::MayTakeLong;
+        }
         if let Flow::NeedAll = flow {
             *gate = None;
             let Some(all) = self.server.enter_all() else {

@@ -9,6 +9,7 @@ pub(super) mod run;
 
 use super::server::Server;
 use crate::gate::{AllGates, Entered, View};
+use crate::script::Digest;
 use crate::script::library::Functions;
 use crate::sys::time::Instant;
 use cache::Cache;
@@ -117,7 +118,7 @@ impl Running {
 /// What runs: a script, by its digest, or a function, by its name.
 #[derive(Clone)]
 pub(super) enum Which {
-    Script(String),
+    Script(Digest),
     Function(String),
 }
 
@@ -125,7 +126,8 @@ impl Which {
     /// The digest or the name.
     pub fn name(&self) -> &str {
         match self {
-            Which::Script(name) | Which::Function(name) => name,
+            Which::Script(digest) => digest.as_str(),
+            Which::Function(name) => name,
         }
     }
 

@@ -212,3 +212,43 @@ fn scripts_of_many_clients_are_one_after_the_other() {
     let served = blocked.read().expect("a reply");
     assert_eq!(served.list()[1].text(), "x");
 }
+
+/// The Lua states go from thread to thread with all that is compiled in them, whoever makes, calls and forgets it.
+#[test]
+fn states_go_from_thread_to_thread() {
+    let server = Server::damselfly(&["--threads", "4"]);
+    const ROUNDS: usize = 150;
+    let library = |i: usize| {
+        format!(
+            "#!lua name=l{i}\nlocal calls = 0\nredis.register_function('count{i}', function(keys, args) \
+             calls = calls + 1 redis.call('INCR', keys[1]) return {{calls, args[1]}} end)"
+        )
+    };
+    std::thread::scope(|scope| {
+        for i in 0..4 {
+            let (server, library) = (&server, &library);
+            scope.spawn(move || {
+                let mut client = server.client();
+                for round in 0..ROUNDS {
+                    let load = client.cmd(&["FUNCTION", "LOAD", "REPLACE", &library(i)]);
+                    assert_eq!(load.text(), format!("l{i}"));
+                    let reply = client.cmd(&["FCALL", &format!("count{i}"), "1", "calls", "x"]);
+                    assert_eq!(reply.list()[1].text(), "x", "{reply:?}");
+                    let bad = client.cmd(&["FUNCTION", "LOAD", "#!lua name=bad\nerror('no')"]);
+                    assert!(bad.is_error(), "{bad:?}");
+                    let own = format!(
+                        "local t = {{}} for i = 1, 100 do t[i] = 'x' .. i end return #t + {round}"
+                    );
+                    assert_eq!(client.cmd(&["EVAL", &own, "0"]).int(), 100 + round as i64);
+                    let fails = format!("return redis.call('LPUSH', KEYS[1], {round})");
+                    assert!(client.cmd(&["EVAL", &fails, "1", "calls"]).is_error());
+                    if round % 10 == 9 {
+                        let flushed = client.cmd(&["SCRIPT", "FLUSH", "ASYNC"]);
+                        assert_eq!(flushed.text(), "OK");
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(server.run("GET calls").text(), (4 * ROUNDS).to_string());
+}

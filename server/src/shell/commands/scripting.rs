@@ -25,7 +25,7 @@ const HELP: &[&str] = &[
 pub(super) fn script(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     match (subcommand(args).as_str(), &args[2..]) {
         ("load", [text]) => match run::load(call.server, text) {
-            Ok(sha) => call.out.bulk(sha.as_bytes()),
+            Ok(sha) => call.out.bulk(sha.as_str().as_bytes()),
             Err(text) => call.out.error_bytes(&text),
         },
         ("exists", shas) => {

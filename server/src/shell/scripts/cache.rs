@@ -1,7 +1,8 @@
 //! The scripts that are known, compiled.
 
 use super::Figures;
-use crate::script::{Compiled, Engine, Flags, Shebang, sha1_hex};
+use crate::script::{Compiled, Digest, Engine, Flags, Shebang};
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,12 +23,17 @@ pub(super) struct Script {
 /// The Lua state and the scripts compiled in it.
 pub(super) struct Cache {
     pub engine: Engine,
-    scripts: HashMap<String, Script>,
+    scripts: HashMap<Digest, Script, RandomState>,
     /// Scripts of EVAL, and when they were used as they came here.
-    evals: VecDeque<(String, u64)>,
+    evals: VecDeque<(Digest, u64)>,
     uses: u64,
     bytes: usize,
 }
+
+// SAFETY: the handles of a Lua state count without atomics. All of them are in here, and what a script returns is dropped before
+// its thread lets go of the lock around this; nothing of a state stays behind with a thread. Handles that any thread may
+// hold, as mlua has them, too, cost a script a seventh of its time more (`benches/RESULTS.md`).
+unsafe impl Send for Cache {}
 
 impl Cache {
     /// A state without scripts.
@@ -39,7 +45,7 @@ impl Cache {
             .map_err(|error| format!("ERR no Lua state to be had: {error}").into_bytes())?;
         Ok(Cache {
             engine,
-            scripts: HashMap::new(),
+            scripts: HashMap::default(),
             evals: VecDeque::new(),
             uses: 0,
             bytes: 0,
@@ -47,19 +53,19 @@ impl Cache {
     }
 
     /// True when the script of this digest is known.
-    pub fn knows(&self, sha: &str) -> bool {
-        self.scripts.contains_key(sha)
+    pub fn knows(&self, sha: Digest) -> bool {
+        self.scripts.contains_key(&sha)
     }
 
     /// What the script of this digest declares.
-    pub fn flags(&self, sha: &str) -> Option<Flags> {
-        self.scripts.get(sha).map(|script| script.flags)
+    pub fn flags(&self, sha: Digest) -> Option<Flags> {
+        self.scripts.get(&sha).map(|script| script.flags)
     }
 
     /// The script of this digest, for running it.
-    pub fn get(&mut self, sha: &str) -> Option<(&Engine, &Script)> {
+    pub fn get(&mut self, sha: Digest) -> Option<(&Engine, &Script)> {
         self.uses += 1;
-        let script = self.scripts.get_mut(sha)?;
+        let script = self.scripts.get_mut(&sha)?;
         script.used = self.uses;
         Some((&self.engine, script))
     }
@@ -68,8 +74,8 @@ impl Cache {
     ///
     /// # Errors
     /// The error reply.
-    pub fn load(&mut self, text: &[u8], keep: bool) -> Result<String, Vec<u8>> {
-        let sha = sha1_hex(text);
+    pub fn load(&mut self, text: &[u8], keep: bool) -> Result<Digest, Vec<u8>> {
+        let sha = Digest::of(text);
         if let Some(script) = self.scripts.get_mut(&sha) {
             script.kept |= keep;
             return Ok(sha);
@@ -90,9 +96,9 @@ impl Cache {
             used: self.uses,
         };
         self.bytes += script.bytes;
-        self.scripts.insert(sha.clone(), script);
+        self.scripts.insert(sha, script);
         if !keep {
-            self.evals.push_back((sha.clone(), queued));
+            self.evals.push_back((sha, queued));
             self.forget_some();
         }
         Ok(sha)

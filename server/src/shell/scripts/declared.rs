@@ -5,7 +5,7 @@ use super::super::call::Call;
 use super::super::evict::{self, Room};
 use crate::command::shell::ShellCommand as S;
 use crate::command::{Command, Run, table::flag};
-use crate::script::{Flags, Shebang};
+use crate::script::{Digest, Flags, Shebang};
 
 const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and \
      'allow-stale' flag is not set for the script.";
@@ -17,8 +17,8 @@ fn declared(call: &Call<'_>, command: &Command, args: &[&[u8]]) -> Option<Flags>
     };
     let flags = match command {
         S::Eval { by_sha: true, .. } => {
-            let sha = String::from_utf8_lossy(args[1]).to_ascii_lowercase();
-            call.server.scripts.cache().as_ref()?.flags(&sha)?
+            let sha = Digest::parse(args[1])?;
+            call.server.scripts.cache().as_ref()?.flags(sha)?
         }
         S::Eval { by_sha: false, .. } => Shebang::of(args[1]).ok()?.flags,
         S::FCall { .. } => {

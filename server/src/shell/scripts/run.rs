@@ -23,9 +23,9 @@ use crate::gate::View;
 use crate::resp::Reply;
 use crate::resp::reply::Proto;
 use crate::script::library::Functions;
-use crate::script::{self, Ended, Flags, Host};
-use crate::store::lazyfree;
+use crate::script::{self, Digest, Ended, Flags, Host};
 use crate::store::num::parse_i64;
+use crate::store::{Limits, lazyfree};
 use crate::sys::time::Instant;
 use called::{Caches, declared, find, named};
 use std::any::Any;
@@ -40,6 +40,7 @@ struct Context {
     client: Arc<Client>,
     session: Session,
     settings: Arc<Settings>,
+    limits: Limits,
     /// The world; taken out while a command runs.
     view: Option<View>,
     transaction: Option<Transaction>,
@@ -92,9 +93,8 @@ pub(in crate::shell) fn eval(
     by_sha: bool,
     read_only: bool,
 ) -> Flow {
-    const DIGITS: usize = 40;
     const NO_SCRIPT: &str = "NOSCRIPT No matching script. Please use EVAL.";
-    if by_sha && args[1].len() != DIGITS {
+    if by_sha && args[1].len() != Digest::DIGITS {
         call.out.error(NO_SCRIPT);
         return Flow::Next;
     }
@@ -112,7 +112,7 @@ pub(in crate::shell) fn eval(
     let server = Arc::clone(call.server);
     let mut cache = server.scripts.cache();
     let sha = match by_sha {
-        true => Ok(String::from_utf8_lossy(args[1]).to_ascii_lowercase()),
+        true => Digest::parse(args[1]).ok_or_else(|| NO_SCRIPT.as_bytes().to_vec()),
         false => made(&mut cache).and_then(|cache| cache.load(args[1], false)),
     };
     let sha = match sha {
@@ -122,24 +122,20 @@ pub(in crate::shell) fn eval(
             return Flow::Next;
         }
     };
-    let Some((engine, script)) = cache.as_mut().and_then(|cache| cache.get(&sha)) else {
+    let Some((engine, script)) = cache.as_mut().and_then(|cache| cache.get(sha)) else {
         call.out.error(NO_SCRIPT);
         return Flow::Next;
     };
-    let context = match prepare(
-        call,
-        script.flags,
-        read_only,
-        Which::Script(sha.clone()),
-        args,
-    ) {
+    let which = Which::Script(sha);
+    let context = match prepare(call, script.flags, read_only, which, args) {
         Ok(context) => context,
         Err(text) => {
             call.out.error(text);
             return Flow::Next;
         }
     };
-    let ended = engine.eval(&script.compiled, &sha, keys, rest, Box::new(context));
+    let (name, context) = (sha.as_str(), Box::new(context));
+    let ended = engine.eval(&script.compiled, name, keys, rest, context);
     finish(call, ended);
     engine.tidy();
     if let Some(cache) = &*cache {
@@ -244,6 +240,7 @@ fn prepare(
             ..Session::new(call.session.access.clone(), true)
         },
         settings: Arc::clone(&call.server.config.settings()),
+        limits: call.limits.clone(),
         view: Some(view),
         transaction: Some(match call.transaction.take() {
             Some(own) => own,
@@ -377,7 +374,7 @@ impl Host for Context {
             client: &self.client,
             session: &mut self.session,
             settings: &self.settings,
-            limits: &self.settings.limits(),
+            limits: &self.limits,
             world: World::Script(view),
             transaction: self.transaction.take(),
             out,
@@ -473,7 +470,7 @@ impl Host for Context {
 ///
 /// # Errors
 /// The error reply.
-pub(in crate::shell) fn load(server: &Server, text: &[u8]) -> Result<String, Vec<u8>> {
+pub(in crate::shell) fn load(server: &Server, text: &[u8]) -> Result<Digest, Vec<u8>> {
     let mut cache = server.scripts.cache();
     let cache = made(&mut cache)?;
     let sha = cache.load(text, true)?;
@@ -483,9 +480,9 @@ pub(in crate::shell) fn load(server: &Server, text: &[u8]) -> Result<String, Vec
 
 /// SCRIPT EXISTS.
 pub(in crate::shell) fn knows(server: &Server, sha: &[u8]) -> bool {
-    let sha = String::from_utf8_lossy(sha).to_ascii_lowercase();
     let cache = server.scripts.cache();
-    cache.as_ref().is_some_and(|cache| cache.knows(&sha))
+    let known = |sha| cache.as_ref().is_some_and(|cache| cache.knows(sha));
+    Digest::parse(sha).is_some_and(known)
 }
 
 /// SCRIPT FLUSH.

@@ -1,0 +1,50 @@
+//! What scripts are called by.
+
+use sha1::Digest as _;
+
+/// The SHA-1 of a text in hexadecimal digits, the letters small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest([u8; Digest::DIGITS]);
+
+impl Digest {
+    /// How many there are.
+    pub const DIGITS: usize = 40;
+
+    /// That of `text`.
+    pub fn of(text: &[u8]) -> Digest {
+        let bytes = sha1::Sha1::digest(text);
+        let mut digits = [0; Digest::DIGITS];
+        for (two, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            let digit = |n: u8| b"0123456789abcdef"[usize::from(n & 15)];
+            two.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
+        }
+        Digest(digits)
+    }
+
+    /// The one written in `digits`, in letters of either size.
+    pub fn parse(digits: &[u8]) -> Option<Digest> {
+        let digits: [u8; Digest::DIGITS] = digits.try_into().ok()?;
+        let is_one = digits.iter().all(u8::is_ascii_hexdigit);
+        is_one.then(|| Digest(digits.map(|digit| digit.to_ascii_lowercase())))
+    }
+
+    /// Its digits.
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_written_as_they_are_read() {
+        let digest = Digest::of(b"return 1");
+        assert_eq!(digest.as_str(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+        let upper = digest.as_str().to_uppercase();
+        assert_eq!(Digest::parse(upper.as_bytes()), Some(digest));
+        assert_eq!(Digest::parse(&upper.as_bytes()[1..]), None);
+        assert_eq!(Digest::parse(&[b'g'; Digest::DIGITS]), None);
+    }
+}
