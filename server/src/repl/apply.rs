@@ -10,13 +10,12 @@ mod what;
 use super::driver::{Driver, Witness};
 use super::peer::{Peer, shown};
 use crate::command::{self, Command, Effects, Env, Expiry, Origin, Outcome};
-use crate::config::Settings;
+use crate::config::{Latest, Settings};
 use crate::gate::Gates;
 use crate::resp::Reply;
 use crate::resp::parse::{ArgList, ParseLimits, Parsed, Parser};
 use crate::resp::reply::Proto;
 use crate::shell::blocking;
-use crate::store::Limits;
 use crate::sys::time::since_epoch;
 use held::Held;
 use smallvec::SmallVec;
@@ -66,7 +65,7 @@ enum Kind {
 pub struct Applier {
     driver: Arc<Driver>,
     generation: u64,
-    limits: Limits,
+    latest: Option<Latest>,
     databases: usize,
     /// The database that the stream has selected.
     db: usize,
@@ -99,7 +98,7 @@ impl Applier {
         Applier {
             driver: Arc::clone(driver),
             generation,
-            limits: settings.limits(),
+            latest: None,
             databases: settings.databases,
             db: driver.log().forget_selected() as usize,
             last: None,
@@ -236,6 +235,7 @@ impl Applier {
         witness: &mut dyn Witness,
     ) -> Applied {
         let now_ms = since_epoch().as_millis() as i64;
+        let limits = &self.driver.config().latest(&mut self.latest).limits;
         let Batch {
             items,
             args,
@@ -262,7 +262,7 @@ impl Applier {
                             now_ms,
                             origin: Origin::Master,
                             expiry: Expiry::Ignore,
-                            limits: &self.limits,
+                            limits,
                             journal: None,
                             in_transaction: *in_transaction,
                             in_script: false,
