@@ -26,7 +26,7 @@ use what::{Unfit, What, classify, is_exclusive, is_sound};
 const COMMANDS_MAX: usize = 256;
 /// And it ends with the command that reaches so many bytes.
 const BYTES_MAX: usize = 64 << 10;
-/// A transaction, or a command, that is longer ends the link.
+/// A transaction, or a command, that is longer is not held here: its effect comes with a snapshot.
 const UNIT_MAX: usize = if cfg!(test) { 1 << 20 } else { 1 << 30 };
 
 /// How far [`Applier::apply`] got.
@@ -324,6 +324,11 @@ fn report(command: &Command, out: &Reply, errors: u64) -> String {
     format!("a command of its stream failed here, so the data differ: {name}: {said}")
 }
 
+/// What a master must not make us hold. Who resumed would meet it again and again.
+fn too_long(what: &str) -> Unfit {
+    Unfit::Unserved(format!("it sent a {what} that is too long"))
+}
+
 /// The arguments `range` of `args`, which lie in `request`.
 fn arguments<'a>(
     args: &'a ArgList,
@@ -338,13 +343,12 @@ impl Batch {
     fn collect(&mut self, unread: &[u8], databases: usize) -> Result<Option<Kind>, Unfit> {
         let batch = self;
         let parse = ParseLimits {
-            max_bulk: UNIT_MAX as u64,
+            max_bulk: u64::MAX,
             authenticated: true,
         };
         while batch.in_transaction || (batch.items.len() < COMMANDS_MAX && batch.len < BYTES_MAX) {
-            // What a master must not make us hold: a transaction without an end.
             if batch.len > UNIT_MAX {
-                return Err("it sent a transaction that is too long".into());
+                return Err(too_long("transaction"));
             }
             let first = batch.items.last().map_or(0, |item| item.first + item.args);
             let parsed = batch
@@ -352,11 +356,13 @@ impl Batch {
                 .parse(&unread[batch.len..], &parse, &mut batch.args);
             let len = match parsed {
                 Ok(Parsed::Request { len }) => len,
-                Ok(Parsed::Incomplete { .. }) if unread.len() - batch.len > UNIT_MAX => {
-                    return Err("it sent a command that is too long".into());
-                }
-                Ok(Parsed::Incomplete { .. }) if batch.in_transaction => return Ok(None),
-                Ok(Parsed::Incomplete { .. }) => return Ok(batch.plain()),
+                Ok(Parsed::Incomplete { need }) => match batch.plain() {
+                    Some(kind) if !batch.in_transaction => return Ok(Some(kind)),
+                    kind if unread.len() + need > UNIT_MAX => {
+                        return Err(too_long(kind.map_or("command", |_| "transaction")));
+                    }
+                    _ => return Ok(None),
+                },
                 // What is whole goes first; then we come here again.
                 Err(error) => match batch.plain() {
                     Some(kind) if !batch.in_transaction => return Ok(Some(kind)),

@@ -139,6 +139,28 @@ fn a_transaction_without_an_end_is_not_taken_for_ever() {
     }
 }
 
+/// Who resumed would meet it again and again.
+#[test]
+fn of_what_is_too_long_the_effect_comes_with_a_snapshot() {
+    let begun = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${UNIT_MAX}\r\n").into_bytes();
+    let sound = encode(&[b"SET", b"k", b"v"]);
+    let before = [
+        (vec![], "command"),
+        (encode(&[b"MULTI"]), "transaction"),
+        ([encode(&[b"MULTI"]), sound].concat(), "transaction"),
+    ];
+    for (before, what) in before {
+        let stream = [&before[..], &begun].concat();
+        match Batch::default().collect(&stream, DATABASES) {
+            Err(Unfit::Unserved(why)) => {
+                assert_eq!(why, format!("it sent a {what} that is too long"))
+            }
+            Err(why) => panic!("{why}"),
+            Ok(_) => panic!("it is waited for"),
+        }
+    }
+}
+
 #[test]
 fn what_a_master_must_not_send_ends_the_link_with_a_reason() {
     let whole = |args: &[&[u8]]| encode(args);
