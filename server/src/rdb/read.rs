@@ -6,6 +6,7 @@ use super::error::{Fault, Place, RdbError};
 use super::format::{self, Kind, op};
 use super::source::{Source, Stop, Text};
 use super::value;
+use crate::resp::parse::REQUEST_MAX;
 use crate::store::{Limits, Object};
 
 /// What the reader hands over, in the order of the snapshot.
@@ -81,11 +82,11 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Redis's limits on collections, strings of up to 1 GiB, checksum on.
+    /// Redis's limits on collections, strings as long as a request may be, checksum on.
     fn default() -> Self {
         Options {
             limits: Limits::default(),
-            max_string: 1 << 30,
+            max_string: REQUEST_MAX as u64,
             checksum: true,
             key_delay: 0,
         }

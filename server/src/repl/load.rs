@@ -213,10 +213,12 @@ fn load(order: Order, facts: &Facts, wanted: impl Fn() -> bool) -> Result<Loaded
         timeout,
         limit,
         databases,
-        reading,
+        mut reading,
         room,
         dropped,
     } = order;
+    // Between two keys it would be noticed too late.
+    reading.max_string = reading.max_string.min(limit);
     drop(dropped);
     facts.sync_is(extent.bytes());
     let mut incoming = Incoming::new(stream, unread, extent, timeout).map_err(LoadError::Begin)?;

@@ -15,7 +15,7 @@ pub(super) const UNAUTHENTICATED_ARGS: i64 = 10;
 /// The longest argument a client may send before it has authenticated, in bytes.
 const UNAUTHENTICATED_BULK: i64 = 16 * 1024;
 /// Spans hold their position in 32 bits, so no request may reach this size, in bytes.
-const REQUEST_MAX: usize = u32::MAX as usize;
+pub const REQUEST_MAX: usize = u32::MAX as usize;
 
 /// What a client may send.
 #[derive(Clone, Copy, Debug)]

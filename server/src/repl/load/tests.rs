@@ -25,6 +25,16 @@ fn snapshot(keys: usize) -> Vec<u8> {
 
 /// Loads what a peer sends in pieces of `piece` bytes; the first one is read before the load begins.
 async fn load_from(bytes: Vec<u8>, piece: usize, extent: Extent) -> Result<Loaded, LoadError> {
+    load_within(u64::MAX, bytes, piece, extent).await
+}
+
+/// [`load_from`] with room for so many bytes.
+async fn load_within(
+    limit: u64,
+    bytes: Vec<u8>,
+    piece: usize,
+    extent: Extent,
+) -> Result<Loaded, LoadError> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
@@ -45,7 +55,7 @@ async fn load_from(bytes: Vec<u8>, piece: usize, extent: Extent) -> Result<Loade
         unread,
         extent,
         timeout: Duration::from_secs(5),
-        limit: u64::MAX,
+        limit,
         databases: 16,
         reading: Options::default(),
         room: Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap(),
@@ -107,6 +117,20 @@ async fn a_snapshot_that_is_not_what_was_announced() {
     ] {
         let Err(error) = load_from(bytes, 16, extent).await else {
             panic!("it was loaded; expected {want}");
+        };
+        assert!(error.to_string().contains(want), "{error}, not {want}");
+    }
+}
+
+#[tokio::test]
+async fn a_string_may_be_as_long_as_there_is_room() {
+    for (len, limit, want) in [
+        (1_500_000_000, u64::MAX, "it ends early"),
+        (60_000_000, 50_000_000, "a string of 60000000 bytes"),
+    ] {
+        let key = [b"REDIS0010\x00\x01k\x80", &u32::to_be_bytes(len)[..]].concat();
+        let Err(error) = load_within(limit, key, 16, Extent::Mark(MARK)).await else {
+            panic!("{len} bytes were loaded");
         };
         assert!(error.to_string().contains(want), "{error}, not {want}");
     }
