@@ -8,12 +8,10 @@ mod lcs;
 #[cfg(test)]
 mod tests;
 
-use super::CmdError;
 use super::table::{Command, KeySpec, acl, flag::*};
 use crate::command::uses::{CREATE, INSERT, LOOK, OVERWRITE, SEE, TAKE, UPDATE, both};
-
-/// The longest string a command may make, in bytes.
-const MAX_LEN: usize = 512 << 20;
+use crate::command::{CmdError, Cx, Origin};
+use crate::resp::parse::REQUEST_MAX;
 
 const GROUP: &str = "string";
 const KEY: KeySpec = KeySpec::FIRST;
@@ -260,9 +258,17 @@ const BITOP_KEYS: KeySpec = KeySpec::Range {
     step: 1,
 };
 
+/// The longest string that the command may make, in bytes. A master has asked its own limit.
+fn max_len(cx: &Cx<'_>) -> usize {
+    match cx.env.origin {
+        Origin::Client => (cx.env.limits.string_max as usize).min(REQUEST_MAX),
+        Origin::Master => REQUEST_MAX,
+    }
+}
+
 /// An error if a string of `len` bytes would be too long.
-fn check_len(len: Option<usize>) -> Result<usize, CmdError> {
-    len.filter(|&len| len <= MAX_LEN).ok_or(CmdError::text(
+fn check_len(cx: &Cx<'_>, len: Option<usize>) -> Result<usize, CmdError> {
+    len.filter(|&len| len <= max_len(cx)).ok_or(CmdError::text(
         "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
     ))
 }

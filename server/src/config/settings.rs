@@ -69,6 +69,7 @@ impl Settings {
             stream_node_max_bytes: self.stream_node_bytes,
             stream_node_max_entries: self.stream_node_entries,
             hll_sparse_max_bytes: self.hll_sparse_max,
+            string_max: self.max_bulk,
             accesses: self.accesses(),
             shares_integers: self.maxmemory == 0
                 || !self.maxmemory_policy.is_some_and(|policy| {
@@ -125,7 +126,7 @@ settings! {
     maxmemory_clients: String = text("maxmemory-clients"),
     /// Output limits of the classes normal, replica, pubsub.
     buffer_limits: [BufferLimit; 3] = buffer_limits("client-output-buffer-limit"),
-    /// Longest argument of a request, bytes.
+    /// Longest argument of a request, and longest string that grows, bytes.
     max_bulk: u64 = number("proto-max-bulk-len"),
     /// Password of the default user as it was set here; empty for none.
     requirepass: Vec<u8> = bytes("requirepass"),

@@ -162,7 +162,7 @@ pub static PARAMS: &[Param] = &[
         "proto-max-bulk-len",
         Memory(1 << 20, ANY),
         "536870912",
-        "Longest argument of a request, bytes",
+        "Longest argument of a request, and longest string that grows, bytes",
     ),
     live("requirepass", Text, "", "Password of the default user"),
     // General.

@@ -26,6 +26,8 @@ pub struct Limits {
     pub stream_node_max_entries: i64,
     /// `hll-sparse-max-bytes`: bytes of a sparse HyperLogLog.
     pub hll_sparse_max_bytes: usize,
+    /// `proto-max-bulk-len`: bytes up to which clients may have a string grow.
+    pub string_max: u64,
     /// By `maxmemory-policy`.
     pub accesses: Accesses,
     /// Small integers count as shared, as Redis shares them unless it notes accesses of each to evict by.
@@ -45,6 +47,7 @@ impl Default for Limits {
             stream_node_max_bytes: 4096,
             stream_node_max_entries: 100,
             hll_sparse_max_bytes: 3000,
+            string_max: 512 << 20,
             accesses: Accesses::Recency,
             shares_integers: true,
         }

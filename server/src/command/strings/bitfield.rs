@@ -1,6 +1,6 @@
 //! BITFIELD: integers of any width at any bit of a string.
 
-use super::MAX_LEN;
+use super::max_len;
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx, events};
 use crate::store::num::parse_i64;
@@ -67,8 +67,8 @@ impl Width {
         }
     }
 
-    /// Where `arg` says the integer begins: a bit, or behind so many integers of this type.
-    fn offset(self, arg: &[u8]) -> Result<usize, CmdError> {
+    /// Where `arg` says the integer begins: a bit, or behind so many integers of this type. It is in the first `max` bytes.
+    fn offset(self, arg: &[u8], max: usize) -> Result<usize, CmdError> {
         const WRONG: CmdError = CmdError::text("ERR bit offset is not an integer or out of range");
         let (number, unit) = match arg {
             [b'#', number @ ..] => (number, i64::from(self.bits)),
@@ -77,7 +77,7 @@ impl Width {
         parse_i64(number)
             .and_then(|n| n.checked_mul(unit))
             .and_then(|offset| usize::try_from(offset).ok())
-            .filter(|offset| offset / 8 < MAX_LEN)
+            .filter(|offset| offset / 8 < max)
             .ok_or(WRONG)
     }
 
@@ -118,7 +118,7 @@ struct Step {
     overflow: Overflow,
 }
 
-fn parse(args: &[&[u8]]) -> Result<Vec<Step>, CmdError> {
+fn parse(args: &[&[u8]], max: usize) -> Result<Vec<Step>, CmdError> {
     let (mut steps, mut overflow) = (Vec::new(), Overflow::Wrap);
     let mut rest = args;
     while let [word, tail @ ..] = rest {
@@ -138,7 +138,7 @@ fn parse(args: &[&[u8]]) -> Result<Vec<Step>, CmdError> {
             _ => return Err(CmdError::Syntax),
         };
         let width = Width::parse(tail[0])?;
-        let offset = width.offset(tail[1])?;
+        let offset = width.offset(tail[1], max)?;
         let operation = match value {
             None => Operation::Get,
             Some(value) if is(word, "set") => Operation::Set(integer(value)?),
@@ -156,11 +156,12 @@ fn parse(args: &[&[u8]]) -> Result<Vec<Step>, CmdError> {
 }
 
 pub(super) fn bitfield(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    run(cx, args, &parse(&args[2..])?)
+    let steps = parse(&args[2..], max_len(cx))?;
+    run(cx, args, &steps)
 }
 
 pub(super) fn bitfield_ro(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let steps = parse(&args[2..])?;
+    let steps = parse(&args[2..], max_len(cx))?;
     match steps.iter().all(|s| matches!(s.operation, Operation::Get)) {
         true => run(cx, args, &steps),
         false => Err(CmdError::text(

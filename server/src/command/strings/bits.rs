@@ -5,16 +5,16 @@ use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx, events};
 use crate::store::{Entry, Object, entry};
 
-fn bit_offset(arg: &[u8]) -> Result<usize, CmdError> {
+fn bit_offset(cx: &Cx<'_>, arg: &[u8]) -> Result<usize, CmdError> {
     const WRONG: CmdError = CmdError::text("ERR bit offset is not an integer or out of range");
     let offset = integer(arg).map_err(|_| WRONG)?;
     let offset = usize::try_from(offset).map_err(|_| WRONG)?;
-    check_len(Some(offset / 8 + 1)).map_err(|_| WRONG)?;
+    check_len(cx, Some(offset / 8 + 1)).map_err(|_| WRONG)?;
     Ok(offset)
 }
 
 pub(super) fn getbit(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let offset = bit_offset(args[2])?;
+    let offset = bit_offset(cx, args[2])?;
     let value = cx.db.string(args[1])?.unwrap_or_default();
     let byte = value.get(offset / 8).copied().unwrap_or(0);
     cx.out.int(i64::from(byte >> (7 - offset % 8) & 1));
@@ -22,7 +22,7 @@ pub(super) fn getbit(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 }
 
 pub(super) fn setbit(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    let offset = bit_offset(args[2])?;
+    let offset = bit_offset(cx, args[2])?;
     let on = match integer(args[3]) {
         Ok(bit @ 0..=1) => bit as u8,
         _ => {

@@ -15,7 +15,7 @@ pub(super) fn strlen(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 pub(super) fn append(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let (key, tail) = (args[1], args[2]);
     let old = cx.db.string(key)?.map(<[u8]>::len);
-    let len = check_len(old.unwrap_or(0).checked_add(tail.len()))?;
+    let len = check_len(cx, old.unwrap_or(0).checked_add(tail.len()))?;
     match old {
         None => cx.db.set_string(key, tail, None),
         Some(old) => cx.db.resize_string(key, len)?[old..].copy_from_slice(tail),
@@ -43,7 +43,7 @@ pub(super) fn setrange(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> 
         cx.out.int(old as i64);
         return Ok(());
     }
-    let end = check_len(offset.checked_add(part.len()))?;
+    let end = check_len(cx, offset.checked_add(part.len()))?;
     let len = old.max(end);
     cx.db.resize_string(key, len)?[offset..end].copy_from_slice(part);
     cx.dirty();

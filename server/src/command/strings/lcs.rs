@@ -1,9 +1,11 @@
 //! LCS: the longest common subsequence of two strings.
 
-use super::MAX_LEN;
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx};
 use crate::resp::Reply;
+
+/// The largest table of lengths, in bytes.
+const MEMORY_MAX: usize = 512 << 20;
 
 /// What the options ask for.
 #[derive(Default)]
@@ -56,7 +58,7 @@ impl Table {
         let (height, width) = (a.len() + 1, b.len() + 1);
         let cells = height
             .checked_mul(width)
-            .filter(|cells| *cells <= MAX_LEN / size_of::<u32>())
+            .filter(|cells| *cells <= MEMORY_MAX / size_of::<u32>())
             .ok_or(TOO_MUCH)?;
         let mut lengths = Vec::new();
         lengths.try_reserve_exact(cells).map_err(|_| NO_MEMORY)?;

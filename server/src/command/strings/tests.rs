@@ -1,3 +1,4 @@
+use crate::command::Origin;
 use crate::command::testing::Bench;
 
 #[test]
@@ -319,4 +320,29 @@ fn what_two_strings_have_in_common() {
     bench.run("SETRANGE y 20000 x");
     let too_much = "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
     assert_eq!(bench.run("LCS x y LEN"), too_much);
+}
+
+/// A master has looked itself; what it has made is to be made here.
+#[test]
+fn clients_have_strings_grow_up_to_a_limit() {
+    let mut bench = Bench::new();
+    bench.limits.string_max = 10;
+    let too_long = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    let no_offset = "-ERR bit offset is not an integer or out of range";
+    bench.check(&[
+        ("setrange k 10 x", too_long),
+        ("setrange k 9 x", ":10"),
+        ("append k x", too_long),
+        ("setbit k 79 0", ":0"),
+        ("setbit k 80 1", no_offset),
+        ("bitfield k set u8 80 1", no_offset),
+    ]);
+    bench.origin = Origin::Master;
+    bench.check(&[
+        ("append k x", ":11"),
+        ("setbit k 88 1", ":0"),
+        ("bitfield k set u8 96 1", "*1 :0"),
+        ("setrange k 13 x", ":14"),
+        ("setrange k 99999999999 x", too_long),
+    ]);
 }
