@@ -131,14 +131,15 @@ pub mod net {
     use std::io;
     /// A connection that a thread reads, which waits for bytes.
     pub use std::net::TcpStream as Blocking;
-    use std::net::{IpAddr, SocketAddr};
+    use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
     use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     use std::os::unix::net;
     use std::path::Path;
-    use tokio::net::{TcpListener, TcpSocket, UnixListener};
     /// A connection. One over a Unix socket is used like any other, but that it has no addresses.
-    pub use tokio::net::{TcpStream, lookup_host};
+    pub use tokio::net::TcpStream;
+    use tokio::net::{TcpListener, TcpSocket, UnixListener};
+    use tokio::sync::{Semaphore, oneshot};
 
     /// A listener that no runtime knows of yet.
     pub enum Bound {
@@ -279,6 +280,30 @@ pub mod net {
             }
         }
         TcpStream::connect(addr).await
+    }
+
+    /// Names that are looked up at once. Each takes a thread, and where name servers do not answer it takes it for longer
+    /// than anybody waits.
+    static LOOKUPS: Semaphore = Semaphore::const_new(64);
+
+    /// The addresses of a host.
+    ///
+    /// # Errors
+    /// It has none.
+    pub async fn lookup_host(
+        (name, port): (&str, u16),
+    ) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+        if let Ok(ip) = name.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, port)].into_iter());
+        }
+        let place = LOOKUPS.acquire().await.map_err(io::Error::other)?;
+        let (name, (done, found)) = (name.to_owned(), oneshot::channel());
+        // It cannot be told to stop: its place is taken until it has, whoever has left by then. No runtime waits for it.
+        super::thread::spawn("lookup", move || {
+            let _place = place;
+            let _ = done.send((&*name, port).to_socket_addrs());
+        })?;
+        found.await.map_err(io::Error::other)?
     }
 
     /// Has the system look whether a silent peer is still there.
