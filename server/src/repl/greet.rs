@@ -154,12 +154,11 @@ async fn connect(
     Err(Unreached::Connect { host, why })
 }
 
+/// The system's words, without its number for them.
 fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        // What std has no words for, the system has.
-        io::ErrorKind::Other => error.to_string(),
-        kind => kind.to_string(),
-    }
+    let text = error.to_string().to_lowercase();
+    let words = text.split(" (os error").next();
+    words.unwrap_or_default().to_owned()
 }
 
 /// Small writes (ACKs) go out at once, and a master that vanished is noticed while nothing is sent.

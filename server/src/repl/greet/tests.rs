@@ -180,6 +180,8 @@ fn nothing_listens() {
         error.to_string(),
         format!("could not connect to master 127.0.0.1:{port}: connection refused")
     );
+    let no_descriptor = io::Error::from_raw_os_error(24);
+    assert_eq!(reason(&no_descriptor), "too many open files");
     let host = Host::new("no such host", 1).unwrap();
     let error = run(reach(host, &settings(|_| ()))).unwrap_err();
     assert!(matches!(error, Unreached::Resolve { .. }), "{error}");
