@@ -48,6 +48,7 @@ impl<'a> Client<'a> {
                 journal: None,
                 in_transaction: false,
                 in_script: false,
+                no_touch: false,
                 waiter: None,
                 audience: None,
                 hash: None,

@@ -1,10 +1,10 @@
 //! How commands reach the keys they work on.
 
-use super::CmdError;
 use super::events;
 use super::left::{Expired, Found, Left};
 use super::locked::Locked;
 use super::seldom::Seldom;
+use super::{CmdError, Env};
 use crate::store::clock::Clock;
 use crate::store::entry::Entry;
 use crate::store::hash::Hash;
@@ -37,6 +37,8 @@ pub struct Keys<'a> {
     pub(super) number: usize,
     /// The time, and what is noted of accesses.
     pub(super) clock: Clock,
+    /// Nothing is noted of them.
+    pub(super) no_touch: bool,
     pub(super) expiry: Expiry,
     pub(super) locked: Locked<'a>,
     /// What is left to be done after the command.
@@ -55,15 +57,15 @@ impl<'a> Keys<'a> {
     pub(super) fn new(
         (db, number): (&'a Db, usize),
         locked: Locked<'a>,
-        clock: Clock,
-        expiry: Expiry,
+        env: &Env<'a>,
         asks: u32,
     ) -> Keys<'a> {
         Keys {
             db,
             number,
-            clock,
-            expiry,
+            clock: env.clock(),
+            no_touch: env.no_touch,
+            expiry: env.expiry,
             locked,
             left: Seldom::none(),
             found: RefCell::new(Seldom::none()),
@@ -112,7 +114,9 @@ impl<'a> Keys<'a> {
     #[inline]
     pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
         let entry = self.look(key);
-        if let Some(entry) = entry {
+        if let Some(entry) = entry
+            && !self.no_touch
+        {
             self.clock.touch(entry);
         }
         entry
@@ -213,17 +217,19 @@ impl<'a> Keys<'a> {
 
     /// The entry of `key`, for changing its value in place.
     pub fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        let clock = self.clock;
+        let (clock, no_touch) = (self.clock, self.no_touch);
         let (hash, shard) = self.shard_mut(key)?;
         let entry = shard.get_mut(hash, key)?;
-        clock.touch(entry);
+        if !no_touch {
+            clock.touch(entry);
+        }
         Some(entry)
     }
 
     /// The entry of `key`, for changing its value in place; one with a value of `make` if there is none.
     #[inline]
     fn entry_or(&mut self, key: &[u8], make: fn() -> Object) -> Option<&mut Entry> {
-        let clock = self.clock;
+        let (clock, no_touch) = (self.clock, self.no_touch);
         let (hash, shard) = self.shard_mut(key)?;
         let spot = match shard.find(hash, key) {
             Some(spot) => spot,
@@ -233,7 +239,9 @@ impl<'a> Keys<'a> {
             }
         };
         let entry = self.locked.shard_mut(hash)?.at_mut(spot, hash, key)?;
-        clock.touch(entry);
+        if !no_touch {
+            clock.touch(entry);
+        }
         Some(entry)
     }
 

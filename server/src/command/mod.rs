@@ -116,6 +116,8 @@ pub struct Env<'a> {
     pub in_transaction: bool,
     /// A script calls the command.
     pub in_script: bool,
+    /// What the command looks at counts as no access, by the client's wish.
+    pub no_touch: bool,
     /// Makes who is told when a key changes that a command waits for, which few have to. `None`: blocking is not
     /// possible, and a command that would block answers at once.
     pub waiter: Option<&'a dyn Fn() -> Arc<dyn KeyListener>>,
@@ -257,13 +259,7 @@ impl<'a> Cx<'a> {
         const OUT_OF_RANGE: CmdError = CmdError::text("ERR DB index is out of range");
         let db = self.env.dataset.db(number).ok_or(OUT_OF_RANGE)?;
         let locked = Locked::many(db, keys.iter().copied())?;
-        let other = Keys::new(
-            (db, number),
-            locked,
-            self.clock(),
-            self.env.expiry,
-            self.asks,
-        );
+        let other = Keys::new((db, number), locked, self.env, self.asks);
         let others = &mut self.rest.make().others;
         others.push(other);
         others.last_mut().ok_or(OUT_OF_RANGE)
@@ -380,7 +376,7 @@ fn attempt_on<'a>(
     let start = out.len();
     // Made where it stays: it is large.
     let mut cx = Cx {
-        db: Keys::new((db, env.db), locked, env.clock(), env.expiry, asks),
+        db: Keys::new((db, env.db), locked, env, asks),
         out,
         effects,
         env,

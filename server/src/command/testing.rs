@@ -88,6 +88,7 @@ impl Bench {
             journal: Some(&self.told),
             in_transaction: false,
             in_script: false,
+            no_touch: false,
             waiter: wait.as_ref().map(|wait| wait as _),
             audience: None,
             hash: None,

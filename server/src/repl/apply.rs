@@ -266,6 +266,7 @@ impl Applier {
                             journal: None,
                             in_transaction: *in_transaction,
                             in_script: false,
+                            no_touch: false,
                             waiter: None,
                             audience,
                             hash: None,

@@ -6,7 +6,7 @@
 
 use super::audience::Telling;
 use super::call::{count, expiry};
-use super::client::Client;
+use super::client::{Client, trait_of};
 use super::server::{Server, now_ms};
 use super::waits::Waits;
 use crate::command::{self, Attempt, Audience, Command, Effects, Env, Origin, Outcome};
@@ -136,6 +136,7 @@ impl Waiter {
             },
             in_transaction: false,
             in_script: false,
+            no_touch: self.client.is(trait_of::NO_TOUCH),
             waiter: wait
                 .as_ref()
                 .filter(|_| attempt != Attempt::Last)

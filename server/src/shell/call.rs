@@ -3,7 +3,7 @@
 use super::admit::{self, Refusal};
 use super::audience::{MONITORS, Telling};
 use super::blocking::Waiter;
-use super::client::{Client, memory::Held};
+use super::client::{Client, memory::Held, trait_of};
 use super::commands;
 use super::conn::Parked;
 use super::execute::Flow;
@@ -334,6 +334,7 @@ impl Call<'_> {
             },
             in_transaction: self.transaction.is_some(),
             in_script,
+            no_touch: self.client.is(trait_of::NO_TOUCH),
             waiter: may_block.then_some(&wait),
             audience: telling.as_ref().map(|telling| telling as &dyn Audience),
             hash: None,

@@ -360,6 +360,7 @@ fn delete(server: &Arc<Server>, view: &View, db: u32, words: &[&[u8]]) {
         journal: Some(&*server.log),
         in_transaction: false,
         in_script: false,
+        no_touch: false,
         waiter: None,
         audience: telling.as_ref().map(|telling| telling as &dyn Audience),
         hash: None,

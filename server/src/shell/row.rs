@@ -73,6 +73,7 @@ impl Line<'_> {
             journal: (!view.fence.replica).then_some(journal),
             in_transaction: false,
             in_script: false,
+            no_touch: self.client.is(trait_of::NO_TOUCH),
             waiter: None,
             audience: None,
             hash: None,

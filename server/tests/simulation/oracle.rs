@@ -82,6 +82,7 @@ pub fn peek(dataset: &Dataset, words: &[&[u8]]) -> Value {
         journal: None,
         in_transaction: false,
         in_script: false,
+        no_touch: false,
         waiter: None,
         audience: None,
         hash: None,

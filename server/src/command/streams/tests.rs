@@ -37,6 +37,7 @@ fn again(bench: &mut Bench, line: &str, key: &str) -> Option<String> {
         journal: Some(&bench.told),
         in_transaction: false,
         in_script: false,
+        no_touch: false,
         waiter: wait.as_ref().map(|wait| wait as _),
         audience: None,
         hash: None,

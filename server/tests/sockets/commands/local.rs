@@ -76,6 +76,7 @@ impl Local {
             journal: Some(&self.told),
             in_transaction: false,
             in_script: false,
+            no_touch: false,
             waiter: None,
             audience: None,
             hash: None,

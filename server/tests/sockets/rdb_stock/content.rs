@@ -105,6 +105,7 @@ fn told(stream: &Stream) -> Vec<String> {
         journal: None,
         in_transaction: false,
         in_script: false,
+        no_touch: false,
         waiter: None,
         audience: None,
         hash: None,

@@ -86,6 +86,31 @@ fn a_key_that_a_walk_finds_expired_is_an_event() {
     }
 }
 
+/// As in Redis 7.2: of what a client does that is not to touch, only TOUCH is an access.
+#[test]
+fn a_client_may_ask_that_its_commands_be_no_accesses() {
+    // Each access counts for one.
+    let policy = ["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"];
+    let server = Server::damselfly(&policy);
+    let mut client = server.client();
+    client.run("SET k v").ok();
+    let before = client.run("OBJECT FREQ k").int();
+    client.run("CLIENT NO-TOUCH ON").ok();
+    let get = ["GET", "k"].to_vec();
+    client.pipeline(&[get.clone(), get.clone(), ["STRLEN", "k"].to_vec(), get]);
+    client.run("APPEND k w");
+    client.cmd(&["EVAL", "return redis.call('GET', KEYS[1])", "1", "k"]);
+    client.run("MULTI").ok();
+    client.run("GETRANGE k 0 1");
+    client.run("EXEC");
+    assert_eq!(client.run("OBJECT FREQ k").int(), before);
+    client.run("TOUCH k");
+    assert_eq!(client.run("OBJECT FREQ k").int(), before + 1);
+    client.run("CLIENT NO-TOUCH OFF").ok();
+    client.run("GET k");
+    assert_eq!(client.run("OBJECT FREQ k").int(), before + 2);
+}
+
 /// How wide each line of the picture of `LOLWUT` is, whatever its shades, and what is written at its end.
 fn frame(server: &Server, args: &str) -> (Vec<usize>, String) {
     let text = server.run(&format!("LOLWUT VERSION {args}")).text();
