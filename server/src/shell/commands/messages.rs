@@ -50,8 +50,8 @@ pub(super) fn publish(call: &mut Call<'_>, which: S, args: &[&[u8]]) -> Flow {
     };
     let (pubsub, clients) = (&call.server.pubsub, &call.server.clients);
     let receivers = pubsub.publish(clients, kind(which), args[1], args[2], tell_replicas);
-    // A message to oneself comes before the reply.
-    if call.session.is_subscribed() {
+    // A message to oneself comes before the reply, but not inside that of EXEC.
+    if call.session.is_subscribed() && call.transaction.is_none() {
         let start = call.out.len();
         call.client.take_mail(call.out.buffer_mut());
         call.session.push(call.out, start);

@@ -111,6 +111,20 @@ fn a_client_may_ask_that_its_commands_be_no_accesses() {
     assert_eq!(client.run("OBJECT FREQ k").int(), before + 2);
 }
 
+/// As from Redis 7.2: inside it, it would be taken for a part of the reply.
+#[test]
+fn a_message_to_oneself_comes_behind_the_reply_of_exec() {
+    let server = Server::damselfly(&[]);
+    let mut client = server.client();
+    for line in ["HELLO 3", "SUBSCRIBE c", "MULTI", "PUBLISH c 1", "PING"] {
+        client.run(line);
+    }
+    client.send_line("EXEC").expect("send");
+    let (text, _) = client.rest(std::time::Duration::from_millis(500));
+    let message = r">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\n1\r\n";
+    assert_eq!(text, format!(r"*2\r\n:1\r\n+PONG\r\n{message}"));
+}
+
 /// How wide each line of the picture of `LOLWUT` is, whatever its shades, and what is written at its end.
 fn frame(server: &Server, args: &str) -> (Vec<usize>, String) {
     let text = server.run(&format!("LOLWUT VERSION {args}")).text();
