@@ -55,11 +55,22 @@ impl Keys<'_> {
 
     /// Before a command makes something new of `field`: removes it if its time has come. The hash stays, empty perhaps.
     pub fn renew_field(&mut self, key: &[u8], field: &[u8]) {
+        self.renew_fields(key, std::iter::once(field));
+    }
+
+    /// [`Keys::renew_field`] for several.
+    pub fn renew_fields<'k>(&mut self, key: &[u8], fields: impl Iterator<Item = &'k [u8]>) {
         if let Some(now) = self.fields_until()
             && let Some(ValueRef::Hash(hash)) = self.peek(key).map(|entry| entry.value())
-            && hash.at(Some(now)).hides(field)
         {
-            self.remove_fields(key, vec![field.into()]);
+            let view = hash.at(Some(now));
+            let gone: Vec<_> = fields
+                .filter(|field| view.hides(field))
+                .map(Box::from)
+                .collect();
+            if !gone.is_empty() {
+                self.remove_fields(key, gone);
+            }
         }
     }
 

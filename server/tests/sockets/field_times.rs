@@ -134,6 +134,25 @@ fn who_watches_listens_or_caches_hears_of_the_end_of_a_field() {
     for event in ["hexpire h", "hpersist h", "hdel h", "del h"] {
         assert_eq!(next(&mut events), event);
     }
+    // As in Redis 8.0: what went by itself is told of first.
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0").ok();
+    let expired = ["hset h", "hset h", "hexpire h"];
+    for (command, told) in [
+        (
+            "HGETEX h EX 100 FIELDS 2 a b",
+            &["hexpired h", "hexpire h"][..],
+        ),
+        ("HSETEX h FNX FIELDS 1 a 1", &["hexpired h", "hset h"]),
+        ("HGETDEL h FIELDS 2 a b", &["hexpired h", "hdel h", "del h"]),
+    ] {
+        client.run("HSETEX h FIELDS 1 b 2");
+        client.run("HSETEX h PX 1 FIELDS 1 a 1");
+        client.run("DEBUG SLEEP 0.01").ok();
+        client.run(command);
+        for event in expired.iter().chain(told) {
+            assert_eq!(next(&mut events), *event, "{command}");
+        }
+    }
 }
 
 /// What a stream of Redis 8 says of fields, and has no other words for.

@@ -123,11 +123,10 @@ pub(super) fn hsetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         cx.out.int(0);
         return Ok(());
     }
-    if times == Times::Unusual {
-        for [field, _] in pairs {
-            // What has expired has no time that could stay.
-            cx.db.renew_field(key, field);
-        }
+    // What has expired has no time that could stay, and counted as missing.
+    if times == Times::Unusual || setting.all_there.is_some() {
+        let named = pairs.iter().map(|[field, _]| *field);
+        cx.db.renew_fields(key, named);
     }
     let past = matches!(times, Times::At(at) if cx.is_past(at));
     let hash = cx.db.hash_or_new(key)?;
@@ -204,6 +203,9 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
         (None, rest) if is(args[2], "persist") => (Times::Unusual, rest),
         _ => (Times::Usual, &args[2..]),
     };
+    if rest.len() < 2 {
+        return Err(CmdError::Arity("hgetex"));
+    }
     let there = answer(cx, key, fields(rest, TOO_FEW)?)?;
     let has_time = |cx: &Cx<'_>, field: &[u8]| {
         let hash = cx.db.hash(key).ok().flatten();
@@ -220,6 +222,8 @@ pub(super) fn hgetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if concerned.is_empty() {
         return Ok(());
     }
+    // What went by itself is heard of before what the command did.
+    cx.db.remove_stale();
     let past = at.is_some_and(|at| cx.is_past(at));
     if let Some(hash) = cx.db.hash_mut(key)? {
         for field in &concerned {
@@ -251,6 +255,7 @@ pub(super) fn hgetdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Done {
     if gone.is_empty() {
         return Ok(());
     }
+    cx.db.remove_stale();
     if let Some(hash) = cx.db.hash_mut(key)? {
         gone.retain(|field| hash.remove(field));
     }

@@ -421,6 +421,10 @@ fn values_and_times_are_set_and_read_together() {
             "-ERR invalid expire time in 'hgetex' command",
         ),
         ("HGETEX h EX -1 FIELDS 1 a", negative),
+        (
+            "HGETEX h EX 100 FIELDS",
+            "-ERR wrong number of arguments for 'hgetex' command",
+        ),
         ("HGETEX h KEEPTTL FIELDS 1 a", no_fields),
         ("HGETEX h EX 1 FOO 1 a", no_fields),
         (
