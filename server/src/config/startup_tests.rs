@@ -115,6 +115,14 @@ fn names_that_are_not_served_are_warned_of() {
 }
 
 #[test]
+fn a_file_that_came_with_a_newer_redis_is_read() {
+    let text = b"locale-collate \"\"\nset-max-listpack-entries 128\nset-max-listpack-value 64\n";
+    let path = file("newer.conf", text);
+    let (_, warnings) = start(&[path.to_str().unwrap()]).unwrap();
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_line() {
     for (args, error) in [
         (

@@ -592,6 +592,10 @@ pub static PARAMS: &[Param] = &[
     ignored("jemalloc-bg-thread", Bool, "yes"),
     ignored("activerehashing", Bool, "yes"),
     ignored("list-compress-depth", Int(0, INT), "0"),
+    // The files that come with Redis 7.2 and later name these.
+    ignored("set-max-listpack-entries", Int(0, LONG), "128"),
+    ignored("set-max-listpack-value", Int(0, LONG), "64"),
+    ignored("locale-collate", Text, "").startup(),
     // Replication, what is left of it.
     ignored(
         "repl-diskless-load",
