@@ -71,6 +71,40 @@ fn what_is_not_served_here_comes_with_a_full_sync() {
     }
 }
 
+/// No more of a stream is held than a gibibyte; who resumed before it would come to it again for ever.
+#[test]
+fn of_a_command_that_is_too_long_the_effect_comes_with_a_full_sync() {
+    let source = Server::redis(&[]);
+    source.run("SET k v").ok();
+    source.run("SAVE").ok();
+    let rdb = std::fs::read(source.dir().join("dump.rdb")).expect("read the snapshot");
+    let master = Peer::master(move |conn, psync| {
+        let id = "ab".repeat(20);
+        let head = format!("+FULLRESYNC {id} 7\r\n${}\r\n", rdb.len());
+        match &psync[1][..] == id.as_bytes() {
+            true => conn.send(b"+CONTINUE\r\n"),
+            false => conn.send(&[head.as_bytes(), &rdb].concat()),
+        }
+        conn.send(b"*3\r\n$3\r\nSET\r\n$1\r\nl\r\n$1100000000\r\n");
+        conn.drain();
+    });
+    let replica = Server::damselfly(&[]);
+    // The link is not up for long.
+    let asked = format!("REPLICAOF 127.0.0.1 {}", master.port);
+    replica.run(&asked).ok();
+    eventually("everything is asked for again", || {
+        let asked: Vec<_> = master.received();
+        let asked = asked.iter().filter(|words| words[0] == b"PSYNC");
+        let asked: Vec<_> = asked
+            .map(|words| String::from_utf8_lossy(&words[1]).into_owned())
+            .collect();
+        check(asked.len() > 1 && asked.last().unwrap() == "?", || {
+            format!("{asked:?}")
+        })
+    });
+    assert_eq!(replica.run("GET k").text(), "v");
+}
+
 #[test]
 fn once_promoted_it_has_a_history_of_its_own() {
     let (master, replica) = diverged();

@@ -188,6 +188,24 @@ fn expired_keys_are_hidden_and_only_the_master_removes_them() {
 }
 
 #[test]
+fn what_is_configured_holds_for_a_stream_that_runs_already() {
+    let master = Server::redis(&[]);
+    for replica in [Server::redis(&[]), Server::damselfly(&[])] {
+        replica.follow(master.port);
+        replica.await_link(master.port);
+        replica.run("CONFIG SET set-max-intset-entries 2").ok();
+        replica.run("CONFIG SET maxmemory-policy allkeys-lfu").ok();
+        master.run("DEL s k");
+        master.run("SADD s 1 2 3");
+        master.run("SET k v").ok();
+        await_caught_up(&master, &replica);
+        assert_eq!(replica.run("OBJECT ENCODING s").text(), "hashtable");
+        // One less when a minute is over.
+        assert!(replica.run("OBJECT FREQ k").int() >= 4);
+    }
+}
+
+#[test]
 fn a_replica_refuses_writes_of_clients() {
     let (master, replica) = pair(&[], &[]);
     let mut client = replica.client();

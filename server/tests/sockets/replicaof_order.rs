@@ -6,7 +6,7 @@ use crate::common::readers::stamp;
 use crate::common::wait::check;
 use crate::common::*;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn inside_exec_it_is_answered_at_once_and_hinders_nobody() {
@@ -94,6 +94,35 @@ fn no_one_cancels_what_is_under_way() {
     );
     assert_eq!(it.ours.info("replication").get("role"), "master");
     it.ours.run("SET writable 1").ok();
+}
+
+/// A name that is looked up takes a thread, which the system gives back when it likes.
+#[test]
+fn names_that_nobody_waits_for_any_more_hold_nothing_up() {
+    let mut ours = Server::damselfly(&[]);
+    let mut client = ours.client();
+    let mut most = 0;
+    for round in 0..40 {
+        let names: String = (0..60)
+            .map(|n| format!("REPLICAOF n{round}x{n}.invalid 1\r\n"))
+            .collect();
+        let lines = format!("MULTI\r\n{names}EXEC\r\nREPLICAOF NO ONE\r\n");
+        client.send_raw(lines.as_bytes()).unwrap();
+        for _ in 0..63 {
+            assert!(!client.read().unwrap().is_error());
+        }
+        let threads = std::fs::read_dir(format!("/proc/{}/task", ours.pid())).unwrap();
+        most = most.max(threads.count());
+    }
+    // 64 lookups, and what the server has of its own.
+    assert!(most < 100, "{most} threads");
+    let master = Server::redis(&[]);
+    let reply = ours.run(&format!("REPLICAOF localhost {}", master.port));
+    assert_eq!(reply.text(), "OK");
+    let begun = Instant::now();
+    ours.signal();
+    assert!(ours.await_exit().success());
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
