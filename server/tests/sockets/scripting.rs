@@ -145,6 +145,38 @@ fn a_script_is_known_by_its_digest_until_it_is_flushed() {
     );
 }
 
+/// As in Redis 7.4.
+#[test]
+fn of_scripts_that_were_only_run_the_one_unused_for_longest_is_forgotten() {
+    let server = Server::damselfly(&[]);
+    let mut client = server.client();
+    let sha_of = |client: &mut Client, text| client.cmd(&["SCRIPT", "LOAD", text]).text();
+    // Known by their digests alone: the scripts are forgotten with the flush.
+    let shas =
+        ["return 0", "return 1", "return 2", "return 3"].map(|text| sha_of(&mut client, text));
+    client.cmd(&["SCRIPT", "FLUSH"]).ok();
+    for i in 0..500 {
+        client.cmd(&["EVAL", &format!("return {i}"), "0"]);
+    }
+    client.cmd(&["EVAL", "return 0", "0"]);
+    client.cmd(&["EVALSHA", &shas[1], "0"]);
+    // Kept from now on, it takes no place.
+    client.cmd(&["SCRIPT", "LOAD", "return 3"]);
+    for text in ["return 500", "return 501"] {
+        client.cmd(&["EVAL", text, "0"]);
+    }
+    let known = client.cmd(
+        &[
+            &["SCRIPT", "EXISTS"],
+            &shas.each_ref().map(String::as_str)[..],
+        ]
+        .concat(),
+    );
+    let known: Vec<i64> = known.list().iter().map(Value::int).collect();
+    assert_eq!(known, [1, 1, 0, 1]);
+    assert_eq!(server.info("memory").num("number_of_cached_scripts"), 501);
+}
+
 #[test]
 fn a_script_in_a_transaction_is_a_part_of_it() {
     let mut pair = Pair::new();

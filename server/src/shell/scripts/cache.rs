@@ -3,7 +3,7 @@
 use super::Figures;
 use crate::script::{Compiled, Digest, Engine, Flags, Shebang};
 use foldhash::fast::RandomState;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Scripts known only since they were run by EVAL; of more, those that were not used for longest are forgotten, as in
@@ -18,14 +18,16 @@ pub(super) struct Script {
     /// SCRIPT LOAD made it known.
     kept: bool,
     used: u64,
+    /// Where it is among those of EVAL.
+    place: u64,
 }
 
 /// The Lua state and the scripts compiled in it.
 pub(super) struct Cache {
     pub engine: Engine,
     scripts: HashMap<Digest, Script, RandomState>,
-    /// Scripts of EVAL, and when they were used as they came here.
-    evals: VecDeque<(Digest, u64)>,
+    /// Scripts of EVAL, by a use that was their last when it was noted.
+    evals: BTreeMap<u64, Digest>,
     uses: u64,
     bytes: usize,
 }
@@ -46,7 +48,7 @@ impl Cache {
         Ok(Cache {
             engine,
             scripts: HashMap::default(),
-            evals: VecDeque::new(),
+            evals: BTreeMap::new(),
             uses: 0,
             bytes: 0,
         })
@@ -77,7 +79,10 @@ impl Cache {
     pub fn load(&mut self, text: &[u8], keep: bool) -> Result<Digest, Vec<u8>> {
         let sha = Digest::of(text);
         if let Some(script) = self.scripts.get_mut(&sha) {
-            script.kept |= keep;
+            if keep && !script.kept {
+                script.kept = true;
+                self.evals.remove(&script.place);
+            }
             return Ok(sha);
         }
         let error = |text: &[u8]| [b"ERR ", text].concat();
@@ -85,8 +90,6 @@ impl Cache {
         let compiled = self.engine.compile("@user_script", body).map_err(|why| {
             error(format!("Error compiling script (new function): {why}").as_bytes())
         })?;
-        // It is about to be used, and so not the first to be forgotten.
-        let queued = self.uses;
         self.uses += 1;
         let script = Script {
             compiled,
@@ -94,35 +97,29 @@ impl Cache {
             bytes: text.len(),
             kept: keep,
             used: self.uses,
+            place: self.uses,
         };
         self.bytes += script.bytes;
         self.scripts.insert(sha, script);
         if !keep {
-            self.evals.push_back((sha, queued));
+            self.evals.insert(self.uses, sha);
             self.forget_some();
         }
         Ok(sha)
     }
 
+    /// Those used since they were noted are noted anew, so that the first that was not is the one unused for longest.
     fn forget_some(&mut self) {
-        for _ in 0..self.evals.len() {
-            if self.evals.len() <= EVALS_MAX {
-                return;
-            }
-            let Some((sha, queued)) = self.evals.pop_front() else {
-                return;
-            };
-            match self.scripts.get(&sha) {
-                Some(script) if script.kept => {}
-                Some(script) if script.used > queued => {
-                    let used = script.used;
-                    self.evals.push_back((sha, used));
-                }
-                Some(script) => {
-                    self.bytes -= script.bytes;
-                    self.scripts.remove(&sha);
-                }
-                None => {}
+        while self.evals.len() > EVALS_MAX
+            && let Some((place, sha)) = self.evals.pop_first()
+            && let Some(script) = self.scripts.get_mut(&sha)
+        {
+            if script.used > place {
+                script.place = script.used;
+                self.evals.insert(script.used, sha);
+            } else {
+                self.bytes -= script.bytes;
+                self.scripts.remove(&sha);
             }
         }
     }
