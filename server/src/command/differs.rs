@@ -35,6 +35,10 @@ pub const DIFFERS: &[(&str, &str)] = &[
          itself, and patterns of at most 4096 bytes.",
     ),
     (
+        "client",
+        "runs during `CLIENT PAUSE ... ALL`, too, so that `CLIENT UNPAUSE` can end it.",
+    ),
+    (
         "script",
         "`DEBUG YES` and `DEBUG SYNC` are errors: the debugger of scripts is not there.",
     ),
