@@ -389,6 +389,8 @@ impl Line<'_> {
             };
             flow = self.call(World::Gate(entered), named, args);
         } else if self.server.is_bound(self.slot) {
+            // While it runs it is what its client is seen to do.
+            self.last = named;
             return Flow::MayTakeLong;
         }
         if let Flow::NeedAll = flow {

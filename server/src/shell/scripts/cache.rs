@@ -2,7 +2,7 @@
 
 use super::Figures;
 use crate::script::{Compiled, Digest, Engine, Flags, Shebang};
-use foldhash::fast::RandomState;
+use foldhash::fast::FixedState;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -25,7 +25,7 @@ pub(super) struct Script {
 /// The Lua state and the scripts compiled in it.
 pub(super) struct Cache {
     pub engine: Engine,
-    scripts: HashMap<Digest, Script, RandomState>,
+    scripts: HashMap<Digest, Script, FixedState>,
     /// Scripts of EVAL, by a use that was their last when it was noted.
     evals: BTreeMap<u64, Digest>,
     uses: u64,
