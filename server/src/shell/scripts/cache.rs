@@ -34,7 +34,7 @@ pub(super) struct Cache {
 
 // SAFETY: the handles of a Lua state count without atomics. All of them are in here, and what a script returns is dropped before
 // its thread lets go of the lock around this; nothing of a state stays behind with a thread. Handles that any thread may
-// hold, as mlua has them, too, cost a script a seventh of its time more (`benches/RESULTS.md`).
+// hold, as mlua has them, too, cost a script up to a seventh of its time more (`benches/RESULTS.md`).
 unsafe impl Send for Cache {}
 
 impl Cache {
