@@ -37,8 +37,6 @@ pub struct Keys<'a> {
     pub(super) number: usize,
     /// The time, and what is noted of accesses.
     pub(super) clock: Clock,
-    /// Nothing is noted of them.
-    pub(super) no_touch: bool,
     pub(super) expiry: Expiry,
     pub(super) locked: Locked<'a>,
     /// What is left to be done after the command.
@@ -64,7 +62,6 @@ impl<'a> Keys<'a> {
             db,
             number,
             clock: env.clock(),
-            no_touch: env.no_touch,
             expiry: env.expiry,
             locked,
             left: Seldom::none(),
@@ -114,9 +111,7 @@ impl<'a> Keys<'a> {
     #[inline]
     pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
         let entry = self.look(key);
-        if let Some(entry) = entry
-            && !self.no_touch
-        {
+        if let Some(entry) = entry {
             self.clock.touch(entry);
         }
         entry
@@ -217,19 +212,17 @@ impl<'a> Keys<'a> {
 
     /// The entry of `key`, for changing its value in place.
     pub fn entry_mut(&mut self, key: &[u8]) -> Option<&mut Entry> {
-        let (clock, no_touch) = (self.clock, self.no_touch);
+        let clock = self.clock;
         let (hash, shard) = self.shard_mut(key)?;
         let entry = shard.get_mut(hash, key)?;
-        if !no_touch {
-            clock.touch(entry);
-        }
+        clock.touch(entry);
         Some(entry)
     }
 
     /// The entry of `key`, for changing its value in place; one with a value of `make` if there is none.
     #[inline]
     fn entry_or(&mut self, key: &[u8], make: fn() -> Object) -> Option<&mut Entry> {
-        let (clock, no_touch) = (self.clock, self.no_touch);
+        let clock = self.clock;
         let (hash, shard) = self.shard_mut(key)?;
         let spot = match shard.find(hash, key) {
             Some(spot) => spot,
@@ -239,9 +232,7 @@ impl<'a> Keys<'a> {
             }
         };
         let entry = self.locked.shard_mut(hash)?.at_mut(spot, hash, key)?;
-        if !no_touch {
-            clock.touch(entry);
-        }
+        clock.touch(entry);
         Some(entry)
     }
 

@@ -134,6 +134,7 @@ impl Env<'_> {
         Clock {
             accesses: self.limits.accesses,
             now_ms: self.now_ms,
+            quiet: self.no_touch,
         }
     }
 }

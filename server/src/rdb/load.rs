@@ -58,10 +58,7 @@ impl<'a> Loader<'a> {
         Loader {
             dataset,
             expired,
-            clock: Clock {
-                accesses: Accesses::Recency,
-                now_ms: 0,
-            },
+            clock: Clock::new(Accesses::Recency, 0),
             watch: None,
             delay: 0,
             since_rest: 0,
@@ -76,7 +73,7 @@ impl<'a> Loader<'a> {
     /// Keys count as accessed now, as `accesses` has it.
     pub fn accessed(mut self, accesses: Accesses) -> Self {
         let now_ms = crate::sys::time::since_epoch().as_millis() as i64;
-        self.clock = Clock { accesses, now_ms };
+        self.clock = Clock::new(accesses, now_ms);
         self
     }
 

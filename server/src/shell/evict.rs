@@ -131,10 +131,7 @@ fn remove_some(
         return Room::Some;
     }
     let (began, patience) = (Instant::now(), patience(settings.eviction_tenacity));
-    let clock = Clock {
-        accesses: settings.limits().accesses,
-        now_ms: now_ms(),
-    };
+    let clock = Clock::new(settings.limits().accesses, now_ms());
     let eviction = &server.eviction;
     let over = |used: u64| used.saturating_sub(settings.maxmemory) as i64;
     let mut evictor = eviction.evictor.lock();

@@ -29,9 +29,20 @@ pub struct Clock {
     pub accesses: Accesses,
     /// Unix time in milliseconds.
     pub now_ms: i64,
+    /// Who looks or writes wants it to be no access (CLIENT NO-TOUCH).
+    pub quiet: bool,
 }
 
 impl Clock {
+    /// One that notes accesses.
+    pub const fn new(accesses: Accesses, now_ms: i64) -> Clock {
+        Clock {
+            accesses,
+            now_ms,
+            quiet: false,
+        }
+    }
+
     /// The entry is new.
     #[inline]
     pub fn start(&self, entry: &Entry) {
@@ -45,8 +56,18 @@ impl Clock {
     #[inline]
     pub fn touch(&self, entry: &Entry) {
         match self.accesses {
+            _ if self.quiet => {}
             Accesses::Recency => entry.set_clock(self.seconds()),
             Accesses::Frequency { .. } => self.count(entry),
+        }
+    }
+
+    /// The entry has another value: an access, and by recency no older than its value, whoever wrote it.
+    #[inline]
+    pub fn renew(&self, entry: &Entry) {
+        match self.accesses {
+            Accesses::Recency => entry.set_clock(self.seconds()),
+            Accesses::Frequency { .. } => self.touch(entry),
         }
     }
 
@@ -110,13 +131,11 @@ mod tests {
     use super::*;
 
     fn at(now_ms: i64) -> Clock {
-        Clock {
-            accesses: Accesses::Frequency {
-                log_factor: 10,
-                decay_minutes: 1,
-            },
-            now_ms,
-        }
+        let accesses = Accesses::Frequency {
+            log_factor: 10,
+            decay_minutes: 1,
+        };
+        Clock::new(accesses, now_ms)
     }
 
     #[test]
@@ -136,13 +155,29 @@ mod tests {
     #[test]
     fn idle_time_is_since_the_last_access() {
         let entry = Entry::string(b"k", b"v", None);
-        let clock = |now_ms| Clock {
-            accesses: Accesses::Recency,
-            now_ms,
-        };
+        let clock = |now_ms| Clock::new(Accesses::Recency, now_ms);
         clock(5_000).start(&entry);
         assert_eq!(clock(65_000).idle_seconds(&entry), 60);
         clock(65_000).touch(&entry);
         assert_eq!(clock(65_900).idle_seconds(&entry), 0);
+    }
+
+    #[test]
+    fn who_wants_to_be_no_access_is_none() {
+        let entry = Entry::string(b"k", b"v", None);
+        let quiet = |clock: Clock| Clock {
+            quiet: true,
+            ..clock
+        };
+        at(0).start(&entry);
+        quiet(at(0)).touch(&entry);
+        quiet(at(0)).renew(&entry);
+        assert_eq!(at(0).frequency(&entry), NEW);
+        let clock = |now_ms| Clock::new(Accesses::Recency, now_ms);
+        clock(5_000).start(&entry);
+        quiet(clock(65_000)).touch(&entry);
+        assert_eq!(clock(65_000).idle_seconds(&entry), 60);
+        quiet(clock(65_000)).renew(&entry);
+        assert_eq!(clock(65_000).idle_seconds(&entry), 0);
     }
 }

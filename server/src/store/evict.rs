@@ -174,10 +174,7 @@ mod tests {
     use super::super::object::Object;
     use super::*;
 
-    const NOW: Clock = Clock {
-        accesses: Accesses::Recency,
-        now_ms: 100_000_000,
-    };
+    const NOW: Clock = Clock::new(Accesses::Recency, 100_000_000);
 
     fn dataset(keys: i64) -> Dataset {
         let dataset = Dataset::new(2);

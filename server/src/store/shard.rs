@@ -153,7 +153,7 @@ impl Shard {
                 } else {
                     entry.set_string(value, expire);
                 }
-                clock.touch(entry);
+                clock.renew(entry);
                 had
             }
             None => {

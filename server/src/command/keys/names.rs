@@ -30,7 +30,7 @@ pub(super) fn exists(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 pub(super) fn touch(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     // What it is for, whatever CLIENT NO-TOUCH says.
-    cx.db.no_touch = false;
+    cx.db.clock.quiet = false;
     let there = args[1..].iter().filter(|key| cx.db.exists(key)).count();
     cx.out.int(there as i64);
     Ok(())

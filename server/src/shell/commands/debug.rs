@@ -267,10 +267,7 @@ fn populate(call: &mut Call<'_>, count: &[u8], more: &[&[u8]]) -> Flow {
     let Some(db) = call.world.view().dataset.db(call.session.db as usize) else {
         return error(call, "ERR DB index is out of range");
     };
-    let clock = Clock {
-        accesses: call.settings.limits().accesses,
-        now_ms: call.now_ms,
-    };
+    let clock = Clock::new(call.settings.limits().accesses, call.now_ms);
     for i in 0..count {
         let key = [prefix, format!(":{i}").as_bytes()].concat();
         if !db.contains(&key) {

@@ -99,6 +99,8 @@ fn a_client_may_ask_that_its_commands_be_no_accesses() {
     let get = ["GET", "k"].to_vec();
     client.pipeline(&[get.clone(), get.clone(), ["STRLEN", "k"].to_vec(), get]);
     client.run("APPEND k w");
+    client.run("SET k 7").ok();
+    client.run("INCR k");
     client.cmd(&["EVAL", "return redis.call('GET', KEYS[1])", "1", "k"]);
     client.run("MULTI").ok();
     client.run("GETRANGE k 0 1");

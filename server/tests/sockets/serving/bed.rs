@@ -23,10 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 /// Nothing here depends on when keys are accessed.
-const CLOCK: Clock = Clock {
-    accesses: Accesses::Recency,
-    now_ms: 0,
-};
+const CLOCK: Clock = Clock::new(Accesses::Recency, 0);
 
 /// All strings, by database and key.
 pub type Strings = BTreeMap<(usize, Vec<u8>), Vec<u8>>;

@@ -61,10 +61,7 @@ pub(super) fn object(call: &mut Call<'_>, key: &[u8]) -> Flow {
 
 fn described(call: &Call<'_>, entry: &Entry) -> String {
     let (settings, value) = (call.settings, entry.value());
-    let clock = Clock {
-        accesses: settings.limits().accesses,
-        now_ms: call.now_ms,
-    };
+    let clock = Clock::new(settings.limits().accesses, call.now_ms);
     let mut text = format!(
         "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         entry.encoding(),
