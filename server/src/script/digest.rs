@@ -47,4 +47,24 @@ mod tests {
         assert_eq!(Digest::parse(&upper.as_bytes()[1..]), None);
         assert_eq!(Digest::parse(&[b'g'; Digest::DIGITS]), None);
     }
+
+    #[test]
+    fn names_are_the_digests_of_the_standard() {
+        assert_eq!(
+            Digest::of(b"").as_str(),
+            "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+        );
+        assert_eq!(
+            Digest::of(b"abc").as_str(),
+            "a9993e364706816aba3e25717850c26c9cd0d89d"
+        );
+        let long = vec![b'a'; 1_000_000];
+        assert_eq!(
+            Digest::of(&long).as_str(),
+            "34aa973cd4c4daa4f61eeb2bdbad27316534016f"
+        );
+        for len in [55, 56, 63, 64, 65] {
+            assert_eq!(Digest::of(&vec![0; len]).as_str().len(), 40);
+        }
+    }
 }
