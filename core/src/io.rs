@@ -244,7 +244,7 @@ pub enum Reply {
     NoFailover,
     /// `FAILOVER ABORT` when the target may be master already.
     PromotionAsked,
-    /// A request to take over, or to sync, during a hand-over of our own.
+    /// A request to take over during a hand-over of our own, or to sync when the heir is known.
     CannotSync,
     /// A request to sync, while the link to our own master is down.
     NoMasterLink,

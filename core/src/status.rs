@@ -45,8 +45,8 @@ impl<D: Domain> Status<D> {
         self.master.is_none() && self.failover == Failover::No
     }
 
-    /// Whether a replica that asks for a sync is let in: not during a hand-over, for a full sync may rename the
-    /// history that the heir is asked about, and not while what is held may be replaced at any moment.
+    /// Whether a replica that asks for a sync is let in: not while what is held may be replaced at any moment. While a
+    /// hand-over waits it is: the one waited for may have lost its link, and nothing else would end the wait.
     ///
     /// # Errors
     /// What it is answered.
@@ -54,7 +54,7 @@ impl<D: Domain> Status<D> {
         if self.loading {
             return Err(Reply::Loading);
         }
-        if self.failover != Failover::No {
+        if self.failover == Failover::InProgress {
             return Err(Reply::CannotSync);
         }
         if self.master.is_some() && !self.link_up() {

@@ -246,6 +246,16 @@ fn nothing_else_changes_the_role_meanwhile() {
     }
 }
 
+/// The one that is waited for may have lost its link; who has an heir has no link to let anybody in by.
+#[test]
+fn replicas_may_come_back_while_it_waits_for_them() {
+    use damselfly_core::Reply::CannotSync;
+    assert_eq!(handing(Aim::Any).status().lets_in(), Ok(()));
+    for node in [ceding(), asked(), unsure()] {
+        assert_eq!(node.status().lets_in(), Err(CannotSync));
+    }
+}
+
 #[test]
 fn attempts_greeted_later_fail_and_what_is_put_back_takes_them_again() {
     let mut node = Ours::master();

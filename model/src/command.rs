@@ -37,8 +37,10 @@ pub struct Several {
 enum What {
     /// REPLICAOF to any node, NO ONE, and backlogs that are given up.
     Replicaof,
-    /// FAILOVER and FAILOVER ABORT.
+    /// FAILOVER.
     Failover,
+    /// The time of a hand-over is over, and FAILOVER ABORT.
+    Abort,
     /// FORCE, which gives the promise of a hand-over up.
     Force,
     /// Processes die and come back.
@@ -50,9 +52,10 @@ enum What {
 }
 
 impl What {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Replicaof,
         Self::Failover,
+        Self::Abort,
         Self::Force,
         Self::Crash,
         Self::Save,
@@ -73,6 +76,7 @@ impl Several {
             may: May {
                 replicaof: may(What::Replicaof),
                 failover: may(What::Failover),
+                abort: may(What::Abort),
                 force: may(What::Force),
                 crash: may(What::Crash),
                 diverge: may(What::Diverge),

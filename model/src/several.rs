@@ -55,7 +55,7 @@ pub(crate) use wire::{Said, Snapshot, Stage, Wire};
 pub(crate) use writes::Writes;
 
 use damselfly_core::properties::{Broken, Ghost, Property};
-use damselfly_core::{Boot, Input, Node, Outputs, Position, Reply, Status};
+use damselfly_core::{Boot, Failover, Input, Node, Outputs, Position, Reply, Status};
 
 use crate::model::CHECKED;
 use crate::tiny::{FIRST_OFFSET, ME, Tiny};
@@ -83,8 +83,10 @@ pub struct Size {
 pub struct May {
     /// `REPLICAOF` to any node, `NO ONE`, and backlogs that are given up.
     pub replicaof: bool,
-    /// `FAILOVER` and `FAILOVER ABORT`.
+    /// `FAILOVER`.
     pub failover: bool,
+    /// The time of a hand-over is over, and `FAILOVER ABORT`. Without them it has to come to its end by itself.
+    pub abort: bool,
     /// `FORCE`, which gives the promise of a hand-over up.
     pub force: bool,
     /// Processes die and come back.
@@ -100,6 +102,7 @@ impl May {
     pub const ALL: Self = Self {
         replicaof: true,
         failover: true,
+        abort: true,
         force: true,
         crash: true,
         save: true,
@@ -110,6 +113,7 @@ impl May {
     pub const HAND_OVER: Self = Self {
         replicaof: false,
         failover: true,
+        abort: true,
         force: false,
         crash: false,
         save: false,
@@ -190,8 +194,10 @@ impl Member {
     }
 
     /// Whether it would let a replica sync.
-    fn serves(&self) -> bool {
-        self.status().lets_in().is_ok()
+    fn serves(&self, fault: Option<Fault>) -> bool {
+        let status = self.status();
+        let sent_away = fault == Some(Fault::SendsAway) && status.failover != Failover::No;
+        status.lets_in().is_ok() && !sent_away
     }
 }
 

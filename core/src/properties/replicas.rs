@@ -1,6 +1,6 @@
 //! The part of the account that is about those who follow this node.
 
-use super::{Broken, Ghost, Property, Wire};
+use super::{Broken, Ghost, Passing, Property, Wire};
 use crate::{Domain, Output, Reply, Status};
 
 /// Whether our replicas know under which name they count what we send: who goes on under another one sends them away,
@@ -17,19 +17,18 @@ impl<D: Domain> Ghost<D> {
     /// Who is let in to sync gets a whole dataset, which is of a history, and of one that stays what it is.
     pub(super) fn look_at_door(&self, status: Status<D>, broken: &mut Broken) {
         let up = self.register.is_none() || self.wire == Wire::Stream;
+        let cedes = matches!(self.passing, Passing::Ceding(_));
         match status.lets_in() {
             Ok(()) => {
                 broken.unless(self.whole, Property::AtomicSwap);
                 broken.unless(!self.diverged, Property::NoFalseContinue);
                 broken.unless(up, Property::Prefix);
-                broken.unless(!self.fails_over(), Property::TakeoverKeepsWrites);
             }
             // Whether LOADING is true is judged with what reads are answered.
             Err(Reply::Loading) => {}
-            Err(Reply::CannotSync) => {
-                broken.unless(self.fails_over(), Property::NoSpuriousRefusal);
-            }
-            Err(Reply::NoMasterLink) => broken.unless(!up, Property::NoSpuriousRefusal),
+            // Who waits for its heir must hear it.
+            Err(Reply::CannotSync) => broken.unless(cedes, Property::NoSpuriousRefusal),
+            Err(Reply::NoMasterLink) => broken.unless(!up && !cedes, Property::NoSpuriousRefusal),
             Err(_) => broken.add(Property::NoSpuriousRefusal),
         }
     }

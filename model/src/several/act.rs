@@ -295,7 +295,7 @@ impl Nodes {
         let peer = self.member(to);
         let said = match (refusal, resume) {
             (Some(master), _) => Some(Said::Refused { master }),
-            _ if !peer.serves() => Some(Said::Refused { master: false }),
+            _ if !peer.serves(size.fault) => Some(Said::Refused { master: false }),
             (None, Some(resume)) if ask == Ask::Heard && peer.says_continue(resume, size.fault) => {
                 let member = self.member(at);
                 let come = (resume.from - 1).saturating_sub(FIRST_OFFSET);

@@ -92,10 +92,10 @@ impl Nodes {
         let member = self.member(at);
         let status = member.status();
         let others = || (0..size.nodes).filter(move |other| *other != at);
+        let held = status.master.map(|(target, _)| target);
         if size.may.replicaof && status.failover == Failover::No {
-            let held = status.master.map(|(target, _)| target);
             for to in others().filter(|to| Some(*to) != held) {
-                self.asks(member, to, false)
+                self.asks(size, member, to, false)
                     .for_each(|ask| may(What::Follow(to, ask)));
             }
             if held.is_some() {
@@ -103,9 +103,10 @@ impl Nodes {
                     Data::Missing => What::GiveUp,
                     Data::Whole | Data::Diverged | Data::Restoring => What::NoOne,
                 });
-            } else if member.active && !self.is_followed(at) {
-                may(What::Forgets);
             }
+        }
+        if size.may.replicaof && held.is_none() && member.active && !self.is_followed(at) {
+            may(What::Forgets);
         }
         if size.may.failover && status.takes_writes() && self.followers(at).next().is_some() {
             may(What::FailOver(Aim::Any));
@@ -151,15 +152,21 @@ impl Nodes {
                 }
             }
         }
-        if failover != Failover::No {
+        if size.may.abort && failover != Failover::No {
             may(What::Expired);
             may(What::Abort);
         }
     }
 
     /// How a `PSYNC` of `member` to `to` may go, where that makes a difference.
-    fn asks(&self, member: &Member, to: u8, failover: bool) -> impl Iterator<Item = Ask> {
-        let heard = failover || self.member(to).serves();
+    fn asks(
+        &self,
+        size: &Size,
+        member: &Member,
+        to: u8,
+        failover: bool,
+    ) -> impl Iterator<Item = Ask> {
+        let heard = failover || self.member(to).serves(size.fault);
         let continues = heard && (failover || self.continues(member, to));
         Ask::ALL.into_iter().filter(move |ask| match ask {
             Ask::Heard => heard,
@@ -172,7 +179,7 @@ impl Nodes {
         match &wire.stage {
             Stage::Dialing => {
                 let heir = member.heir();
-                for ask in self.asks(member, wire.to, heir.is_some()) {
+                for ask in self.asks(size, member, wire.to, heir.is_some()) {
                     // Who has nothing to lose loses nothing.
                     if ask != Ask::Lost || heir == Some(Heir::Unasked) {
                         may(What::Dials(ask));

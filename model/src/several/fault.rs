@@ -9,6 +9,8 @@ pub enum Fault {
     AnyRefusal,
     /// `FAILOVER ABORT` makes it a master again whatever the heir was asked. So does Redis.
     AbortAlways,
+    /// A replica that lost its link while a hand-over waits for it is sent away. So does Redis.
+    SendsAway,
     /// Writes are executed until the heir has answered.
     WritesGoOn,
     /// A replica is taken for one that has everything, whatever it confirmed, and does not look itself.

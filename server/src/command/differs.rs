@@ -11,7 +11,8 @@ pub const DIFFERS: &[(&str, &str)] = &[
     ("slaveof", "as `replicaof`."),
     (
         "failover",
-        "no write that was acknowledged is lost with `FORCE` either, where the heir is a Damselfly: one that lacks writes refuses.",
+        "no write that was acknowledged is lost with `FORCE` either, where the heir is a Damselfly: one that lacks writes \
+         refuses. A replica whose link is lost while the master waits for it comes back, and takes over; Redis sends it away.",
     ),
     (
         "repltakeover",

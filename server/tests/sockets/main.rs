@@ -38,6 +38,7 @@ mod shutdown;
 mod startup;
 mod storm;
 mod stream;
+mod takeover;
 mod turns;
 mod unixsocket;
 mod wait;
