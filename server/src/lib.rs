@@ -15,3 +15,6 @@ pub mod shell;
 pub mod store;
 pub mod sync;
 pub mod sys;
+
+/// The version of Redis whose commands, scripting and snapshots these are; clients, Sentinel and tools look at it.
+pub const REDIS_VERSION: &str = "7.0.15";

@@ -3,6 +3,7 @@
 #[cfg(not(feature = "simulation"))]
 use anyhow::Context;
 use anyhow::{Result, anyhow};
+use damselfly_server::REDIS_VERSION;
 use damselfly_server::config::Config;
 use damselfly_server::config::startup::{self, Invocation};
 #[cfg(not(feature = "simulation"))]
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         .collect();
     let result = match startup::invocation(&args) {
         Ok(Invocation::Help) => print(&startup::help()),
-        Ok(Invocation::Version) => print(concat!("damselfly ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Invocation::Version) => print(&version()),
         Ok(Invocation::Run(config, warnings)) => run(*config, &warnings),
         Err(error) => Err(anyhow!(error)),
     };
@@ -38,6 +39,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// As redis-server has it, for those who take what follows `v=` for what they may expect.
+fn version() -> String {
+    let own = env!("CARGO_PKG_VERSION");
+    format!("Damselfly server v={REDIS_VERSION} damselfly={own} malloc=jemalloc bits=64\n")
 }
 
 fn print(text: &str) -> Result<()> {

@@ -50,8 +50,5 @@ mod testing;
 pub mod tracking;
 mod waits;
 
-/// The version of Redis whose behaviour is served; clients and Sentinel look at it.
-pub const REDIS_VERSION: &str = "7.0.15";
-
 pub use replication::Replication;
 pub use server::Server;

@@ -27,9 +27,6 @@ const NODE_BYTES: usize = 8 * 1024;
 /// What an element adds to a listpack at most, beside its bytes.
 const ELEMENT_OVERHEAD: usize = 10;
 
-/// The version of Redis whose format and commands these are.
-pub const REDIS_VERSION: &str = "7.0.15";
-
 /// What a snapshot says of itself before its keys.
 #[derive(Clone, Debug, Default)]
 pub struct Facts<'a> {
@@ -112,7 +109,7 @@ impl Writer {
         };
         self.out
             .extend_from_slice(format!("REDIS{version:04}").as_bytes());
-        self.aux("redis-ver", REDIS_VERSION);
+        self.aux("redis-ver", crate::REDIS_VERSION);
         self.aux_int("redis-bits", usize::BITS.into());
         self.aux_int("ctime", facts.ctime);
         self.aux_int("used-mem", facts.used_memory);

@@ -1,6 +1,7 @@
 //! What scripts find under `redis`, and random numbers that are the same in every run.
 
 use super::{Digest, Proto, Running, convert, raise, with_running};
+use crate::REDIS_VERSION;
 use crate::resp::Reply;
 use crate::resp::decimal::double_text;
 use mlua::{Lua, MultiValue, Table, Value};
@@ -8,8 +9,7 @@ use raise::Raised;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The version whose scripting this is.
-const VERSION: &str = "7.0.15";
+/// [`REDIS_VERSION`], a byte for each part.
 const VERSION_NUM: u32 = 0x0007_000f;
 
 /// The library `redis`.
@@ -54,7 +54,7 @@ pub(super) fn common(lua: &Lua, table: &Table) -> mlua::Result<()> {
     for (level, name) in levels.into_iter().enumerate() {
         table.set(name, level)?;
     }
-    table.set("REDIS_VERSION", VERSION)?;
+    table.set("REDIS_VERSION", REDIS_VERSION)?;
     table.set("REDIS_VERSION_NUM", VERSION_NUM)
 }
 

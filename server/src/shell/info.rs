@@ -127,7 +127,7 @@ fn about_server(server: &Server, lines: &mut Lines<'_>) {
     let executable = process::executable().unwrap_or_default();
     let file = server.config.file();
     lines.title("Server");
-    lines.add("redis_version", super::REDIS_VERSION);
+    lines.add("redis_version", crate::REDIS_VERSION);
     lines.add("redis_git_sha1", "00000000");
     lines.add("redis_git_dirty", 0);
     lines.add("redis_build_id", "0");

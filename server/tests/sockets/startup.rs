@@ -23,6 +23,23 @@ fn complaint(args: &[&str]) -> String {
     text
 }
 
+/// Tools that start servers look for it there.
+#[test]
+fn the_version_is_that_of_redis_where_redis_has_it() {
+    let said = |program: &str| {
+        let output = Command::new(program).arg("--version").output();
+        let text = String::from_utf8(output.expect(program).stdout).expect("text");
+        let version = text.split(' ').find_map(|word| word.strip_prefix("v="));
+        version.expect("a version").to_owned()
+    };
+    for (program, server) in [
+        ("redis-server", Server::redis(&[])),
+        (env!("CARGO_BIN_EXE_damselfly"), Server::damselfly(&[])),
+    ] {
+        assert_eq!(said(program), server.info("server").get("redis_version"));
+    }
+}
+
 #[test]
 fn what_is_wrong_is_one_line_and_a_failure() {
     let server = Server::redis(&[]);

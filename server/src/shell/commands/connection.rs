@@ -156,10 +156,7 @@ pub(super) fn hello(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
     };
     let proto = if call.out.is_resp3() { 3 } else { 2 };
     call.out.map(7);
-    for (field, value) in [
-        ("server", "redis"),
-        ("version", crate::shell::REDIS_VERSION),
-    ] {
+    for (field, value) in [("server", "redis"), ("version", crate::REDIS_VERSION)] {
         call.out.bulk(field.as_bytes());
         call.out.bulk(value.as_bytes());
     }

@@ -1,7 +1,7 @@
 //! LOLWUT: computer art, by the version that is asked for, and the version that is running.
 
 use super::{error, integer, is};
-use crate::shell::REDIS_VERSION;
+use crate::REDIS_VERSION;
 use crate::shell::call::Call;
 use crate::shell::execute::Flow;
 use crate::store::random::random;
