@@ -8,6 +8,7 @@ mod info;
 mod pending;
 mod range;
 mod read;
+mod refs;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,13 @@ pub const COMMANDS: &[Command] = &[
         "key id [id ...]",
         "Removes entries.",
     ),
+    Command::keyed("xdelex", -5, EDIT, KEY, refs::xdelex).uses(both(CUT, CUT)).acl(acl::STREAM).doc(
+        GROUP,
+        "8.2.0",
+        "O(1) for each single item to delete in the stream, regardless of the stream size.",
+        "key [KEEPREF|DELREF|ACKED] (IDS numids:integer id [id ...])",
+        "Removes entries, and heeds the groups that wait for them.",
+    ),
     Command::keyed("xtrim", -4, WRITE, KEY, add::xtrim).uses(both(CUT, CUT)).acl(acl::STREAM).doc(
         GROUP,
         "5.0.0",
@@ -99,6 +107,13 @@ pub const COMMANDS: &[Command] = &[
         "O(1) for each message ID processed.",
         "key group id [id ...]",
         "Confirms entries on behalf of a group.",
+    ),
+    Command::keyed("xackdel", -6, EDIT, KEY, refs::xackdel).uses(both(CUT, CUT)).acl(acl::STREAM).doc(
+        GROUP,
+        "8.2.0",
+        "O(1) for each ID specified in the command.",
+        "key group [KEEPREF|DELREF|ACKED] (IDS numids:integer id [id ...])",
+        "Confirms entries on behalf of a group and removes them.",
     ),
     Command::keyed("xclaim", -6, EDIT | READS, KEY, claim::xclaim).uses(both(UPDATE, UPDATE)).acl(acl::STREAM).doc(
         GROUP,

@@ -118,6 +118,16 @@ pub const COMMANDS: &[Command] = &[
             "key value [key value ...]",
             "Sets several strings in one step if none of the keys is there.",
         ),
+    Command::keyed("msetex", -4, EDIT | MOVABLEKEYS, KeySpec::Found(get_set::msetex_keys), get_set::msetex)
+        .uses(both(OVERWRITE, OVERWRITE))
+        .acl(acl::STRING)
+        .doc(
+            GROUP,
+            "8.4.0",
+            "O(N) where N is the number of keys to set.",
+            "numkeys:integer key value [key value ...] [NX|XX] [EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
+            "Sets several strings in one step, and when they expire.",
+        ),
     Command::keyed("strlen", 2, READ, KEY, edit::strlen).uses(both(LOOK, LOOK))
         .acl(acl::STRING)
         .doc(GROUP, "2.2.0", "O(1)", "key", "Returns the length of a string."),

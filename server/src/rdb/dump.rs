@@ -4,7 +4,7 @@
 //! little endian.
 
 use super::crc64::Crc64;
-use super::format::{self, Kind};
+use super::format::{self, Dialect, Kind};
 use super::read::{Loaded, Refusal, Sink};
 use super::source::{Source, Stop};
 use super::value::Builder;
@@ -32,8 +32,8 @@ pub enum DumpError {
 /// The string that `value` is restored from.
 pub fn dump(value: ValueRef<'_>) -> Vec<u8> {
     let mut writer = Writer::new(Options {
-        compress: true,
         checksum: false,
+        ..Options::default()
     });
     writer.bare(value);
     let version = match value {
@@ -48,6 +48,7 @@ pub fn serialized_len(value: ValueRef<'_>, compress: bool) -> usize {
     let mut writer = Writer::new(Options {
         compress,
         checksum: false,
+        ..Options::default()
     });
     writer.bare(value);
     writer.pending() - TYPE
@@ -67,9 +68,9 @@ pub(super) fn sealed(mut bytes: Vec<u8>, version: u32) -> Vec<u8> {
 /// # Errors
 /// See [`DumpError`].
 pub fn restore(bytes: &[u8], limits: &Limits) -> Result<Object, DumpError> {
-    let body = open(bytes).ok_or(DumpError::Envelope)?;
+    let (dialect, body) = open(bytes).ok_or(DumpError::Envelope)?;
     let (&kind, body) = body.split_first().ok_or(DumpError::Content)?;
-    let kind = Kind::from_byte(kind).ok_or(DumpError::Content)?;
+    let kind = Kind::from_byte(kind, dialect).ok_or(DumpError::Content)?;
     // No string in it is longer than it could be when compressed; it has arrived already.
     let mut source = Source::new(body, false, u64::MAX);
     let object = object(kind, &mut source, limits).map_err(|stop| {
@@ -86,15 +87,15 @@ pub fn restore(bytes: &[u8], limits: &Limits) -> Result<Object, DumpError> {
     }
 }
 
-/// What is between the start and the version, if version and checksum are right.
-pub(super) fn open(bytes: &[u8]) -> Option<&[u8]> {
+/// What is between the start and the version, if version and checksum are right, and whose version it is.
+pub(super) fn open(bytes: &[u8]) -> Option<(Dialect, &[u8])> {
     let (summed, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
     let (body, version) = summed.split_last_chunk::<VERSION>()?;
+    let dialect = Dialect::of(u16::from_le_bytes(*version).into())?;
     let mut crc = Crc64::new();
     crc.update(summed);
-    let sound = u32::from(u16::from_le_bytes(*version)) <= format::NEWEST_READ
-        && (UNCHECKED.load(Relaxed) || crc.value() == u64::from_le_bytes(*checksum));
-    sound.then_some(body)
+    let sound = UNCHECKED.load(Relaxed) || crc.value() == u64::from_le_bytes(*checksum);
+    sound.then_some((dialect, body))
 }
 
 fn object(kind: Kind, source: &mut Source<&[u8]>, limits: &Limits) -> Result<Option<Object>, Stop> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::format::Kind;
+use super::format::{Dialect, Kind};
 
 pub use crate::store::listpack::Fault;
 
@@ -79,8 +79,9 @@ pub enum RdbError {
         computed: u64,
     },
     /// It is newer than what we read.
-    #[error("it has version {0}, and versions 1 to {max} are read", max = super::format::NEWEST_READ)]
-    Version(u32),
+    #[error("Can't handle RDB format version {1} of {0:?}: versions 1 to {max} of Redis and {valkey} of Valkey are read",
+        max = super::format::NEWEST_READ, valkey = super::format::VALKEY)]
+    Version(Dialect, u32),
     /// It is sound and holds something that is not served yet.
     #[error("{what} is not served yet {place}")]
     NotServed {
@@ -118,7 +119,7 @@ impl RdbError {
         match self {
             RdbError::Transport { .. } | RdbError::Truncated { .. } => Blame::Transport,
             RdbError::Corrupt { .. } | RdbError::Checksum { .. } => Blame::Writer,
-            RdbError::Version(_) | RdbError::NotServed { .. } => Blame::Versions,
+            RdbError::Version(..) | RdbError::NotServed { .. } => Blame::Versions,
             RdbError::Refused { .. } => Blame::Here,
         }
     }
@@ -131,7 +132,7 @@ impl RdbError {
             | RdbError::Corrupt { place, .. }
             | RdbError::NotServed { place, .. }
             | RdbError::Refused { place, .. } => Some(place),
-            RdbError::Checksum { .. } | RdbError::Version(_) => None,
+            RdbError::Checksum { .. } | RdbError::Version(..) => None,
         }
     }
 }

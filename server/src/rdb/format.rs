@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-/// The newest version that is read. Redis 7.0 writes 10, 7.2 writes 11, 7.4 and 8.0 write 12.
-pub const NEWEST_READ: u32 = 12;
+/// The newest version of Redis that is read. 7.0 writes 10, 7.2 writes 11, 7.4 to 8.4 write 12, 8.6 writes 13.
+pub const NEWEST_READ: u32 = 13;
+
+/// The version of Valkey that is read, and written for its replicas: that of 9.0 and 9.1. Before, Valkey wrote 11, as Redis.
+pub const VALKEY: u32 = 80;
 
 /// The version that is written: what Redis 7.0 reads and writes.
 pub const WRITTEN: u32 = 10;
@@ -14,8 +17,39 @@ pub const WRITTEN_WITH_FIELD_TIMES: u32 = 12;
 /// From this version on a checksum follows the end of the file.
 pub const FIRST_WITH_CHECKSUM: u32 = 5;
 
+/// Whose numbers they are. From version 12 on Redis and Valkey count apart, and mean different things by the same types.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Dialect {
+    /// Redis's, and what both have in common.
+    #[default]
+    Redis,
+    /// Valkey's, from 9.0 on.
+    Valkey,
+}
+
+impl Dialect {
+    /// The dialect of a version, if it is one that is read.
+    pub fn of(version: u32) -> Option<Dialect> {
+        match version {
+            1..=NEWEST_READ => Some(Dialect::Redis),
+            VALKEY => Some(Dialect::Valkey),
+            _ => None,
+        }
+    }
+
+    /// How a file of this dialect begins: four digits of version follow, or three.
+    pub fn magic(self) -> &'static [u8] {
+        match self {
+            Dialect::Redis => b"REDIS",
+            Dialect::Valkey => b"VALKEY",
+        }
+    }
+}
+
 /// Bytes that stand where a type could stand, and say something else.
 pub mod op {
+    /// Metadata that modules keep with the next key (Redis 8.6), or the state of a slot's import (Valkey 9.0).
+    pub const FOREIGN: u8 = 243;
     /// Three lengths about a cluster slot (7.4 and later): a hint, skipped.
     pub const SLOT_INFO: u8 = 244;
     /// The source of a function library.
@@ -68,13 +102,12 @@ macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $name:ident = $byte:literal, $text:literal;)*) => {
         /// The type byte of a key: what it holds and how that is laid out.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-        #[repr(u8)]
+        #[repr(u16)]
         pub enum Kind { $($(#[doc = $doc])* $name = $byte,)* }
 
         impl Kind {
-            /// The type a byte stands for, if any does.
-            pub fn from_byte(byte: u8) -> Option<Kind> {
-                match byte { $($byte => Some(Kind::$name),)* _ => None }
+            fn from_number(number: u16) -> Option<Kind> {
+                match number { $($byte => Some(Kind::$name),)* _ => None }
             }
 
             /// The type in words, for messages.
@@ -84,6 +117,28 @@ macro_rules! kinds {
         }
     };
 }
+
+impl Kind {
+    /// The type that a byte stands for in a dialect, if any does.
+    pub fn from_byte(byte: u8, dialect: Dialect) -> Option<Kind> {
+        let number = u16::from(byte);
+        Kind::from_number(match dialect {
+            Dialect::Valkey if byte >= FIRST_APART => VALKEYS | number,
+            _ => number,
+        })
+    }
+
+    /// The byte that stands for the type.
+    pub fn byte(self) -> u8 {
+        self as u16 as u8
+    }
+}
+
+/// From here on types are Redis's or Valkey's.
+const FIRST_APART: u8 = 22;
+
+/// Beside their byte, the number of those that are Valkey's.
+const VALKEYS: u16 = 0x100;
 
 kinds! {
     /// A string.
@@ -136,6 +191,10 @@ kinds! {
     HashMetadata = 24, "hash with field expiry";
     /// A compact hash whose fields expire.
     HashListpackEx = 25, "hash with field expiry (listpack)";
+    /// A stream (Redis 8.6).
+    Stream4 = 26, "stream (version 4)";
+    /// A hash whose fields expire: a count, then fields, values and times of eight bytes, little endian (Valkey 9.0).
+    HashValkey = 0x116, "hash with field expiry (Valkey)";
 }
 
 impl fmt::Display for Kind {
@@ -166,13 +225,19 @@ mod tests {
 
     #[test]
     fn kinds_and_bytes_agree() {
-        for byte in 0..=255 {
-            if let Some(kind) = Kind::from_byte(byte) {
-                assert_eq!(kind as u8, byte);
-                assert!(byte < op::SLOT_INFO, "{kind} stands where an opcode stands");
+        for dialect in [Dialect::Redis, Dialect::Valkey] {
+            for byte in 0..=255 {
+                if let Some(kind) = Kind::from_byte(byte, dialect) {
+                    assert_eq!(kind.byte(), byte);
+                    assert!(byte < op::FOREIGN, "{kind} stands where an opcode stands");
+                }
             }
+            assert_eq!(Kind::from_byte(8, dialect), None);
         }
-        assert_eq!(Kind::from_byte(8), None);
+        let of = |byte, dialect| Kind::from_byte(byte, dialect);
+        assert_eq!(of(22, Dialect::Redis), Some(Kind::HashMetadataPreGa));
+        assert_eq!(of(22, Dialect::Valkey), Some(Kind::HashValkey));
+        assert_eq!(of(25, Dialect::Valkey), None);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::store::libraries::Libraries;
 /// The string that `libraries` are restored from.
 pub fn dump(libraries: &Libraries) -> Vec<u8> {
     let mut writer = Writer::new(Options {
-        compress: true,
         checksum: false,
+        ..Options::default()
     });
     for library in libraries.iter() {
         writer.library(&library.code);
@@ -23,7 +23,7 @@ pub fn dump(libraries: &Libraries) -> Vec<u8> {
 /// # Errors
 /// The error reply.
 pub fn restore(bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
-    let body = open(bytes).ok_or("ERR DUMP payload version or checksum are wrong")?;
+    let (_, body) = open(bytes).ok_or("ERR DUMP payload version or checksum are wrong")?;
     // No string in it is longer than it could be when compressed; it has arrived already.
     let mut source = Source::new(body, false, u64::MAX);
     let (mut all, mut scratch) = (Vec::new(), Vec::new());

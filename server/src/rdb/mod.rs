@@ -1,4 +1,5 @@
-//! The snapshot format of Redis (RDB): reading versions 1 to 12, writing version 10 (12 where fields of hashes have times).
+//! The snapshot format of Redis (RDB): reading versions 1 to 13 and Valkey's 80, writing version 10 (12, or
+//! for a Valkey 80, where fields of hashes have times).
 //!
 //! Pure code over [`std::io::Read`] and byte vectors: it knows neither sockets nor the runtime. What is
 //! read is hostile until proven otherwise: every announced length is checked, memory grows only with bytes
@@ -9,6 +10,7 @@ pub mod dump;
 pub mod error;
 pub mod format;
 pub mod functions;
+mod hash;
 pub mod intset;
 pub mod load;
 pub mod lzf;

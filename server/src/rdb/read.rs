@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::error::{Fault, Place, RdbError};
-use super::format::{self, Kind, op};
+use super::format::{self, Dialect, Kind, op};
 use super::source::{Source, Stop, Text};
 use super::value;
 use crate::resp::parse::REQUEST_MAX;
@@ -114,6 +114,7 @@ pub struct Reader<R> {
     source: Source<R>,
     limits: Limits,
     checksum: bool,
+    dialect: Dialect,
     at: At,
     scratch: Vec<u8>,
     next_tick: u64,
@@ -141,6 +142,7 @@ impl<R: Read> Reader<R> {
             source: Source::new(inner, options.checksum, options.max_string),
             limits: options.limits,
             checksum: options.checksum,
+            dialect: Dialect::Redis,
             at: At::default(),
             scratch: Vec::new(),
             next_tick: TICK,
@@ -215,12 +217,20 @@ impl<R: Read> Reader<R> {
                     let what = "a function library of a pre-release of 7.0".to_owned();
                     return Err(Refusal::NotServed(what).into());
                 }
+                op::FOREIGN => {
+                    let what = match self.dialect {
+                        Dialect::Redis => "metadata of modules",
+                        Dialect::Valkey => "the import of a cluster's slot",
+                    };
+                    return Err(Refusal::NotServed(what.to_owned()).into());
+                }
                 op::MODULE_AUX => {
                     let name = format::module_name(self.source.count()?);
                     return Err(Refusal::NotServed(format!("data of module \"{name}\"")).into());
                 }
                 _ => {
-                    let kind = Kind::from_byte(byte).ok_or(Fault("a type or opcode is unknown"))?;
+                    let kind = Kind::from_byte(byte, self.dialect)
+                        .ok_or(Fault("a type or opcode is unknown"))?;
                     let handed_over = self.key(kind, &std::mem::take(&mut prefix), sink)?;
                     // A few of them, or they would fill the log.
                     if !handed_over && summary.empty < 10 {
@@ -242,20 +252,24 @@ impl<R: Read> Reader<R> {
     }
 
     fn header(&mut self) -> Result<u32, Stop> {
-        let [magic @ .., v0, v1, v2, v3] = self.source.array::<9>()?;
-        if magic != *b"REDIS" {
-            return Err(Fault("it does not begin with REDIS").into());
-        }
+        let head = self.source.array::<9>()?;
+        let Some((dialect, digits)) = [Dialect::Redis, Dialect::Valkey]
+            .into_iter()
+            .find_map(|dialect| Some((dialect, head.strip_prefix(dialect.magic())?)))
+        else {
+            return Err(Fault("it begins neither with REDIS nor with VALKEY").into());
+        };
         let mut version = 0;
-        for digit in [v0, v1, v2, v3] {
+        for digit in digits {
             if !digit.is_ascii_digit() {
                 return Err(Fault("its version is not a number").into());
             }
             version = version * 10 + u32::from(digit - b'0');
         }
-        match version {
-            1..=format::NEWEST_READ => Ok(version),
-            _ => Err(Stop::Version(version)),
+        self.dialect = dialect;
+        match Dialect::of(version) {
+            Some(of) if of == dialect => Ok(version),
+            _ => Err(Stop::Version(dialect, version)),
         }
     }
 
@@ -346,7 +360,7 @@ impl<R: Read> Reader<R> {
             Stop::Refused(Refusal::NotServed(what)) => RdbError::NotServed { place, what },
             Stop::Refused(Refusal::Stopped(reason)) => RdbError::Refused { place, reason },
             Stop::Checksum { written, computed } => RdbError::Checksum { written, computed },
-            Stop::Version(version) => RdbError::Version(version),
+            Stop::Version(dialect, version) => RdbError::Version(dialect, version),
         }
     }
 }

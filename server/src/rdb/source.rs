@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use super::crc64::Crc64;
 use super::error::Fault;
-use super::format::len;
+use super::format::{Dialect, len};
 use super::lzf;
 
 /// Bytes kept between the stream and its reader.
@@ -29,7 +29,7 @@ pub(super) enum Stop {
     /// The checksum at the end.
     Checksum { written: u64, computed: u64 },
     /// The version at the start.
-    Version(u32),
+    Version(Dialect, u32),
 }
 
 impl From<Fault> for Stop {

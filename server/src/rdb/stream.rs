@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::error::Fault;
 use super::format::Kind;
-use super::read::Sink;
+use super::read::{Refusal, Sink};
 use super::source::Stop;
 use super::value::Builder;
 use super::write::Writer;
@@ -58,7 +58,22 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
                 return Err(GROUP_TWICE.into());
             }
         }
+        if kind == Kind::Stream4 {
+            self.producers()?;
+        }
         Ok(stream)
+    }
+
+    /// What Redis 8.6 remembers of producers, so that nothing is added twice (XADD with IDMP). One without them loses nothing;
+    /// that of others is not to be forgotten silently.
+    fn producers(&mut self) -> Result<(), Stop> {
+        let (_seconds, _entries) = (self.source.count()?, self.source.count()?);
+        if self.source.count()? > 0 {
+            let what = "a stream with idempotent producers (XADD with IDMP)".to_owned();
+            return Err(Refusal::NotServed(what).into());
+        }
+        let (_added, _twice) = (self.source.count()?, self.source.count()?);
+        Ok(())
     }
 
     /// Two lengths.
@@ -88,7 +103,7 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
             self.breathe()?;
             let name = self.blob()?.to_vec();
             let seen = i64::from_le_bytes(self.source.array()?);
-            if kind == Kind::Stream3 {
+            if matches!(kind, Kind::Stream3 | Kind::Stream4) {
                 // When it last got something.
                 self.source.array::<8>()?;
             }

@@ -26,6 +26,9 @@ const NO_TIME: Fault = Fault("a field's time is none that there can be");
 const NO_PARTNER: Fault = Fault("a compact hash or sorted set has an odd number of elements");
 const NO_SCORE: Fault = Fault("a score is not a number");
 
+/// Valkey takes any time for a field, which Redis does not.
+const FIELD_TIME_BEYOND: i64 = FIELD_TIME_MAX + 1;
+
 pub(super) struct Builder<'a, R, S> {
     pub source: &'a mut Source<R>,
     pub scratch: &'a mut Vec<u8>,
@@ -82,7 +85,7 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
                 return Err(Refusal::NotServed(format!("a value of module \"{name}\"")).into());
             }
             Kind::String => return Err(Fault("a string is no collection").into()),
-            Kind::Stream | Kind::Stream2 | Kind::Stream3 => {
+            Kind::Stream | Kind::Stream2 | Kind::Stream3 | Kind::Stream4 => {
                 Some(Object::Stream(Box::new(self.stream(kind)?)))
             }
             Kind::HashMetadataPreGa => self.timed_hash(None)?,
@@ -90,6 +93,7 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
                 let first = u64::from_le_bytes(self.source.array()?);
                 self.timed_hash(Some(first))?
             }
+            Kind::HashValkey => self.valkey_hash()?,
             Kind::HashListpackExPreGa => {
                 hash_object(fields(listpack::items(self.blob()?)?, true, limits)?)
             }
@@ -192,6 +196,29 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
             field.clear();
             field.extend_from_slice(self.blob()?);
             insert_field(&mut hash, &field, self.blob()?, limits)?;
+            set_time(&mut hash, &field, time)?;
+        }
+        Ok(hash_object(hash))
+    }
+
+    /// Fields, each with its time behind it, milliseconds since 1970; -1 is none.
+    fn valkey_hash(&mut self) -> Result<Option<Object>, Stop> {
+        let limits = self.limits;
+        let mut hash = Hash::new();
+        let mut field = Vec::new();
+        for _ in 0..self.source.count()? {
+            self.breathe()?;
+            field.clear();
+            field.extend_from_slice(self.blob()?);
+            insert_field(&mut hash, &field, self.blob()?, limits)?;
+            let time = match i64::from_le_bytes(self.source.array()?) {
+                -1 => None,
+                FIELD_TIME_BEYOND.. => {
+                    let what = "a time of a hash's field that Redis could not keep".to_owned();
+                    return Err(Refusal::NotServed(what).into());
+                }
+                time => Some(u64::try_from(time).map_err(|_| NO_TIME)?),
+            };
             set_time(&mut hash, &field, time)?;
         }
         Ok(hash_object(hash))

@@ -1,4 +1,5 @@
-//! Writing a snapshot, version 10 of the format: what Redis 7.0 reads; version 12 if fields of hashes have times.
+//! Writing a snapshot, version 10 of the format: what Redis 7.0 reads; version 12, or Valkey's 80, if fields of hashes have
+//! times.
 //!
 //! The writer only appends to a buffer of its own, so that it can be called with a shard locked; whoever
 //! owns it takes the bytes away between keys and sends or stores them.
@@ -6,13 +7,11 @@
 use std::io::{self, Write};
 
 use super::crc64::Crc64;
-use super::format::{self, Kind, len, node, op};
+use super::format::{self, Dialect, Kind, len, node, op};
 use super::intset;
 use super::listpack;
 use super::lzf::Compressor;
 use crate::store::ValueRef;
-use crate::store::elem::Elem;
-use crate::store::hash::Hash;
 use crate::store::list::List;
 use crate::store::num::parse_i64;
 use crate::store::set::Set;
@@ -58,6 +57,8 @@ pub struct Options {
     pub compress: bool,
     /// End with a checksum rather than with zeros (`rdbchecksum`).
     pub checksum: bool,
+    /// Who reads it: what is of version 10 both do, and times of fields have another form for each.
+    pub dialect: Dialect,
 }
 
 impl Default for Options {
@@ -66,6 +67,7 @@ impl Default for Options {
         Options {
             compress: true,
             checksum: true,
+            dialect: Dialect::Redis,
         }
     }
 }
@@ -78,6 +80,7 @@ pub struct Writer {
     summed: usize,
     /// Bytes taken away.
     taken: u64,
+    pub(super) dialect: Dialect,
     crc: Option<Crc64>,
     compressor: Option<Compressor>,
     /// Room for compressed bytes, and for the integers of a set.
@@ -93,6 +96,7 @@ impl Writer {
             out: Vec::new(),
             summed: 0,
             taken: 0,
+            dialect: options.dialect,
             crc: options.checksum.then(Crc64::new),
             compressor: options.compress.then(Compressor::new),
             packed: Vec::new(),
@@ -103,12 +107,12 @@ impl Writer {
 
     /// The start: magic, version, facts.
     pub fn header(&mut self, facts: &Facts<'_>) {
-        let version = match facts.field_times {
-            true => format::WRITTEN_WITH_FIELD_TIMES,
-            false => format::WRITTEN,
+        let head = match (facts.field_times, self.dialect) {
+            (false, _) => format!("REDIS{:04}", format::WRITTEN),
+            (true, Dialect::Redis) => format!("REDIS{:04}", format::WRITTEN_WITH_FIELD_TIMES),
+            (true, Dialect::Valkey) => format!("VALKEY{:03}", format::VALKEY),
         };
-        self.out
-            .extend_from_slice(format!("REDIS{version:04}").as_bytes());
+        self.bytes(head.as_bytes());
         self.aux("redis-ver", crate::REDIS_VERSION);
         self.aux_int("redis-bits", usize::BITS.into());
         self.aux_int("ctime", facts.ctime);
@@ -161,14 +165,14 @@ impl Writer {
         let kind_at = self.out.len();
         self.out.push(0);
         self.string(key);
-        self.out[kind_at] = self.value(value) as u8;
+        self.out[kind_at] = self.value(value).byte();
     }
 
     /// A value without a key: its type, then itself.
     pub(super) fn bare(&mut self, value: ValueRef<'_>) {
         let kind_at = self.out.len();
         self.out.push(0);
-        self.out[kind_at] = self.value(value) as u8;
+        self.out[kind_at] = self.value(value).byte();
     }
 
     /// The end. Only [`Writer::take`] and its like may follow.
@@ -256,7 +260,7 @@ impl Writer {
     }
 
     /// A string that `fill` appends to the buffer: its length is put before it when it is known.
-    fn blob(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn blob(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
         let prefix_at = self.out.len();
         self.out.extend_from_slice(&[0; LENGTH_MAX]);
         let body_at = self.out.len();
@@ -313,59 +317,6 @@ impl Writer {
             });
         }
         Kind::ListQuicklist2
-    }
-
-    fn hash(&mut self, hash: &Hash) -> Kind {
-        if let Some(first) = hash.first_time() {
-            return self.timed_hash(hash, first);
-        }
-        if hash.is_compact() {
-            self.blob(|out| {
-                let mut pack = listpack::Builder::new(out);
-                hash.items().flatten().for_each(|item| pack.push_item(item));
-                pack.finish();
-            });
-            return Kind::HashListpack;
-        }
-        put_length(hash.len() as u64, &mut self.out);
-        for (field, value) in hash.iter() {
-            self.string(&field);
-            self.string(&value);
-        }
-        Kind::Hash
-    }
-
-    /// A hash whose fields have times, `first` before all others.
-    fn timed_hash(&mut self, hash: &Hash, first: i64) -> Kind {
-        self.out.extend_from_slice(&first.to_le_bytes());
-        if hash.is_compact() {
-            self.blob(|out| {
-                let mut pack = listpack::Builder::new(out);
-                // Redis looks for what has expired from the start on, as far as times reach.
-                let lasting = hash
-                    .iter()
-                    .filter(|(field, _)| hash.time_of(field).is_none());
-                let lasting = lasting.map(|(field, _)| (field, 0));
-                let timed = hash.times().map(|(field, at)| (field.into(), at));
-                for (field, at) in timed.chain(lasting) {
-                    let field: Elem<'_> = field;
-                    pack.push(&field);
-                    pack.push(hash.get(&field).as_deref().unwrap_or_default());
-                    pack.push_int(at);
-                }
-                pack.finish();
-            });
-            return Kind::HashListpackEx;
-        }
-        put_length(hash.len() as u64, &mut self.out);
-        for (field, value) in hash.iter() {
-            // Counted from the first time, which is 1: 0 is none.
-            let time = hash.time_of(&field).map_or(0, |at| at.abs_diff(first) + 1);
-            put_length(time, &mut self.out);
-            self.string(&field);
-            self.string(&value);
-        }
-        Kind::HashMetadata
     }
 
     fn set(&mut self, set: &Set) -> Kind {

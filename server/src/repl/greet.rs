@@ -189,8 +189,8 @@ enum Strictness {
 
 struct Step {
     name: &'static str,
-    /// The command; none if this step is not needed.
-    request: fn(&Settings) -> Option<Vec<Vec<u8>>>,
+    /// The command, from what the master has said of itself so far; none if this step is not needed.
+    request: fn(&Settings, &Known) -> Option<Vec<Vec<u8>>>,
     strictness: Strictness,
 }
 
@@ -198,12 +198,12 @@ struct Step {
 const STEPS: &[Step] = &[
     Step {
         name: PING,
-        request: |_| words(&[b"PING"]),
+        request: |_, _| words(&[b"PING"]),
         strictness: Strictness::BeforeAuth,
     },
     Step {
         name: "AUTH",
-        request: |settings| match (&settings.masteruser[..], &settings.masterauth[..]) {
+        request: |settings, _| match (&settings.masteruser[..], &settings.masterauth[..]) {
             (_, []) => None,
             ([], password) => words(&[b"AUTH", password]),
             (user, password) => words(&[b"AUTH", user, password]),
@@ -212,7 +212,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "REPLCONF listening-port",
-        request: |settings| {
+        request: |settings, _| {
             let port = match settings.announce_port {
                 0 => settings.port,
                 port => port,
@@ -223,7 +223,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "REPLCONF ip-address",
-        request: |settings| match settings.announce_ip.as_bytes() {
+        request: |settings, _| match settings.announce_ip.as_bytes() {
             [] => None,
             ip => words(&[b"REPLCONF", b"ip-address", ip]),
         },
@@ -231,15 +231,49 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "REPLCONF capa",
-        request: |_| words(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]),
+        request: |_, _| words(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]),
         strictness: Strictness::Optional,
     },
     Step {
         name: INFO,
-        request: |_| words(&[b"INFO", b"server"]),
+        request: |_, _| words(&[b"INFO", b"server"]),
+        strictness: Strictness::Curious,
+    },
+    Step {
+        name: "REPLCONF version",
+        // Without it a Valkey makes no snapshot of hashes whose fields have times. Redis does not know the option.
+        request: |_, known| {
+            let ask = known.may_be_valkey.then_some(VALKEY_VERSION)?;
+            words(&[b"REPLCONF", b"version", ask])
+        },
         strictness: Strictness::Curious,
     },
 ];
+
+/// The version of Valkey whose snapshots are read.
+const VALKEY_VERSION: &[u8] = b"9.0.0";
+
+/// What a master says of itself.
+struct Known {
+    run_id: Option<Id>,
+    /// It is a Valkey, or does not say.
+    may_be_valkey: bool,
+}
+
+impl Known {
+    fn from(info: &[u8]) -> Known {
+        let field = |name: &[u8]| {
+            let mut lines = info.split(|&b| b == b'\n');
+            let value = lines.find_map(|line| line.strip_prefix(name))?;
+            Some(value.strip_suffix(b"\r").unwrap_or(value))
+        };
+        Known {
+            run_id: field(b"run_id:").and_then(Id::parse),
+            may_be_valkey: field(b"valkey_version:").is_some()
+                || field(b"redis_version:").is_none(),
+        }
+    }
+}
 
 const PING: &str = "PING";
 const INFO: &str = "INFO server";
@@ -283,9 +317,9 @@ async fn greet(
     now_at: &Mutex<&'static str>,
     busy: &Mutex<Option<Unreached>>,
 ) -> Result<Option<Id>, Unreached> {
-    let mut run_id = None;
+    let mut known = Known::from(b"");
     for step in STEPS {
-        let Some(request) = (step.request)(settings) else {
+        let Some(request) = (step.request)(settings, &known) else {
             continue;
         };
         *now_at.lock() = step.name;
@@ -316,7 +350,7 @@ async fn greet(
         *busy.lock() = None;
         match said {
             Said::Error(said) if !step.strictness.tolerates(&said) => return Err(refused(said)),
-            Said::Bulk(info) if step.name == INFO => run_id = run_id_in(&info),
+            Said::Bulk(info) if step.name == INFO => known = Known::from(&info),
             Said::Error(said) => tracing::debug!("master {host} said to {}: {said}", step.name),
             Said::Status(_) if step.name != INFO => {}
             Said::Status(_) | Said::Bulk(_) => {
@@ -325,13 +359,7 @@ async fn greet(
             }
         }
     }
-    Ok(run_id)
-}
-
-fn run_id_in(info: &[u8]) -> Option<Id> {
-    let mut lines = info.split(|&b| b == b'\n');
-    let id = lines.find_map(|line| line.strip_prefix(b"run_id:"))?;
-    Id::parse(id.strip_suffix(b"\r").unwrap_or(id))
+    Ok(known.run_id)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::domain::Wire;
 use super::serve::{MasterConfig, MasterHooks};
 use crate::gate::{Gates, View};
 use crate::log::{Cursor, ReplLog};
+use crate::rdb::format::Dialect;
 use crate::sys::{fs::File, thread, time::Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -75,7 +76,7 @@ pub enum SaveError {
 }
 
 enum Consumer {
-    Replica(Form, mpsc::Sender<Part>),
+    Replica(Form, Dialect, mpsc::Sender<Part>),
     Save(PathBuf, Saver),
 }
 
@@ -88,20 +89,30 @@ struct Saver {
 }
 
 impl Consumer {
-    /// The form, if it is one of those that others do not share.
-    fn filter(&self) -> Option<Form> {
-        match self {
-            Consumer::Replica(form @ Form::Filtered { .. }, _) => Some(*form),
-            Consumer::Replica(..) | Consumer::Save(..) => None,
-        }
+    /// What it wants in its snapshot: who wants the same shares one.
+    fn content(&self) -> Content {
+        let (filter, dialect) = match self {
+            Consumer::Replica(form @ Form::Filtered { .. }, dialect, _) => (Some(*form), *dialect),
+            Consumer::Replica(_, dialect, _) => (None, *dialect),
+            Consumer::Save(..) => (None, Dialect::Redis),
+        };
+        Content { filter, dialect }
     }
 
     fn is_gone(&self) -> bool {
         match self {
-            Consumer::Replica(_, to) => to.is_closed(),
+            Consumer::Replica(_, _, to) => to.is_closed(),
             Consumer::Save(..) => false,
         }
     }
+}
+
+/// What is written into a snapshot, and for whom.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Content {
+    /// All of the dataset, or what this form leaves of it.
+    filter: Option<Form>,
+    dialect: Dialect,
 }
 
 struct Waiter {
@@ -146,8 +157,8 @@ impl Snapshots {
         }
     }
 
-    /// Asks for a snapshot for a replica. It begins when [`Snapshots::poke`] is called late enough.
-    pub fn ask(self: &Arc<Self>, form: Form) -> mpsc::Receiver<Part> {
+    /// Asks for a snapshot for a replica that reads `dialect`. It begins when [`Snapshots::poke`] is called late enough.
+    pub fn ask(self: &Arc<Self>, form: Form, dialect: Dialect) -> mpsc::Receiver<Part> {
         let (to, from) = mpsc::channel(PIECES_UNDER_WAY);
         let config = self.config.load();
         let delay = match form {
@@ -156,7 +167,7 @@ impl Snapshots {
             // A file is begun at once, as in Redis.
             Form::File => Duration::ZERO,
         };
-        self.enter(Consumer::Replica(form, to), delay);
+        self.enter(Consumer::Replica(form, dialect, to), delay);
         from
     }
 
@@ -230,16 +241,18 @@ impl Snapshots {
         }
         // Whoever has waited longest, and all who get the same bytes.
         let first = queue.waiting.iter().min_by_key(|waiter| waiter.due);
-        let filter = first.and_then(|waiter| waiter.consumer.filter());
+        let Some(content) = first.map(|waiter| waiter.consumer.content()) else {
+            return;
+        };
         let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut queue.waiting)
             .into_iter()
-            .partition(|waiter| waiter.consumer.filter() == filter);
+            .partition(|waiter| waiter.consumer.content() == content);
         queue.waiting = later;
         let consumers = now.into_iter().map(|waiter| waiter.consumer).collect();
         queue.running = true;
         self.outdated.store(false, Relaxed);
         let this = Arc::clone(self);
-        if let Err(error) = thread::spawn("snapshot", move || this.run(consumers)) {
+        if let Err(error) = thread::spawn("snapshot", move || this.run(content, consumers)) {
             // The consumers went with the closure: their channels are closed, their tasks retry or give up.
             tracing::warn!("cannot start a thread for a snapshot: {error}");
             queue.running = false;
@@ -253,7 +266,7 @@ impl Snapshots {
         waiting.iter().any(|waiter| waiter.due <= now) || (most > 0 && waiting.len() >= most)
     }
 
-    fn run(self: Arc<Self>, consumers: Vec<Consumer>) {
+    fn run(self: Arc<Self>, content: Content, consumers: Vec<Consumer>) {
         // Also when the walk panics: nobody would get a snapshot ever after.
         struct Done(Arc<Snapshots>);
         impl Drop for Done {
@@ -268,7 +281,7 @@ impl Snapshots {
             }
         }
         let done = Done(self);
-        let saved = walk::run(&done.0, consumers);
+        let saved = walk::run(&done.0, content, consumers);
         // Whoever hears that a save is over may begin another at once.
         drop(done);
         saved.into_iter().for_each(walk::Saved::tell);

@@ -6,12 +6,14 @@
 mod group;
 mod id;
 mod node;
+mod refs;
 mod shown;
 mod trim;
 
 pub use group::{Consumer, Group, Number, Pending};
 pub use id::Id;
 pub use node::Record;
+pub use refs::Refs;
 pub use trim::{Trim, TrimTo};
 
 use super::limits::Limits;

@@ -22,6 +22,7 @@ mod harness;
 mod links;
 mod master;
 mod maxmemory;
+mod newer_peers;
 mod parameters;
 mod persistence;
 mod pipelining;

@@ -2,7 +2,7 @@
 
 use super::Done;
 use crate::command::args::{Conditions, Unit, integer, invalid_expire, is};
-use crate::command::{CmdError, Cx, events};
+use crate::command::{CmdError, Cx, Origin, events};
 use crate::store::hash::FIELD_TIME_MAX;
 use crate::store::num::parse_i64;
 
@@ -64,8 +64,14 @@ fn set_times(cx: &mut Cx<'_>, args: &[&[u8]], unit: Unit, command: &'static str)
         .filter(|at| *at <= FIELD_TIME_MAX)
         .ok_or_else(|| invalid_expire(command))?;
     let mut conditions = Conditions::default();
-    // Other than EXPIRE it takes one of them.
-    let rest = &args[3 + usize::from(args.get(3).is_some_and(|arg| conditions.take(arg)))..];
+    // Other than EXPIRE it takes one of them; a Valkey takes more, and passes them on.
+    let most = match cx.env.origin {
+        Origin::Master => usize::MAX,
+        _ => 1,
+    };
+    let said = args[3..].iter().take(most);
+    let said = said.take_while(|arg| conditions.take(arg)).count();
+    let rest = &args[3 + said..];
     let fields = fields(rest, "ERR Parameter `numFields` should be greater than 0")?;
     cx.out.array(fields.len());
     if !there {

@@ -3,7 +3,7 @@
 use super::{strict_id, strict_ids};
 use crate::command::args::{integer, is};
 use crate::command::{CmdError, Cx, Origin, events};
-use crate::store::stream::{Id, NewId, Stream, Trim, TrimTo, is_too_large};
+use crate::store::stream::{Id, NewId, Refs, Stream, Trim, TrimTo, is_too_large};
 use smallvec::SmallVec;
 
 type Done = Result<(), CmdError>;
@@ -28,7 +28,7 @@ impl Options {
             trim_at: 0,
             id_at: 0,
         };
-        let (mut at, mut limit) = (2, None);
+        let (mut at, mut limit, mut refs) = (2, None, None);
         while let Some(&arg) = args.get(at) {
             let more = args.len() - 1 - at;
             if adds && arg == b"*" {
@@ -45,6 +45,11 @@ impl Options {
                 limit = Some(value);
             } else if adds && is(arg, "nomkstream") {
                 options.no_mkstream = true;
+            } else if cx.env.origin == Origin::Master
+                && refs.is_none()
+                && let Some(said) = super::refs::said(arg)
+            {
+                refs = Some(said);
             } else if adds {
                 options.id = Some(match Id::parse_open(arg) {
                     Some(ms) => NewId::Of(ms),
@@ -57,6 +62,9 @@ impl Options {
             at += 1;
         }
         options.id_at = at;
+        if let Some(trim) = &mut options.trim {
+            trim.refs = refs.unwrap_or_default();
+        }
         options.limit(cx, limit, adds)?;
         Ok(options)
     }
@@ -91,6 +99,7 @@ impl Options {
             to,
             roughly: more >= 2 && mark == b"~",
             limit: 0,
+            refs: Refs::Keep,
         });
         self.trim_at = at;
         Ok(at)

@@ -184,3 +184,60 @@ fn the_last_entry_can_be_asked_for() {
     let words: Vec<_> = line.iter().map(|w| String::from_utf8_lossy(w)).collect();
     assert_eq!(words.join(" "), "XREAD BLOCK 0 STREAMS s nokey 2-0 0-0");
 }
+
+#[test]
+fn entries_go_with_or_without_what_groups_wait_for() {
+    let mut bench = Bench::new();
+    for id in 1..=6 {
+        bench.run(&format!("XADD s {id}-0 f v"));
+    }
+    for group in ["g", "h"] {
+        bench.run(&format!("XGROUP CREATE s {group} 0"));
+        bench.run(&format!("XREADGROUP GROUP {group} c COUNT 5 STREAMS s >"));
+    }
+    bench.run("XACK s h 1-0");
+    bench.told();
+    let no_array = "-ERR The `numids` parameter must match the number of arguments";
+    bench.check(&[
+        ("XDELEX s ACKED IDS 3 1-0 6-0 9-0", "*3 :2 :2 :2"),
+        ("XDELEX s DELREF IDS 2 1-0 9-0", "*2 :1 :-1"),
+        ("XDELEX s IDS 1 2-0 keepref", "*1 :1"),
+        ("XDELEX nokey IDS 1 1-0", "*1 :-1"),
+        ("XACKDEL s g ACKED IDS 2 3-0 1-0", "*2 :2 :-1"),
+        ("XACKDEL s h ACKED IDS 1 3-0", "*1 :1"),
+        ("XACKDEL s g IDS 1 2-0", "*1 :1"),
+        ("XACKDEL s g DELREF IDS 1 4-0", "*1 :1"),
+        ("XACKDEL s nogroup IDS 1 5-0", "*1 :-1"),
+        ("XPENDING s g", "*4 :1 $3 5-0 $3 5-0 *1 *2 $1 c $1 1"),
+        ("XPENDING s h", "*4 :2 $3 2-0 $3 5-0 *1 *2 $1 c $1 2"),
+        ("XLEN s", ":2"),
+        (
+            "XDELEX s IDS 0 1-0",
+            "-ERR Number of IDs must be a positive integer",
+        ),
+        ("XDELEX s IDS 2 1-0", no_array),
+        ("XDELEX s ACKED DELREF IDS 1 1-0", "-ERR syntax error"),
+        ("XDELEX s IDS 1 1-0 0-0", "-ERR syntax error"),
+        ("XDELEX s KEEPREF ACKED 1", "-ERR syntax error"),
+        (
+            "XADD s ACKED * f v",
+            "-ERR Invalid stream ID specified as stream command argument",
+        ),
+        ("XTRIM s MAXLEN 1 DELREF", "-ERR syntax error"),
+    ]);
+    assert_eq!(
+        bench.told(),
+        [
+            "0: XACK s g 1-0",
+            "0: XDEL s 1-0",
+            "0: XDEL s 2-0",
+            "0: XACK s g 3-0",
+            "0: XACK s h 3-0",
+            "0: XDEL s 3-0",
+            "0: XACK s g 2-0",
+            "0: XACK s g 4-0",
+            "0: XACK s h 4-0",
+            "0: XDEL s 4-0",
+        ]
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::{check_len, clamped};
 use crate::command::args::{integer, is};
-use crate::command::{CmdError, Cx, events};
+use crate::command::{CmdError, Cx, Origin, events};
 use crate::store::{Entry, Object, entry};
 
 fn bit_offset(cx: &Cx<'_>, arg: &[u8]) -> Result<usize, CmdError> {
@@ -177,38 +177,90 @@ fn each(to: &mut [u8], from: &[u8], op: impl Fn(&mut u8, u8)) {
     alone.iter_mut().for_each(|a| op(a, 0));
 }
 
+/// What the bytes of one string do to those of another, which is as long or longer.
+type Fold = fn(&mut [u8], &[u8]);
+
+/// What BITOP makes of its sources.
+enum Op {
+    /// What each of them in turn does to the first.
+    Each(Fold),
+    /// The only one, inverted.
+    Not,
+    /// What the union of all others does to the first.
+    Rest(Fold),
+    /// The bits that are set in one of them and no more.
+    One,
+}
+
+impl Op {
+    /// Those of Redis 8.2 are for its masters' sake.
+    fn named(name: &[u8], by_master: bool) -> Result<Op, CmdError> {
+        Ok(match name {
+            _ if is(name, "and") => Op::Each(|to, from| each(to, from, |a, b| *a &= b)),
+            _ if is(name, "or") => Op::Each(unite),
+            _ if is(name, "xor") => Op::Each(|to, from| each(to, from, |a, b| *a ^= b)),
+            _ if is(name, "not") => Op::Not,
+            _ if !by_master => return Err(CmdError::Syntax),
+            _ if is(name, "diff") => Op::Rest(|to, from| each(to, from, |a, b| *a &= !b)),
+            _ if is(name, "diff1") => Op::Rest(|to, from| each(to, from, |a, b| *a = !*a & b)),
+            _ if is(name, "andor") => Op::Rest(|to, from| each(to, from, |a, b| *a &= b)),
+            _ if is(name, "one") => Op::One,
+            _ => return Err(CmdError::Syntax),
+        })
+    }
+
+    /// The result, as long as the longest of `sources`.
+    fn of(&self, sources: &[&[u8]]) -> Vec<u8> {
+        let len = sources.iter().map(|source| source.len()).max();
+        let len = len.unwrap_or_default();
+        let folded = |sources: &[&[u8]], fold: Fold| {
+            let mut sources = sources.iter();
+            let mut result = sources.next().map_or_else(Vec::new, |first| first.to_vec());
+            result.resize(len, 0);
+            sources.for_each(|source| fold(&mut result, source));
+            result
+        };
+        match self {
+            Op::Each(fold) => folded(sources, *fold),
+            Op::Not => folded(sources, unite).iter().map(|byte| !byte).collect(),
+            Op::Rest(fold) => {
+                let (first, rest) = sources.split_at(1.min(sources.len()));
+                let mut result = folded(first, unite);
+                fold(&mut result, &folded(rest, unite));
+                result
+            }
+            Op::One => {
+                let (mut any, mut more) = (vec![0; len], vec![0; len]);
+                for source in sources {
+                    for ((any, more), byte) in any.iter_mut().zip(&mut more).zip(*source) {
+                        *more |= *any & byte;
+                        *any |= byte;
+                    }
+                }
+                each(&mut any, &more, |any, more| *any &= !more);
+                any
+            }
+        }
+    }
+}
+
+fn unite(to: &mut [u8], from: &[u8]) {
+    each(to, from, |a, b| *a |= b);
+}
+
 pub(super) fn bitop(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
-    type Op = fn(&mut [u8], &[u8]);
     let (destination, sources) = (args[2], &args[3..]);
-    let op: Option<Op> = match args[1] {
-        op if is(op, "and") => Some(|to, from| each(to, from, |a, b| *a &= b)),
-        op if is(op, "or") => Some(|to, from| each(to, from, |a, b| *a |= b)),
-        op if is(op, "xor") => Some(|to, from| each(to, from, |a, b| *a ^= b)),
-        op if is(op, "not") => None,
-        _ => return Err(CmdError::Syntax),
-    };
-    if op.is_none() && sources.len() != 1 {
+    let op = Op::named(args[1], cx.env.origin == Origin::Master)?;
+    if matches!(op, Op::Not) && sources.len() != 1 {
         return Err(CmdError::text(
             "ERR BITOP NOT must be called with a single source key.",
         ));
     }
-    let mut result: Option<Vec<u8>> = None;
-    for source in sources {
-        let value = cx.db.string(source)?.unwrap_or_default();
-        let Some(result) = &mut result else {
-            result = Some(value.to_vec());
-            continue;
-        };
-        let len = result.len().max(value.len());
-        result.resize(len, 0);
-        if let Some(op) = op {
-            op(result, value);
-        }
-    }
-    let mut result = result.unwrap_or_default();
-    if op.is_none() {
-        result.iter_mut().for_each(|byte| *byte = !*byte);
-    }
+    let sources = sources
+        .iter()
+        .map(|source| Ok(cx.db.string(source)?.unwrap_or_default()))
+        .collect::<Result<Vec<&[u8]>, CmdError>>()?;
+    let result = op.of(&sources);
     let len = result.len();
     if len > 0 {
         let mut new = Entry::object(destination, Object::Str(result), None);

@@ -1,7 +1,8 @@
 //! Reading and replacing whole strings.
 
-use crate::command::args::{Unit, expire_time, is};
-use crate::command::{CmdError, Cx, events};
+use crate::command::args::{Unit, expire_time, integer, is};
+use crate::command::table::Positions;
+use crate::command::{CmdError, Cx, Origin, events};
 use crate::store::{Entry, ValueRef};
 
 pub(super) fn get(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
@@ -21,7 +22,28 @@ pub(super) fn mget(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     Ok(())
 }
 
-/// What the options of SET and GETEX ask for.
+/// Whose options they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// SET.
+    Set {
+        /// A master has decided.
+        by_master: bool,
+    },
+    /// MSETEX.
+    SetMany,
+    /// GETEX.
+    Get,
+}
+
+/// Whether an option compares the old value with its argument, as SET of Valkey 8.1 and of Redis 8.4 do; their masters pass
+/// it on where it was as it had to be.
+fn is_comparison(arg: &[u8]) -> bool {
+    let words = ["ifeq", "ifne", "ifdeq", "ifdne"];
+    words.iter().any(|word| is(arg, word))
+}
+
+/// What the options of SET, MSETEX and GETEX ask for.
 #[derive(Default)]
 struct Options<'a> {
     if_absent: bool,
@@ -33,19 +55,22 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: &[&'a [u8]], set: bool) -> Result<Options<'a>, CmdError> {
+    fn parse(args: &[&'a [u8]], form: Form) -> Result<Options<'a>, CmdError> {
         let mut options = Options::default();
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
-            if set && is(arg, "nx") && !options.if_present {
+            let sets = form != Form::Get;
+            if sets && is(arg, "nx") && !options.if_present {
                 options.if_absent = true;
-            } else if set && is(arg, "xx") && !options.if_absent {
+            } else if sets && is(arg, "xx") && !options.if_absent {
                 options.if_present = true;
-            } else if set && is(arg, "get") {
+            } else if matches!(form, Form::Set { .. }) && is(arg, "get") {
                 options.get = true;
-            } else if set && is(arg, "keepttl") && options.expire.is_none() {
+            } else if sets && is(arg, "keepttl") && options.expire.is_none() {
                 options.keep_ttl = true;
-            } else if !set && is(arg, "persist") && options.expire.is_none() {
+            } else if form == (Form::Set { by_master: true }) && is_comparison(arg) {
+                rest.next().ok_or(CmdError::Syntax)?;
+            } else if !sets && is(arg, "persist") && options.expire.is_none() {
                 options.persist = true;
             } else if let Some(unit) = Unit::of_option(arg)
                 && !options.keep_ttl
@@ -79,7 +104,8 @@ pub(super) fn set(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         cx.out.ok();
         return Ok(());
     }
-    let options = Options::parse(&args[3..], true)?;
+    let by_master = cx.env.origin == Origin::Master;
+    let options = Options::parse(&args[3..], Form::Set { by_master })?;
     let expire = options.expire(cx.env.now_ms, "set")?;
     let start = cx.out.len();
     let old_expire = if options.get {
@@ -183,7 +209,7 @@ pub(super) fn getdel(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 
 pub(super) fn getex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     let key = args[1];
-    let options = Options::parse(&args[2..], false)?;
+    let options = Options::parse(&args[2..], Form::Get)?;
     let Some(entry) = cx.db.entry(key) else {
         cx.out.null();
         return Ok(());
@@ -246,6 +272,49 @@ pub(super) fn msetnx(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         cx.notify(events::STRING, "set", key);
     }
     cx.dirty();
+    cx.out.int(1);
+    Ok(())
+}
+
+/// The keys of MSETEX: the first of each pair, of which the first argument says how many there are.
+pub(super) fn msetex_keys(args: &[&[u8]]) -> Positions {
+    let count = args.get(1).and_then(|count| integer(count).ok());
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    let keys = (2..args.len()).step_by(2);
+    keys.take(count.unwrap_or(0)).collect()
+}
+
+/// As of Redis 8.4. Replicas are told what servers of older versions know, too.
+pub(super) fn msetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
+    let count = integer(args[1]).ok().and_then(|n| i32::try_from(n).ok());
+    let count = count.filter(|count| *count > 0);
+    let count = count.ok_or(CmdError::text("ERR invalid numkeys value"))? as usize;
+    let (pairs, rest) = args[2..]
+        .split_at_checked(2 * count)
+        .ok_or(CmdError::text("ERR wrong number of key-value pairs"))?;
+    let options = Options::parse(rest, Form::SetMany)?;
+    let expire = options.expire(cx.env.now_ms, "msetex")?;
+    let (pairs, _) = pairs.as_chunks::<2>();
+    if options.if_absent && pairs.iter().any(|[key, _]| cx.db.exists(key))
+        || options.if_present && !pairs.iter().all(|[key, _]| cx.db.exists(key))
+    {
+        cx.out.int(0);
+        return Ok(());
+    }
+    for [key, value] in pairs {
+        let kept = cx.db.peek(key).and_then(Entry::expire);
+        let new = if options.keep_ttl { kept } else { expire };
+        cx.db.set_string(key, value, new);
+        match expire {
+            Some(at) => {
+                rewrite_set(cx, key, value, at);
+                cx.notify(events::GENERIC, "expire", key);
+            }
+            None if options.keep_ttl => cx.rewrite(&[b"SET", key, value, b"KEEPTTL"]),
+            None => cx.rewrite(&[b"SET", key, value]),
+        }
+        cx.notify(events::STRING, "set", key);
+    }
     cx.out.int(1);
     Ok(())
 }

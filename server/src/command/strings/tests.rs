@@ -346,3 +346,44 @@ fn clients_have_strings_grow_up_to_a_limit() {
         ("setrange k 99999999999 x", too_long),
     ]);
 }
+
+#[test]
+fn several_are_set_with_a_time() {
+    let mut bench = Bench::new();
+    bench.check(&[
+        ("MSETEX 2 a 1 b 2 EX 10", ":1"),
+        ("PEXPIRETIME b", ":1010000"),
+        ("MSETEX 1 a 3 KEEPTTL", ":1"),
+        ("PEXPIRETIME a", ":1010000"),
+        ("MSETEX 2 a 4 c 5 NX", ":0"),
+        ("MSETEX 2 a 4 c 5 XX", ":0"),
+        ("MSETEX 2 b 6 b 7 XX", ":1"),
+        ("MGET a b c", "*3 $1 3 $1 7 $-1"),
+        ("PTTL b", ":-1"),
+        ("MSETEX 0 a 1", "-ERR invalid numkeys value"),
+        ("MSETEX x a 1", "-ERR invalid numkeys value"),
+        ("MSETEX 2 a 1 b", "-ERR wrong number of key-value pairs"),
+        (
+            "MSETEX 9223372036854775807 a 1",
+            "-ERR invalid numkeys value",
+        ),
+        ("MSETEX 1 a 1 GET", "-ERR syntax error"),
+        ("MSETEX 1 a 1 EX 1 KEEPTTL", "-ERR syntax error"),
+        (
+            "MSETEX 1 a 1 EX 0",
+            "-ERR invalid expire time in 'msetex' command",
+        ),
+        ("SET a 1 IFEQ 3", "-ERR syntax error"),
+        ("BITOP DIFF d a b", "-ERR syntax error"),
+    ]);
+    assert_eq!(
+        bench.told(),
+        [
+            "0: SET a 1 PXAT 1010000",
+            "0: SET b 2 PXAT 1010000",
+            "0: SET a 3 KEEPTTL",
+            "0: SET b 6",
+            "0: SET b 7",
+        ]
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::{Plain, read};
 use crate::rdb::error::{Blame, RdbError};
-use crate::rdb::format::{Kind, op};
+use crate::rdb::format::{Dialect, Kind, op};
 use crate::rdb::read::{Options, Reader};
 use crate::rdb::{intset, listpack, ziplist, zipmap};
 
@@ -26,7 +26,7 @@ pub(super) fn string(text: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn key(kind: Kind, key: &[u8], value: &[u8]) -> Vec<u8> {
-    [&[kind as u8], &string(key)[..], value].concat()
+    [&[kind.byte()], &string(key)[..], value].concat()
 }
 
 /// A count below 64 and strings.
@@ -200,7 +200,7 @@ fn versions_and_opcodes() {
         key(Kind::String, b"never", &string(b"x")),
     ]
     .concat();
-    for version in 1..=12 {
+    for version in 1..=13 {
         let (gather, summary) = read(&snapshot(version, &body)).unwrap();
         assert_eq!(summary.version, version);
         let expiry = |key: &[u8]| gather.keys[&(5, key.to_vec())].1;
@@ -209,10 +209,23 @@ fn versions_and_opcodes() {
         assert_eq!(expiry(b"never"), None);
         assert_eq!(gather.sizes, [(5, 2, 1)]);
     }
-    for version in [0, 13, 9999] {
-        assert!(
-            matches!(read(&snapshot(version, &body)), Err(RdbError::Version(v)) if v == version)
-        );
+    let valkey = |version: u32| {
+        let mut bytes = format!("VALKEY{version:03}").into_bytes();
+        bytes.extend_from_slice(&body);
+        bytes.push(op::EOF);
+        bytes.extend_from_slice(&[0; 8]);
+        bytes
+    };
+    assert_eq!(read(&valkey(80)).unwrap().1.version, 80);
+    for version in [0, 14, 80, 9999] {
+        let error = read(&snapshot(version, &body)).unwrap_err();
+        assert!(matches!(error, RdbError::Version(Dialect::Redis, v) if v == version));
+    }
+    for version in [0, 11, 79, 81, 999] {
+        let error = read(&valkey(version)).unwrap_err();
+        assert!(matches!(error, RdbError::Version(Dialect::Valkey, v) if v == version));
+        let said = format!("Can't handle RDB format version {version} of Valkey: ");
+        assert!(error.to_string().starts_with(&said), "{error}");
     }
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::by_hand::{key, packed, snapshot, string};
 use super::read;
 use crate::rdb::error::RdbError;
-use crate::rdb::format::Kind;
+use crate::rdb::format::{Dialect, Kind};
 use crate::rdb::write::{Facts, Options, Replication, Writer};
 use crate::store::hash::Hash;
 use crate::store::list::{End, List};
@@ -66,8 +66,13 @@ fn sample(options: Options) -> Vec<u8> {
 }
 
 fn samples() -> [Vec<u8>; 3] {
-    [(true, true), (false, true), (false, false)]
-        .map(|(compress, checksum)| sample(Options { compress, checksum }))
+    [(true, true), (false, true), (false, false)].map(|(compress, checksum)| {
+        sample(Options {
+            compress,
+            checksum,
+            ..Options::default()
+        })
+    })
 }
 
 #[test]
@@ -119,11 +124,16 @@ proptest! {
 
     #[test]
     fn noise_in_a_value_is_survived(
-        kind in 0u8..26, noise in prop::collection::vec(any::<u8>(), 0..200), wrapped: bool,
+        kind in 0u8..27, noise in prop::collection::vec(any::<u8>(), 0..200), wrapped: bool, valkey: bool,
     ) {
-        if let Some(kind) = Kind::from_byte(kind) {
+        let dialect = if valkey { Dialect::Valkey } else { Dialect::Redis };
+        if let Some(kind) = Kind::from_byte(kind, dialect) {
             let value = if wrapped { string(&noise) } else { noise };
-            let _ = read(&snapshot(10, &key(kind, b"k", &value)));
+            let mut bytes = snapshot(10, &key(kind, b"k", &value));
+            if valkey {
+                bytes.splice(..9, *b"VALKEY080");
+            }
+            let _ = read(&bytes);
         }
     }
 

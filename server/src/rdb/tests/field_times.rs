@@ -157,7 +157,7 @@ fn times_that_cannot_be_are_refused() {
             Err(error @ RdbError::Corrupt { .. }) => assert_eq!(error.blame(), Blame::Writer),
             other => panic!("{kind} {value:?}: {other:?}"),
         }
-        let payload = [&[kind as u8], &value[..], &[12, 0]].concat();
+        let payload = [&[kind.byte()], &value[..], &[12, 0]].concat();
         let restored = restore(&sealed(&payload), &Limits::default());
         assert_eq!(restored.err(), Some(DumpError::Content), "{kind} {value:?}");
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use proptest::prelude::*;
 
 use super::{Gather, Plain};
+use crate::rdb::format::Dialect;
 use crate::rdb::read::{self, Reader};
 use crate::rdb::write::{self, Facts, Replication, Writer};
 use crate::store::hash::{FIELD_TIME_MAX, Hash};
@@ -169,8 +170,9 @@ impl Read for Trickle<'_> {
 
 proptest! {
     #[test]
-    fn all_types(keys in keys(), compress: bool, checksum: bool, taken_often: bool) {
-        let mut writer = Writer::new(write::Options { compress, checksum });
+    fn all_types(keys in keys(), compress: bool, checksum: bool, taken_often: bool, valkey: bool) {
+        let dialect = if valkey { Dialect::Valkey } else { Dialect::Redis };
+        let mut writer = Writer::new(write::Options { compress, checksum, dialect });
         let mut bytes = Vec::new();
         let id = "0123456789abcdef0123456789abcdef01234567";
         let timed = |object: &Object| matches!(object, Object::Hash(hash) if hash.timed_fields() > 0);
@@ -207,7 +209,12 @@ proptest! {
         prop_assert_eq!(summary.keys, want.len() as u64);
         prop_assert_eq!(summary.bytes, whole as u64);
         prop_assert_eq!(summary.verified, checksum);
-        prop_assert_eq!(summary.version, if field_times { 12 } else { 10 });
+        let version = match (field_times, valkey) {
+            (false, _) => 10,
+            (true, false) => 12,
+            (true, true) => 80,
+        };
+        prop_assert_eq!(summary.version, version);
         prop_assert_eq!(gather.sizes.len(), want.len());
         prop_assert_eq!(gather.aux.get(&b"repl-id"[..]).map(Vec::as_slice), Some(id.as_bytes()));
         prop_assert_eq!(gather.aux.get(&b"repl-offset"[..]).map(Vec::as_slice), Some(&b"77"[..]));
@@ -229,7 +236,7 @@ fn long_values_pass_and_are_compressed() {
     for compress in [false, true] {
         let mut writer = Writer::new(write::Options {
             compress,
-            checksum: true,
+            ..write::Options::default()
         });
         writer.header(&Facts::default());
         writer.select_db(0);

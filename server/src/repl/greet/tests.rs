@@ -96,8 +96,30 @@ fn a_whole_greeting_in_order() {
 #[test]
 fn a_run_id_that_is_not_told_is_no_obstacle() {
     for info in ["-NOPERM this user has no permissions", "$2\r\n\r\n", "$-1"] {
-        let (host, _heard) = peer(answers(&["+PONG", "+OK", "+OK", info]));
+        let (host, _heard) = peer(answers(&["+PONG", "+OK", "+OK", info, "+OK"]));
         assert_eq!(run(reach(host, &settings(|_| ()))).unwrap().run_id, None);
+    }
+}
+
+#[test]
+fn a_valkey_and_who_does_not_say_is_told_which_snapshots_are_read() {
+    let valkey =
+        format!("# Server\r\nredis_version:7.2.4\r\nvalkey_version:9.1.2\r\nrun_id:{RUN_ID}\r\n");
+    let valkey = format!("${}\r\n{valkey}", valkey.len());
+    for (said, told) in [
+        (&valkey[..], true),
+        ("-NOPERM this user has no permissions", true),
+        (&info(), false),
+    ] {
+        let unknown = "-ERR Unrecognized REPLCONF option: version";
+        let (host, heard) = peer(answers(&["+PONG", "+OK", "+OK", said, unknown]));
+        drop(run(reach(host, &settings(|_| ()))).unwrap());
+        let heard = heard.join().unwrap();
+        assert_eq!(
+            heard.contains("version\r\n$5\r\n9.0.0\r\n"),
+            told,
+            "{heard}"
+        );
     }
 }
 

@@ -69,7 +69,7 @@ impl<W: AsyncWrite + Unpin> Feed<'_, W> {
             None if diskless => Form::Pieces,
             None => Form::File,
         };
-        let mut parts = self.master.snapshots.ask(form);
+        let mut parts = self.master.snapshots.ask(form, self.replica.dialect);
         let Begin { at, mut cursor } = match self.wait_for(&mut parts, None).await? {
             Part::Begin(begin) => begin,
             _ => return Err(End::SnapshotFailed),

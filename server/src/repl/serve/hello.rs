@@ -1,5 +1,6 @@
 //! What a replica says of itself before it asks for the stream: `REPLCONF option value ...`.
 
+use crate::rdb::format::Dialect;
 use crate::resp::parse::words;
 
 /// The longest `ip-address`, bytes.
@@ -20,6 +21,8 @@ pub struct Hello {
     pub rdb_only: bool,
     /// `rdb-filter-only`: wants a snapshot without keys; with the functions, if it names them.
     pub filter: Option<bool>,
+    /// Whose snapshots it reads: replicas of Valkey tell their `version`, and of Redis none.
+    pub dialect: Dialect,
 }
 
 /// How a REPLCONF is answered.
@@ -74,6 +77,16 @@ impl Hello {
                         self.filter = Some(true);
                     }
                 }
+                b"version" => {
+                    let Some(major) = major(value) else {
+                        let value = String::from_utf8_lossy(value);
+                        return Err(format!("ERR Unrecognized version format: {value}"));
+                    };
+                    self.dialect = match major {
+                        FIRST_APART.. => Dialect::Valkey,
+                        _ => Dialect::Redis,
+                    };
+                }
                 b"ack" | b"getack" => return Ok(Answer::Silence),
                 _ => {
                     let name = String::from_utf8_lossy(option[0]);
@@ -83,6 +96,17 @@ impl Hello {
         }
         Ok(Answer::Ok)
     }
+}
+
+/// The first version of Valkey whose snapshots are its own.
+const FIRST_APART: u8 = 9;
+
+/// The first number of a version such as 9.1.0.
+fn major(version: &[u8]) -> Option<u8> {
+    let mut numbers = version.split(|&b| b == b'.').map(integer::<u8>);
+    let major = numbers.next()?.ok();
+    let rest = [numbers.next()?, numbers.next()?];
+    major.filter(|_| rest.iter().all(Result::is_ok) && numbers.next().is_none())
 }
 
 fn integer<T: std::str::FromStr>(text: &[u8]) -> Result<T, String> {
@@ -131,10 +155,32 @@ mod tests {
             psync2: true,
             rdb_only: true,
             filter: None,
+            dialect: Dialect::Redis,
         };
         assert_eq!(hello, said);
         assert_eq!(hear(&mut hello, "REPLCONF ACK 7"), Ok(Answer::Silence));
         assert_eq!(hello, said);
+    }
+
+    #[test]
+    fn replicas_of_valkey_read_its_snapshots_from_version_9_on() {
+        let mut hello = Hello::default();
+        for (version, dialect) in [
+            ("8.1.1", Dialect::Redis),
+            ("9.0.0", Dialect::Valkey),
+            ("10.255.3", Dialect::Valkey),
+            ("7.2.4", Dialect::Redis),
+        ] {
+            let line = format!("REPLCONF version {version}");
+            assert_eq!(hear(&mut hello, &line), Ok(Answer::Ok));
+            assert_eq!(hello.dialect, dialect, "{version}");
+        }
+        for version in ["", "9", "9.1", "9.1.2.3", "9.1.x", "256.0.0", "-9.0.0"] {
+            let line = format!("REPLCONF version {version}");
+            let error = format!("ERR Unrecognized version format: {version}");
+            assert_eq!(hear(&mut hello, &line), Err(error));
+            assert_eq!(hello.dialect, Dialect::Redis);
+        }
     }
 
     #[test]

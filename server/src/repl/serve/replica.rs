@@ -1,6 +1,7 @@
 //! One replica, as everybody else sees it.
 
 use super::{Hello, Master};
+use crate::rdb::format::Dialect;
 use crate::sys::time::Instant;
 use parking_lot::Mutex;
 use std::fmt;
@@ -96,6 +97,8 @@ pub(super) struct Replica {
     pub snapshot_only: bool,
     /// `rdb-filter-only`.
     pub filter: Option<bool>,
+    /// Whose snapshots it reads.
+    pub dialect: Dialect,
     /// It said SYNC: it will not confirm anything.
     pub pre_psync: bool,
     started: Instant,
@@ -122,6 +125,7 @@ impl Replica {
             eof: hello.eof,
             snapshot_only: hello.rdb_only,
             filter: hello.filter,
+            dialect: hello.dialect,
             pre_psync,
             started,
             state: AtomicU8::new(State::WaitBgsave as u8),

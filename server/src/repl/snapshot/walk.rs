@@ -1,6 +1,6 @@
 //! The thread that makes one snapshot.
 
-use super::{Begin, Consumer, Form, Part, SaveError, Saver, Snapshots};
+use super::{Begin, Consumer, Content, Form, Part, SaveError, Saver, Snapshots};
 use crate::gate::View;
 use crate::rdb::write::{Facts, Options, Replication, Writer};
 use crate::repl::domain::Wire;
@@ -54,9 +54,9 @@ impl Saved {
     }
 }
 
-/// Makes one snapshot for `consumers`, and returns what is to be told to those who wanted it saved.
-pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
-    let filter = consumers.first().and_then(Consumer::filter);
+/// Makes one snapshot for `consumers`, who want `content` in it, and returns what is to be told to those who wanted it
+/// saved.
+pub(super) fn run(of: &Snapshots, content: Content, consumers: Vec<Consumer>) -> Vec<Saved> {
     let mut sinks = Sinks::open(&of.config.load().dir, consumers, &of.outdated);
     for (asked, target) in [
         (!sinks.replicas.is_empty(), "replicas sockets"),
@@ -103,7 +103,7 @@ pub(super) fn run(of: &Snapshots, consumers: Vec<Consumer>) -> Vec<Saved> {
         // Nobody need wait for it.
         let _ = begun.send(());
     }
-    make(of, snapshot, &stands, filter, sinks)
+    make(of, snapshot, &stands, content, sinks)
 }
 
 /// Where in our history a snapshot stands.
@@ -149,7 +149,7 @@ pub(super) fn save_now(of: &Snapshots, view: &View, path: PathBuf) -> Result<u64
             of,
             Snapshot::begin(&view.dataset),
             &Stands::now(of, view),
-            None,
+            Content::default(),
             sinks,
         ),
     };
@@ -157,13 +157,12 @@ pub(super) fn save_now(of: &Snapshots, view: &View, path: PathBuf) -> Result<u64
     result.unwrap_or(Err(SaveError::GivenUp))
 }
 
-/// Writes `snapshot`, or what `filter` leaves of it, into `sinks`, and returns what is to be told to those who wanted it
-/// saved.
+/// Writes what `content` wants of `snapshot` into `sinks`, and returns what is to be told to those who wanted it saved.
 fn make(
     of: &Snapshots,
     snapshot: Snapshot,
     stands: &Stands,
-    filter: Option<Form>,
+    content: Content,
     mut sinks: Sinks,
 ) -> Vec<Saved> {
     let started = Instant::now();
@@ -183,8 +182,10 @@ fn make(
     let options = Options {
         compress: config.rdb_compression,
         checksum: config.rdb_checksum,
+        dialect: content.dialect,
     };
     let key_delay = config.key_save_delay;
+    let filter = content.filter;
     match write(snapshot, &facts, options, key_delay, filter, &mut sinks) {
         Ok(()) => {
             let (bytes, seconds) = (sinks.written, started.elapsed().as_secs_f64());
@@ -273,10 +274,10 @@ impl Sinks {
         let mut spooled = Vec::new();
         for consumer in consumers {
             match consumer {
-                Consumer::Replica(Form::Pieces | Form::Filtered { .. }, to) => {
+                Consumer::Replica(Form::Pieces | Form::Filtered { .. }, _, to) => {
                     sinks.replicas.push(to);
                 }
-                Consumer::Replica(Form::File, to) => spooled.push(to),
+                Consumer::Replica(Form::File, _, to) => spooled.push(to),
                 Consumer::Save(path, Saver { begun, done }) => match create_temporary(dir) {
                     Ok((file, temporary)) => sinks.saves.push(Save {
                         file,

@@ -216,16 +216,18 @@ impl Node {
         }
     }
 
-    /// Deletes entries from the start for as long as `wanted` says; returns how many that were there.
+    /// Deletes entries, from the start on, for which `goes` says so, until it says nothing; returns how many that were
+    /// there.
     pub(super) fn delete_first(
         &mut self,
         node: Id,
-        mut wanted: impl FnMut(&Record<'_>) -> bool,
+        mut goes: impl FnMut(&Record<'_>) -> Option<bool>,
     ) -> i64 {
-        let entries = self.entries(node).take_while(|r| wanted(r));
+        let entries = self.entries(node);
         let gone: Vec<_> = entries
-            .filter(|r| !r.deleted)
-            .map(|r| (r.start, r.flags))
+            .map_while(|r| Some((goes(&r)?, r)))
+            .filter(|(goes, r)| *goes && !r.deleted)
+            .map(|(_, r)| (r.start, r.flags))
             .collect();
         let (live, deleted) = self.counts();
         // Flags take one byte whatever they are.
