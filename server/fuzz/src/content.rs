@@ -1,6 +1,7 @@
 //! What is in a dataset, to be compared.
 
 use damselfly_server::rdb::dump::dump;
+use damselfly_server::rdb::format::Dialect;
 use damselfly_server::store::{Dataset, Snapshot, ValueRef};
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub fn of(dataset: &Dataset) -> Content {
 /// The order in a hash table is nobody's business, so of one only the bytes count.
 fn plain(value: ValueRef<'_>) -> Vec<u8> {
     let unordered = value.encoding() == "hashtable";
-    let mut bytes = dump(value);
+    let mut bytes = dump(value, Dialect::Redis);
     if unordered {
         // Without the sum, which knows the order.
         bytes.truncate(bytes.len().saturating_sub(8));

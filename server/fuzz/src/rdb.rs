@@ -4,6 +4,7 @@ use crate::content::{Content, of};
 use crate::memory::bounded;
 use damselfly_server::rdb::crc64::Crc64;
 use damselfly_server::rdb::dump::{dump, restore};
+use damselfly_server::rdb::format::Dialect;
 use damselfly_server::rdb::load::{Expired, Loader};
 use damselfly_server::rdb::read::{Options, Reader, Summary};
 use damselfly_server::rdb::write::{self, Facts, Writer};
@@ -39,8 +40,17 @@ fn snapshot(data: &[u8], checksum: bool) {
     assert_eq!(content.len() as u64, summary.keys);
     assert_same(&content, &of(&trickled), "in pieces");
 
-    for compress in [true, false] {
-        let bytes = written(&empty, write::Options { compress, checksum });
+    for (compress, dialect) in [
+        (true, Dialect::Redis),
+        (false, Dialect::Redis),
+        (true, Dialect::Valkey),
+    ] {
+        let options = write::Options {
+            compress,
+            checksum,
+            dialect,
+        };
+        let bytes = written(&empty, options);
         let again = Dataset::new(16);
         let read = load(&bytes[..], checksum, &again);
         let read = read.unwrap_or_else(|why| panic!("what we write cannot be read: {why}"));
@@ -62,8 +72,11 @@ fn load(from: impl Read, checksum: bool, into: &Dataset) -> Result<Summary, Stri
 
 fn written(dataset: &Dataset, options: write::Options) -> Vec<u8> {
     let mut writer = Writer::new(options);
-    writer.header(&Facts::default());
     let mut snapshot = Snapshot::begin(dataset);
+    writer.header(&Facts {
+        field_times: snapshot.has_field_times(),
+        ..Facts::default()
+    });
     while let Some(db) = snapshot.db() {
         writer.select_db(db as u32);
         snapshot.walk(&mut |key, value, expire_ms| writer.key(key, value, expire_ms));
@@ -74,21 +87,26 @@ fn written(dataset: &Dataset, options: write::Options) -> Vec<u8> {
 
 /// The bytes as the content of a DUMP whose envelope is right, and as a whole one.
 fn value(data: &[u8]) {
-    let mut wrapped = data.to_vec();
-    wrapped.extend([10, 0]);
-    let mut crc = Crc64::new();
-    crc.update(&wrapped);
-    wrapped.extend(crc.value().to_le_bytes());
-    for bytes in [data, &wrapped] {
+    let wrapped = |version: u8| {
+        let mut wrapped = data.to_vec();
+        wrapped.extend([version, 0]);
+        let mut crc = Crc64::new();
+        crc.update(&wrapped);
+        wrapped.extend(crc.value().to_le_bytes());
+        wrapped
+    };
+    for bytes in [data, &wrapped(10), &wrapped(80)] {
         let restored = bounded(READER + PER_BYTE * bytes.len(), || {
             restore(bytes, &Limits::default())
         });
         let Ok(object) = restored else { continue };
-        let ours = dump(object.as_ref());
-        let again = restore(&ours, &Limits::default());
-        let again = again.unwrap_or_else(|why| panic!("what we dump is not restored: {why:?}"));
-        assert_eq!(again.as_ref().encoding(), object.as_ref().encoding());
-        assert_eq!(dump(again.as_ref()).len(), ours.len());
+        for dialect in [Dialect::Redis, Dialect::Valkey] {
+            let ours = dump(object.as_ref(), dialect);
+            let again = restore(&ours, &Limits::default());
+            let again = again.unwrap_or_else(|why| panic!("what we dump is not restored: {why:?}"));
+            assert_eq!(again.as_ref().encoding(), object.as_ref().encoding());
+            assert_eq!(dump(again.as_ref(), dialect).len(), ours.len());
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub const DIFFERS: &[(&str, &str)] = &[
     (
         "eval",
         "scripts that are known only because they were run are at most 500, as in Redis 7.4; a script has at most 512 MiB for \
-         itself, and patterns of at most 4096 bytes.",
+         itself, and patterns of at most 4096 bytes. `server` is `redis` by another name, as in Valkey.",
     ),
     (
         "client",
@@ -104,6 +104,23 @@ pub const DIFFERS: &[(&str, &str)] = &[
     (
         "hrandfield",
         "gives at most 16,777,216 at once, as do `SRANDMEMBER` and `ZRANDMEMBER`: no request makes a reply without end.",
+    ),
+    (
+        "replconf",
+        "takes the `version` that replicas of Valkey say: those of 9.0 and later are sent times of hash fields as Valkey writes them.",
+    ),
+    (
+        "dump",
+        "times of hash fields are for Redis 7.4 and later or, with `rdb-field-times valkey`, for Valkey 9.0 and later; as in snapshot files.",
+    ),
+    (
+        "restore",
+        "takes what Redis up to 8.6 and Valkey up to 9.1 dump. Replicas are told what Redis 7.0 can restore, and times of fields behind it.",
+    ),
+    (
+        "set",
+        "in a master's stream, what newer masters pass on is taken: here `IFEQ`, `IFNE`, `IFDEQ`, `IFDNE`, which were true there; `DIFF`, \
+         `DIFF1`, `ANDOR` and `ONE` of BITOP; `KEEPREF`, `DELREF` and `ACKED` of XADD and XTRIM. Clients cannot say them.",
     ),
     (
         "bitfield",

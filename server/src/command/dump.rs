@@ -1,10 +1,13 @@
 //! DUMP and RESTORE: values as strings, between servers.
 
 use super::args::{integer, is};
+use super::hashes::times;
 use super::table::{Command, KeySpec, acl, flag::*};
 use super::{CmdError, Cx, Origin, events};
 use crate::command::uses::{OVERWRITE, both};
 use crate::rdb::dump::{self, DumpError};
+use crate::rdb::format::Dialect;
+use crate::store::Object;
 
 const GROUP: &str = "generic";
 
@@ -41,7 +44,13 @@ pub const COMMANDS: &[Command] = &[
 
 fn dump(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
     match cx.db.lookup(args[1]) {
-        Some(value) => cx.out.bulk(&dump::dump(value)),
+        Some(value) => {
+            let dialect = match cx.env.limits.valkey_dumps {
+                true => Dialect::Valkey,
+                false => Dialect::Redis,
+            };
+            cx.out.bulk(&dump::dump(value, dialect));
+        }
         None => cx.out.null(),
     }
     Ok(())
@@ -114,6 +123,8 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         }
         return Ok(());
     }
+    // Replicas need not be able to read what came from a newer server.
+    let common = (cx.journals && !dump::is_common(args[3])).then(|| common(&object));
     cx.db.put(key, object, expire_ms);
     let clock = cx.clock();
     if (options.idle.is_some() || options.frequency.is_some())
@@ -126,17 +137,47 @@ fn restore(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         frequency.for_each(|count| clock.set_frequency(entry, count));
     }
     cx.notify(events::GENERIC, "restore", key);
-    match expire_ms {
-        Some(at) if !options.absolute => {
-            let at = at.to_string();
-            let mut command = vec![args[0], key, at.as_bytes()];
-            command.extend(&args[3..]);
-            command.push(b"ABSTTL");
-            cx.rewrite(&command);
+    if let Some((payload, times)) = common {
+        tell(cx, args, &payload, expire_ms, options.absolute);
+        for (field, at) in times {
+            times::tell(cx, key, at, &[&field]);
         }
-        _ => cx.dirty(),
+    } else if expire_ms.is_some() && !options.absolute {
+        tell(cx, args, args[3], expire_ms, false);
+    } else {
+        cx.dirty();
     }
     Ok(())
+}
+
+/// Tells replicas to restore `payload`, which expires at a moment.
+fn tell(cx: &mut Cx<'_>, args: &[&[u8]], payload: &[u8], expire_ms: Option<i64>, absolute: bool) {
+    let at = expire_ms.unwrap_or(0).to_string();
+    let mut command = vec![args[0], args[1], at.as_bytes(), payload];
+    command.extend(&args[4..]);
+    if expire_ms.is_some() && !absolute {
+        command.push(b"ABSTTL");
+    }
+    cx.rewrite(&command);
+}
+
+/// A dump that every server since Redis 7.0 reads, and the fields of a hash that have times, which are not in it.
+type Common = (Vec<u8>, Vec<(Box<[u8]>, i64)>);
+
+fn common(object: &Object) -> Common {
+    let Object::Hash(hash) = object else {
+        return (dump::dump(object.as_ref(), Dialect::Redis), Vec::new());
+    };
+    let times = hash.times().map(|(field, at)| (Box::from(field), at));
+    let times: Vec<(Box<[u8]>, i64)> = times.collect();
+    let mut hash = hash.clone();
+    for (field, _) in &times {
+        hash.set_time(field, None);
+    }
+    (
+        dump::dump(Object::Hash(hash).as_ref(), Dialect::Redis),
+        times,
+    )
 }
 
 #[cfg(test)]
@@ -149,6 +190,42 @@ mod tests {
         let reply = bench.run_args(&[b"DUMP", key.as_bytes()]);
         let start = reply.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         reply[start..reply.len() - 2].to_vec()
+    }
+
+    #[test]
+    fn replicas_are_told_what_all_of_them_can_restore() {
+        let mut bench = Bench::new();
+        bench.run("HSET h a 1 b 2");
+        bench.run("HPEXPIREAT h 33333333333333 FIELDS 1 a");
+        for for_valkey in [false, true] {
+            bench.limits.valkey_dumps = for_valkey;
+            let payload = dumped(&mut bench, "h");
+            assert_eq!(
+                payload[payload.len() - 10],
+                if for_valkey { 80 } else { 12 }
+            );
+            bench.told();
+            bench.run_args(&[b"RESTORE", b"r", b"500", &payload, b"REPLACE"]);
+            assert_eq!(
+                bench.run("HPEXPIRETIME r FIELDS 2 a b"),
+                "*2 :33333333333333 :-1"
+            );
+            let told = bench.told_commands();
+            let [_multi, (_, restore), (_, times), _exec] = &told[..] else {
+                panic!("{told:?}");
+            };
+            assert_eq!(restore[..3], [&b"RESTORE"[..], b"r", b"1000500"]);
+            assert_eq!(restore[4..], [&b"REPLACE"[..], b"ABSTTL"]);
+            assert_eq!(
+                restore[3][restore[3].len() - 10],
+                10,
+                "what Redis 7.0 reads"
+            );
+            assert_eq!(times[..3], [&b"HPEXPIREAT"[..], b"r", b"33333333333333"]);
+            let (payload, moment) = (restore[3].to_vec(), restore[2].to_vec());
+            bench.run_args(&[b"RESTORE", b"again", &moment, &payload, b"ABSTTL"]);
+            assert_eq!(bench.run("HGETALL again"), bench.run("HGETALL h"));
+        }
     }
 
     #[test]

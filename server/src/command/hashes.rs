@@ -12,7 +12,7 @@ use crate::store::num::parse_i64;
 mod both;
 #[cfg(test)]
 mod tests;
-mod times;
+pub(super) mod times;
 
 const GROUP: &str = "hash";
 const KEY: KeySpec = KeySpec::FIRST;

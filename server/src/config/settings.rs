@@ -4,6 +4,7 @@ use super::find;
 use super::value::read_buffer_limits;
 use crate::command::events;
 use crate::rdb::dump::UNCHECKED;
+use crate::rdb::format::Dialect;
 use crate::rdb::read::Options;
 use crate::store::Limits;
 use crate::store::clock::Accesses;
@@ -70,6 +71,7 @@ impl Settings {
             stream_node_max_entries: self.stream_node_entries,
             hll_sparse_max_bytes: self.hll_sparse_max,
             string_max: self.max_bulk,
+            valkey_dumps: self.rdb_field_times == Dialect::Valkey,
             accesses: self.accesses(),
             shares_integers: self.maxmemory == 0
                 || !self.maxmemory_policy.is_some_and(|policy| {
@@ -248,6 +250,8 @@ settings! {
     min_replicas_max_lag: Duration = seconds("min-replicas-max-lag"),
     /// Strings in snapshots are compressed.
     rdb_compression: bool = flag("rdbcompression"),
+    /// Who reads snapshot files and dumps in which fields of hashes have times.
+    rdb_field_times: Dialect = dialect("rdb-field-times"),
     /// Snapshots end with a checksum.
     rdb_checksum: bool = flag("rdbchecksum"),
     /// Bytes of memory above which keys go or writes are refused; 0: no limit.
@@ -327,6 +331,13 @@ impl Values<'_> {
 
     fn is_all_channels(&self, name: &str) -> bool {
         self.bytes(name) == b"allchannels"
+    }
+
+    fn dialect(&self, name: &str) -> Dialect {
+        match self.bytes(name) == b"valkey" {
+            true => Dialect::Valkey,
+            false => Dialect::Redis,
+        }
     }
 
     fn is_staging(&self, name: &str) -> bool {

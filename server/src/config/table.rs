@@ -484,6 +484,12 @@ pub static PARAMS: &[Param] = &[
         "yes",
         "Compress strings in snapshots",
     ),
+    live(
+        "rdb-field-times",
+        Enum(&["redis", "valkey"]),
+        "redis",
+        "Who is to read snapshot files and dumps in which fields of hashes have times: Redis from 7.4 on, or Valkey from 9.0 on",
+    ),
     live("rdbchecksum", Bool, "yes", "Put a checksum into snapshots").startup(),
     // Encodings.
     live(

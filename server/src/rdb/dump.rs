@@ -29,16 +29,19 @@ pub enum DumpError {
     Content,
 }
 
-/// The string that `value` is restored from.
-pub fn dump(value: ValueRef<'_>) -> Vec<u8> {
+/// The string that `value` is restored from by servers of `dialect`; those of both know values without times of fields.
+pub fn dump(value: ValueRef<'_>, dialect: Dialect) -> Vec<u8> {
     let mut writer = Writer::new(Options {
         checksum: false,
+        dialect,
         ..Options::default()
     });
     writer.bare(value);
-    let version = match value {
-        ValueRef::Hash(hash) if hash.first_time().is_some() => format::WRITTEN_WITH_FIELD_TIMES,
-        _ => format::WRITTEN,
+    let timed = matches!(value, ValueRef::Hash(hash) if hash.first_time().is_some());
+    let version = match dialect {
+        _ if !timed => format::WRITTEN,
+        Dialect::Redis => format::WRITTEN_WITH_FIELD_TIMES,
+        Dialect::Valkey => format::VALKEY,
     };
     sealed(writer.take(), version)
 }
@@ -85,6 +88,14 @@ pub fn restore(bytes: &[u8], limits: &Limits) -> Result<Object, DumpError> {
         true => object.ok_or(DumpError::Content),
         false => Err(DumpError::Content),
     }
+}
+
+/// Whether a sound dump is of a version that every server since Redis 7.0 reads.
+pub fn is_common(bytes: &[u8]) -> bool {
+    let version = bytes
+        .split_last_chunk::<CHECKSUM>()
+        .and_then(|(summed, _)| summed.last_chunk::<VERSION>());
+    version.is_some_and(|version| u32::from(u16::from_le_bytes(*version)) <= format::WRITTEN)
 }
 
 /// What is between the start and the version, if version and checksum are right, and whose version it is.
@@ -135,7 +146,7 @@ mod tests {
         for element in [&b"a"[..], b"12", &b"long ".repeat(10_000)] {
             list.push(End::Right, element, &limits);
         }
-        let bytes = dump(ValueRef::List(&list));
+        let bytes = dump(ValueRef::List(&list), Dialect::Redis);
         match restore(&bytes, &limits) {
             Ok(Object::List(restored)) => assert!(restored.iter().eq(list.iter())),
             other => panic!("{other:?}"),
@@ -157,7 +168,7 @@ mod tests {
     fn as_the_stock_server_does_it() {
         // DUMP of 1000 by redis-server 7.0.15.
         let stock = b"\x00\xc1\xe8\x03\x0a\x00";
-        let bytes = dump(ValueRef::Str(b"1000"));
+        let bytes = dump(ValueRef::Str(b"1000"), Dialect::Redis);
         assert_eq!(&bytes[..6], stock);
     }
 

@@ -77,7 +77,7 @@ pub enum SaveError {
 
 enum Consumer {
     Replica(Form, Dialect, mpsc::Sender<Part>),
-    Save(PathBuf, Saver),
+    Save(PathBuf, Dialect, Saver),
 }
 
 /// Whoever wants a snapshot saved.
@@ -94,7 +94,7 @@ impl Consumer {
         let (filter, dialect) = match self {
             Consumer::Replica(form @ Form::Filtered { .. }, dialect, _) => (Some(*form), *dialect),
             Consumer::Replica(_, dialect, _) => (None, *dialect),
-            Consumer::Save(..) => (None, Dialect::Redis),
+            Consumer::Save(_, dialect, _) => (None, *dialect),
         };
         Content { filter, dialect }
     }
@@ -108,7 +108,7 @@ impl Consumer {
 }
 
 /// What is written into a snapshot, and for whom.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Content {
     /// All of the dataset, or what this form leaves of it.
     filter: Option<Form>,
@@ -188,7 +188,8 @@ impl Snapshots {
             queue.saving = true;
         }
         let saver = Saver { begun, done };
-        self.enter(Consumer::Save(path, saver), Duration::ZERO);
+        let dialect = self.config.load().field_times;
+        self.enter(Consumer::Save(path, dialect, saver), Duration::ZERO);
         Some(from)
     }
 
@@ -208,7 +209,7 @@ impl Snapshots {
         for waiter in waiting {
             match waiter.consumer {
                 // Nobody need wait for it.
-                Consumer::Save(_, saver) => drop(saver.done.send(Err(SaveError::Outdated))),
+                Consumer::Save(_, _, saver) => drop(saver.done.send(Err(SaveError::Outdated))),
                 Consumer::Replica(..) => queue.waiting.push(waiter),
             }
         }

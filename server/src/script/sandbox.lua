@@ -132,6 +132,8 @@ globals.string = protected(strings)
 globals.math = protected(maths)
 globals.table = protected(copy(table))
 for name, library in next, R.libraries do globals[name] = protected(library) end
+-- As a Valkey calls it, whose libraries may come by replication.
+globals.server = globals.redis
 
 local meta = { __index = R.nonexistent }
 setmetatable(globals, meta)
@@ -144,7 +146,8 @@ of_strings.__index = strings
 of_strings.__metatable = protected({ __index = globals.string })
 
 -- What there is while a library is loaded.
-local loading = setmetatable({ redis = protected(setmetatable(R.loading, meta)) }, meta)
+local api = protected(setmetatable(R.loading, meta))
+local loading = setmetatable({ redis = api, server = api }, meta)
 
 -- A script finds them in globals.
 local function start(script, handler, keys, args)

@@ -10,6 +10,7 @@ use super::server::{Server, now_ms};
 use crate::command::{self, Audience, Effects, Env, Origin, table};
 use crate::gate::View;
 use crate::rdb::dump::dump;
+use crate::rdb::format::Dialect;
 use crate::repl::peer::{Peer, encode};
 use crate::resp::Reply;
 use crate::store::Dataset;
@@ -71,13 +72,19 @@ pub struct Moving {
 }
 
 impl Moving {
-    /// `key` of database `db` as it is at `now_ms`; nothing if it is not there.
-    pub fn of(dataset: &Dataset, db: u32, key: &[u8], now_ms: i64) -> Option<Moving> {
+    /// `key` of database `db` as it is at `now_ms`, for a server of `dialect`; nothing if it is not there.
+    pub fn of(
+        dataset: &Dataset,
+        db: u32,
+        key: &[u8],
+        dialect: Dialect,
+        now_ms: i64,
+    ) -> Option<Moving> {
         let (shard, hash) = dataset.db(db as usize)?.lock_key(key);
         let entry = shard.get(hash, key)?;
         (!entry.is_expired(now_ms)).then(|| Moving {
             key: key.to_vec(),
-            dump: dump(entry.value()),
+            dump: dump(entry.value(), dialect),
             expire: entry.expire(),
         })
     }
@@ -97,6 +104,8 @@ pub struct Order {
     pub replace: bool,
     /// User, if not the default one, and password.
     pub auth: Option<(Option<Vec<u8>>, Vec<u8>)>,
+    /// Who reads them.
+    pub dialect: Dialect,
     /// The database they come from.
     pub from: u32,
     /// The keys.
@@ -329,7 +338,13 @@ impl Order {
         }
         let mut words: Vec<&[u8]> = vec![b"DEL"];
         for moving in sent {
-            match Moving::of(&view.dataset, self.from, &moving.key, now_ms()) {
+            match Moving::of(
+                &view.dataset,
+                self.from,
+                &moving.key,
+                self.dialect,
+                now_ms(),
+            ) {
                 None => gone.push(moving.key.clone()),
                 Some(now) if now.dump == moving.dump && now.expire == moving.expire => {
                     words.push(&moving.key);

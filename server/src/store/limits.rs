@@ -28,6 +28,8 @@ pub struct Limits {
     pub hll_sparse_max_bytes: usize,
     /// `proto-max-bulk-len`: bytes up to which clients may have a string grow.
     pub string_max: u64,
+    /// `rdb-field-times`: dumps of hashes with times are for Valkey, not for Redis.
+    pub valkey_dumps: bool,
     /// By `maxmemory-policy`.
     pub accesses: Accesses,
     /// Small integers count as shared, as Redis shares them unless it notes accesses of each to evict by.
@@ -48,6 +50,7 @@ impl Default for Limits {
             stream_node_max_entries: 100,
             hll_sparse_max_bytes: 3000,
             string_max: 512 << 20,
+            valkey_dumps: false,
             accesses: Accesses::Recency,
             shares_integers: true,
         }

@@ -214,7 +214,7 @@ fn what_redis_8_6_writes_is_followed() {
 }
 
 /// What is read of a snapshot, as far as this file is concerned.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Seen(Vec<(Vec<u8>, String)>);
 
 impl Sink for Seen {
@@ -319,4 +319,41 @@ fn a_stream_with_what_is_beyond_us_is_not_half_followed() {
     let asked = peer.received();
     let resumed = |words: &Vec<Vec<u8>>| words[0] == b"PSYNC" && words[1] != b"?";
     assert!(!asked.iter().any(resumed), "it asks for a full sync");
+}
+
+#[test]
+fn who_asks_for_it_has_files_and_dumps_that_valkey_reads() {
+    let mut server = Server::damselfly(&["--rdb-field-times", "valkey"]);
+    server.run("HSET h a 1 b 2 c 3");
+    server.run("HPEXPIREAT h 33333333333333 FIELDS 1 a");
+    let before = times(&server);
+    let dumped = server.run("DUMP h").bytes().to_vec();
+    assert_eq!((dumped[0], dumped[dumped.len() - 10]), (22, 80));
+    let restored = server.client().cmd(&[&b"RESTORE"[..], b"r", b"0", &dumped]);
+    restored.ok();
+    server.run("DEL r");
+    server.run("SAVE").ok();
+    let path = server.dir().join("dump.rdb");
+    let saved = || std::fs::read(&path).expect("a snapshot file");
+    assert_eq!(saved()[..9], *b"VALKEY080");
+    server.kill();
+    server.restart();
+    assert_eq!(times(&server), before);
+    server.run("CONFIG SET rdb-field-times redis").ok();
+    server.run("SAVE").ok();
+    assert_eq!(saved()[..9], *b"REDIS0012");
+}
+
+#[test]
+fn scripts_and_libraries_may_call_the_server_as_valkey_does() {
+    let server = Server::damselfly(&[]);
+    let mut client = server.client();
+    let library = "#!lua name=l\nserver.register_function('f', function(keys) \
+        return server.call('INCR', keys[1]) end) server.log(server.LOG_DEBUG, 'loaded')";
+    assert_eq!(client.cmd(&["FUNCTION", "LOAD", library]).text(), "l");
+    assert_eq!(client.run("FCALL f 1 k").int(), 1);
+    let script = "return server.call == redis.call and server.sha1hex('') == redis.sha1hex('')";
+    assert_eq!(client.cmd(&["EVAL", script, "0"]).int(), 1);
+    let script = "server.call = 1";
+    assert!(client.cmd(&["EVAL", script, "0"]).is_error());
 }

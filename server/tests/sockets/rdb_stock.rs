@@ -7,6 +7,7 @@ use crate::common::data::with_module;
 use crate::common::{Server, Value};
 use content::{assert_same, of_dataset, of_server, plain, value};
 use damselfly_server::rdb::dump;
+use damselfly_server::rdb::format::Dialect;
 use damselfly_server::rdb::load::{Expired, Loader};
 use damselfly_server::rdb::read::{Options, Reader, Summary};
 use damselfly_server::rdb::write::{self, Facts, Writer};
@@ -118,7 +119,12 @@ fn what_we_write_the_stock_server_loads() {
     let (dataset, summary) = load(&saved(&first)).expect("the stock server's snapshot is sound");
     let want = of_server(&mut first.client());
     for (compress, checksum) in [(true, true), (false, false)] {
-        let bytes = write(&dataset, write::Options { compress, checksum });
+        let options = write::Options {
+            compress,
+            checksum,
+            ..write::Options::default()
+        };
+        let bytes = write(&dataset, options);
         let (again, read) = load(&bytes).expect("what we write we read");
         assert_eq!((read.keys, read.verified), (summary.keys, checksum));
         assert_same(&of_dataset(&again), &want);
@@ -161,7 +167,7 @@ fn single_values_go_both_ways() {
         let payload = client.cmd(&[b"DUMP", key]);
         let object = dump::restore(payload.bytes(), &Limits::default())
             .unwrap_or_else(|error| panic!("\"{}\": {error:?}", key.escape_ascii()));
-        let ours = dump::dump(object.as_ref());
+        let ours = dump::dump(object.as_ref(), Dialect::Redis);
         client
             .cmd(&[b"RESTORE", &b"restored"[..], b"0", &ours, b"REPLACE"])
             .ok();

@@ -117,7 +117,7 @@ fn set_times(cx: &mut Cx<'_>, args: &[&[u8]], unit: Unit, command: &'static str)
 }
 
 /// Tells replicas when `fields` expire. Time goes on while that travels: the moment, not the span.
-pub(super) fn tell(cx: &mut Cx<'_>, key: &[u8], at: i64, fields: &[&[u8]]) {
+pub(in crate::command) fn tell(cx: &mut Cx<'_>, key: &[u8], at: i64, fields: &[&[u8]]) {
     let (at, count) = (at.to_string(), fields.len().to_string());
     let mut command = vec![
         b"HPEXPIREAT",

@@ -228,16 +228,22 @@ fn entries_go_with_or_without_what_groups_wait_for() {
     assert_eq!(
         bench.told(),
         [
+            "0: MULTI",
             "0: XACK s g 1-0",
             "0: XDEL s 1-0",
+            "0: EXEC",
             "0: XDEL s 2-0",
             "0: XACK s g 3-0",
+            "0: MULTI",
             "0: XACK s h 3-0",
             "0: XDEL s 3-0",
+            "0: EXEC",
             "0: XACK s g 2-0",
+            "0: MULTI",
             "0: XACK s g 4-0",
             "0: XACK s h 4-0",
             "0: XDEL s 4-0",
+            "0: EXEC",
         ]
     );
 }

@@ -311,9 +311,14 @@ pub(super) fn msetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
                 cx.notify(events::GENERIC, "expire", key);
             }
             None if options.keep_ttl => cx.rewrite(&[b"SET", key, value, b"KEEPTTL"]),
-            None => cx.rewrite(&[b"SET", key, value]),
+            None => {}
         }
         cx.notify(events::STRING, "set", key);
+    }
+    if expire.is_none() && !options.keep_ttl {
+        let words = pairs.iter().flatten().copied();
+        let command: Vec<&[u8]> = std::iter::once(&b"MSET"[..]).chain(words).collect();
+        cx.rewrite(&command);
     }
     cx.out.int(1);
     Ok(())

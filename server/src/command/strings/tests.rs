@@ -379,11 +379,12 @@ fn several_are_set_with_a_time() {
     assert_eq!(
         bench.told(),
         [
+            "0: MULTI",
             "0: SET a 1 PXAT 1010000",
             "0: SET b 2 PXAT 1010000",
+            "0: EXEC",
             "0: SET a 3 KEEPTTL",
-            "0: SET b 6",
-            "0: SET b 7",
+            "0: MSET b 6 b 7",
         ]
     );
 }

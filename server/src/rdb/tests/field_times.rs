@@ -4,7 +4,7 @@ use super::by_hand::{key, snapshot, string};
 use super::{Plain, read};
 use crate::rdb::dump::{DumpError, dump, restore};
 use crate::rdb::error::{Blame, RdbError};
-use crate::rdb::format::Kind;
+use crate::rdb::format::{Dialect, Kind};
 use crate::rdb::listpack;
 use crate::store::hash::{FIELD_TIME_MAX, Hash};
 use crate::store::{Limits, Object};
@@ -48,11 +48,15 @@ fn what_redis_dumps_is_restored_and_dumped_again() {
         let object = restore(&sealed(payload), &Limits::default()).unwrap();
         assert_eq!(Plain::from(object.as_ref()), plain(c));
         assert_eq!(object.as_ref().encoding(), encoding);
-        let ours = dump(object.as_ref());
+        let ours = dump(object.as_ref(), Dialect::Redis);
         // The version, before the checksum: Redis before 7.4 is to refuse it.
         assert_eq!(ours[ours.len() - 10..ours.len() - 8], [12, 0]);
         assert_eq!(ours[..9], payload[..9], "the type, and the first time");
         let again = restore(&ours, &Limits::default()).unwrap();
+        assert_eq!(Plain::from(again.as_ref()), plain(c));
+        let valkeys = dump(object.as_ref(), Dialect::Valkey);
+        assert_eq!((valkeys[0], valkeys[valkeys.len() - 10]), (22, 80));
+        let again = restore(&valkeys, &Limits::default()).unwrap();
         assert_eq!(Plain::from(again.as_ref()), plain(c));
     }
 }
@@ -61,11 +65,11 @@ fn what_redis_dumps_is_restored_and_dumped_again() {
 fn without_times_nothing_is_new() {
     let mut hash = Hash::new();
     hash.insert(b"a", b"1", &Limits::default());
-    let before = dump(Object::Hash(hash.clone()).as_ref());
+    let before = dump(Object::Hash(hash.clone()).as_ref(), Dialect::Redis);
     hash.set_time(b"a", Some(5));
     hash.set_time(b"a", None);
     assert_eq!(hash.encoding(), "listpackex");
-    assert_eq!(dump(Object::Hash(hash).as_ref()), before);
+    assert_eq!(dump(Object::Hash(hash).as_ref(), Dialect::Redis), before);
     assert_eq!((before[0], before[before.len() - 10]), (16, 10));
 }
 

@@ -6,7 +6,7 @@ use super::by_hand::{key, snapshot, string};
 use super::{Plain, read};
 use crate::rdb::dump;
 use crate::rdb::error::RdbError;
-use crate::rdb::format::Kind;
+use crate::rdb::format::{Dialect, Kind};
 use crate::store::stream::{Group, Id, Pending, Stream};
 use crate::store::{Limits, Object};
 
@@ -249,11 +249,17 @@ proptest! {
 #[test]
 fn a_dump_is_restored() {
     let stream = sample();
-    let bytes = dump::dump(Object::Stream(Box::new(stream.clone())).as_ref());
+    let bytes = dump::dump(
+        Object::Stream(Box::new(stream.clone())).as_ref(),
+        Dialect::Redis,
+    );
     match dump::restore(&bytes, &Limits::default()) {
         Ok(Object::Stream(again)) => {
             assert_eq!(format!("{again:?}"), format!("{stream:?}"));
-            assert_eq!(dump::dump(Object::Stream(again).as_ref()), bytes);
+            assert_eq!(
+                dump::dump(Object::Stream(again).as_ref(), Dialect::Redis),
+                bytes
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Settings;
 use crate::log::Limits;
+use crate::rdb::format::Dialect;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct MasterConfig {
     pub rdb_compression: bool,
     /// `rdbchecksum`.
     pub rdb_checksum: bool,
+    /// `rdb-field-times`.
+    pub field_times: Dialect,
     /// `rdb-key-save-delay`.
     pub key_save_delay: i32,
     /// `dir`: where temporary files are made.
@@ -47,6 +50,7 @@ impl Default for MasterConfig {
             soft_limit: (64 << 20, Duration::from_secs(60)),
             rdb_compression: true,
             rdb_checksum: true,
+            field_times: Dialect::Redis,
             key_save_delay: 0,
             dir: PathBuf::from("."),
         }
@@ -70,6 +74,7 @@ impl From<&Settings> for MasterConfig {
             soft_limit: (replica.soft, replica.soft_for),
             rdb_compression: settings.rdb_compression,
             rdb_checksum: settings.rdb_checksum,
+            field_times: settings.rdb_field_times,
             key_save_delay: settings.key_save_delay,
             dir: settings.dir.clone(),
         }

@@ -138,18 +138,16 @@ pub(super) fn save_now(of: &Snapshots, view: &View, path: PathBuf) -> Result<u64
     }
     // The answer is taken from where it is kept for this receiver.
     let ((begun, _), (done, _nobody)) = (oneshot::channel(), oneshot::channel());
-    let sinks = Sinks::open(
-        &of.config.load().dir,
-        vec![Consumer::Save(path, Saver { begun, done })],
-        &Arc::default(),
-    );
+    let consumer = Consumer::Save(path, of.config.load().field_times, Saver { begun, done });
+    let content = consumer.content();
+    let sinks = Sinks::open(&of.config.load().dir, vec![consumer], &Arc::default());
     let saved = match sinks.is_empty() {
         true => sinks.saved,
         false => make(
             of,
             Snapshot::begin(&view.dataset),
             &Stands::now(of, view),
-            Content::default(),
+            content,
             sinks,
         ),
     };
@@ -278,7 +276,7 @@ impl Sinks {
                     sinks.replicas.push(to);
                 }
                 Consumer::Replica(Form::File, _, to) => spooled.push(to),
-                Consumer::Save(path, Saver { begun, done }) => match create_temporary(dir) {
+                Consumer::Save(path, _, Saver { begun, done }) => match create_temporary(dir) {
                     Ok((file, temporary)) => sinks.saves.push(Save {
                         file,
                         temporary,

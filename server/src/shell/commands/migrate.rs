@@ -22,7 +22,7 @@ pub(super) fn run(call: &mut Call<'_>, args: &[&[u8]]) -> Flow {
         return error(call, "ERR Command not allowed inside a transaction");
     }
     let dataset = &call.world.view().dataset;
-    let moving = |key: &&[u8]| Moving::of(dataset, order.from, key, call.now_ms);
+    let moving = |key: &&[u8]| Moving::of(dataset, order.from, key, order.dialect, call.now_ms);
     let order = Order {
         keys: keys.iter().filter_map(moving).collect(),
         ..order
@@ -81,6 +81,7 @@ fn parse<'a>(call: &Call<'_>, args: &[&'a [u8]]) -> Result<(Order, Vec<&'a [u8]>
         copy,
         replace,
         auth,
+        dialect: call.server.config.settings().rdb_field_times,
         from: call.session.db,
         keys: Vec::new(),
     };

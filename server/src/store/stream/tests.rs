@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::Refs;
 use super::*;
 
 fn limits(entries: i64) -> Limits {
@@ -74,6 +75,7 @@ fn apply(stream: &mut Stream, model: &mut Model, op: Op, limits: &Limits) {
                 to: TrimTo::Len(len),
                 roughly,
                 limit: 0,
+                refs: Refs::Keep,
             };
             let gone = stream.trim(&trim) as usize;
             let most = model.len().saturating_sub(len as usize);
@@ -86,6 +88,7 @@ fn apply(stream: &mut Stream, model: &mut Model, op: Op, limits: &Limits) {
                 to: TrimTo::From(from),
                 roughly,
                 limit: 0,
+                refs: Refs::Keep,
             };
             let gone = stream.trim(&trim) as usize;
             let most = model.iter().filter(|entry| entry.0 < from).count();
