@@ -115,7 +115,7 @@ pub const DIFFERS: &[(&str, &str)] = &[
     ),
     (
         "restore",
-        "takes what Redis up to 8.6 and Valkey up to 9.1 dump. Replicas are told what Redis 7.0 can restore, and times of fields behind it.",
+        "takes what Redis up to 8.6 and Valkey up to 9.1 dump. Replicas are told a payload that Redis 7.0 reads, too, and times of fields behind it.",
     ),
     (
         "set",

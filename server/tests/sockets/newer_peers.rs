@@ -93,14 +93,16 @@ fn their_snapshots_are_loaded_from_files_and_by_full_syncs() {
         started.kill();
         std::fs::write(started.dir().join("dump.rdb"), snapshot).expect("a file can be written");
         started.restart();
-        let synced = follow(&master(snapshot.to_vec(), Vec::new()), b"");
+        let peer = master(snapshot.to_vec(), Vec::new());
+        let synced = follow(&peer, b"");
         for server in [&started, &synced] {
             let same = assert_same_data(&want, server);
             assert_eq!(same.len(), 10 + usize::from(times_too));
             assert_eq!(times(server), times(&want));
-            assert_eq!(server.run("FCALL f 0").int(), 1);
+            let libraries = format!("{:?}", server.run("FUNCTION LIST"));
+            assert!(libraries.contains("mylib"), "{libraries}");
             let pending = server.run("XPENDING s g - + 1 c");
-            assert_eq!(pending.list()[0].list()[3].int(), 3);
+            assert!(format!("{pending:?}").ends_with(":3]]"), "{pending:?}");
         }
     }
 }
@@ -154,15 +156,19 @@ fn empty() -> Vec<u8> {
 #[test]
 fn what_valkey_9_writes_is_followed() {
     let stream = include_bytes!("../data/valkey-9.1.stream");
-    let replica = follow(&master(empty(), stream.to_vec()), stream);
+    let peer = master(empty(), stream.to_vec());
+    let replica = follow(&peer, stream);
     for (line, reply) in [
         ("HMGET h a n x", r#"["7", "7.5", "1"]"#),
-        ("HPEXPIRETIME h FIELDS 3 a n x", "[44444444444444, -1, -1]"),
+        (
+            "HPEXPIRETIME h FIELDS 3 a n x",
+            "[:44444444444444, :-1, :-1]",
+        ),
         ("HGETALL d", r#"["b", "2"]"#),
         ("MGET k de m1 m2", r#"["v", nil, "c", "b"]"#),
-        ("PEXPIRETIME m1", "33333333333333"),
-        ("PEXPIRETIME m2", "33333333333333"),
-        ("DBSIZE", "5"),
+        ("PEXPIRETIME m1", ":33333333333333"),
+        ("PEXPIRETIME m2", ":33333333333333"),
+        ("DBSIZE", ":5"),
     ] {
         assert_eq!(format!("{:?}", replica.run(line)), reply, "{line}");
     }
@@ -171,7 +177,8 @@ fn what_valkey_9_writes_is_followed() {
 #[test]
 fn what_redis_8_6_writes_is_followed() {
     let stream = include_bytes!("../data/redis-8.6.stream");
-    let replica = follow(&master(empty(), stream.to_vec()), stream);
+    let peer = master(empty(), stream.to_vec());
+    let replica = follow(&peer, stream);
     let hex = |text: &str| -> Vec<u8> {
         let digits: Vec<_> = text.bytes().map(|d| (d as char).to_digit(16)).collect();
         let pairs = digits.as_chunks::<2>().0;
@@ -191,22 +198,22 @@ fn what_redis_8_6_writes_is_followed() {
     }
     for (line, reply) in [
         ("HGETALL h", r#"["n", "5.5"]"#),
-        ("HPEXPIRETIME h FIELDS 1 n", "[33333333333333]"),
+        ("HPEXPIRETIME h FIELDS 1 n", "[:33333333333333]"),
         ("MGET k de m1 m2", r#"["y", nil, "c", "b"]"#),
-        ("PEXPIRETIME m1", "33333333333333"),
+        ("PEXPIRETIME m1", ":33333333333333"),
         (
             "XRANGE q - +",
             r#"[["8-0", ["a", "8"]], ["9-0", ["a", "9"]], ["10-0", ["a", "10"]]]"#,
         ),
-        ("XPENDING q g", r#"[2, "3-0", "6-0", [["c", "2"]]]"#),
-        ("XPENDING q g2", r#"[1, "3-0", "3-0", [["c", "1"]]]"#),
+        ("XPENDING q g", r#"[:2, "3-0", "6-0", [["c", "2"]]]"#),
+        ("XPENDING q g2", r#"[:1, "3-0", "3-0", [["c", "1"]]]"#),
     ] {
         assert_eq!(format!("{:?}", replica.run(line)), reply, "{line}");
     }
     let info = format!("{:?}", replica.run("XINFO STREAM q"));
     for fact in [
         r#""max-deleted-entry-id", "7-0""#,
-        r#""entries-added", 10"#,
+        r#""entries-added", :10"#,
         r#""recorded-first-entry-id", "8-0""#,
     ] {
         assert!(info.contains(fact), "{fact} in {info}");
@@ -289,7 +296,8 @@ fn each_replica_is_sent_times_of_fields_as_it_reads_them() {
         assert!(summary.verified);
         read_of_all.push(seen.0);
         // What is sent is what it would be with times.
-        let replica = follow(&self::master(bytes, Vec::new()), b"");
+        let peer = self::master(bytes, Vec::new());
+        let replica = follow(&peer, b"");
         assert_eq!(
             replica.run("HPEXPIRETIME h FIELDS 2 a b"),
             Value::Array(vec![Value::Int(33_333_333_333_333), Value::Int(-1)])
@@ -316,9 +324,10 @@ fn a_stream_with_what_is_beyond_us_is_not_half_followed() {
         let told = said.contains("a command of its stream failed here") && said.contains("xadd");
         check(told, || said.clone())
     });
-    let asked = peer.received();
-    let resumed = |words: &Vec<Vec<u8>>| words[0] == b"PSYNC" && words[1] != b"?";
-    assert!(!asked.iter().any(resumed), "it asks for a full sync");
+    eventually("it asks for a full sync", || {
+        let full = |words: &Vec<Vec<u8>>| words[0] == b"PSYNC" && words[1] == b"?";
+        check(peer.received().iter().any(full), || String::new())
+    });
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use crate::command::testing::Bench;
-use crate::command::{Attempt, Effects, Env, Outcome, attempt, resolve};
+use crate::command::{Attempt, Effects, Env, Origin, Outcome, attempt, resolve};
 use crate::resp::Reply;
 use crate::store::{Change, KeyListener};
 use parking_lot::Mutex;
@@ -246,4 +246,31 @@ fn entries_go_with_or_without_what_groups_wait_for() {
             "0: EXEC",
         ]
     );
+}
+
+/// As a stock replica of 8.6 does it.
+#[test]
+fn a_master_trims_with_or_without_what_groups_wait_for() {
+    let mut bench = Bench::new();
+    bench.limits.stream_node_max_entries = 2;
+    for id in 1..=6 {
+        bench.run(&format!("XADD s {id}-0 f v"));
+    }
+    bench.run("XGROUP CREATE s g 0");
+    bench.run("XREADGROUP GROUP g c COUNT 4 STREAMS s >");
+    bench.run("XACK s g 1-0 3-0");
+    bench.origin = Origin::Master;
+    bench.check(&[
+        // Behind 4 the group has read nothing.
+        ("XTRIM s MAXLEN = 2 ACKED", ":2"),
+        ("XLEN s", ":4"),
+        (
+            "XADD s ACKED DELREF 7-0 f v",
+            "-ERR Invalid stream ID specified as stream command argument",
+        ),
+        ("XTRIM s DELREF MINID 5-0", ":2"),
+        ("XPENDING s g - + 9", "*0"),
+        ("XADD s MAXLEN = 1 KEEPREF 7-0 f v", "$3 7-0"),
+        ("XRANGE s - +", "*1 *2 $3 7-0 *2 $1 f $1 v"),
+    ]);
 }
