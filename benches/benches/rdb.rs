@@ -86,6 +86,7 @@ fn snapshots(c: &mut Criterion) {
         let plain = Options {
             compress: false,
             checksum: true,
+            ..Options::default()
         };
         let bytes = write(&dataset, plain);
         let mut group = c.benchmark_group("rdb");

@@ -132,11 +132,11 @@ globals.string = protected(strings)
 globals.math = protected(maths)
 globals.table = protected(copy(table))
 for name, library in next, R.libraries do globals[name] = protected(library) end
--- As a Valkey calls it, whose libraries may come by replication.
-globals.server = globals.redis
 
 local meta = { __index = R.nonexistent }
-setmetatable(globals, meta)
+-- As a Valkey calls it, whose libraries may come by replication; who lists the globals sees those of Redis.
+local other_names = setmetatable({ server = globals.redis }, meta)
+setmetatable(globals, { __index = other_names })
 local env = setmetatable({}, { __index = globals, __newindex = readonly_error, __metatable = false })
 behind[env], shows[env] = globals, protected(meta)
 globals._G = env

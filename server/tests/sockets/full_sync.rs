@@ -466,7 +466,7 @@ fn a_command_that_fails_here_is_mended_by_a_full_sync() {
     let rdb = snapshot(&stocked(&[]));
     let ours = Server::damselfly(&[]);
     // Of a later master, which knows more options than we do.
-    let stream = b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$4\r\nIFEQ\r\n$1\r\nw\r\n\
+    let stream = b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$4\r\nIFXX\r\n$1\r\nw\r\n\
         *3\r\n$3\r\nSET\r\n$5\r\nafter\r\n$1\r\nv\r\n";
     let (peer, tries) = sending(move |n| match n {
         0 => [sized(&rdb), stream.to_vec()].concat(),

@@ -326,7 +326,7 @@ fn a_stream_with_what_is_beyond_us_is_not_half_followed() {
     });
     eventually("it asks for a full sync", || {
         let full = |words: &Vec<Vec<u8>>| words[0] == b"PSYNC" && words[1] == b"?";
-        check(peer.received().iter().any(full), || String::new())
+        check(peer.received().iter().any(full), String::new)
     });
 }
 
