@@ -460,7 +460,7 @@ fn help(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
         "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
         "    Return the names of commands.",
         "HELP",
-        "    Print this help.",
+        "    Prints this help.",
     ];
     cx.out.array(LINES.len());
     LINES.iter().for_each(|line| cx.out.simple(line));

@@ -85,7 +85,7 @@ pub(super) fn help(cx: &mut Cx<'_>, _: &[&[u8]]) -> Result<(), CmdError> {
         "    Return the number of references of the value associated with the specified",
         "    <key>.",
         "HELP",
-        "    Print this help.",
+        "    Prints this help.",
     ];
     cx.out.array(LINES.len());
     LINES.iter().for_each(|line| cx.out.simple(line));

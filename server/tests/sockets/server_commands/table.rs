@@ -124,6 +124,27 @@ fn every_command_is_described_as_the_stock_server_describes_it() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
+/// What is between may be our own; that of OBJECT is the stock server's.
+#[test]
+fn help_begins_and_ends_as_the_stock_servers_does() {
+    let (redis, ours) = (Server::redis(&[]), Server::damselfly(&[]));
+    let (mut redis, mut ours) = (redis.client(), ours.client());
+    let (there, here) = (redis.run("OBJECT HELP"), ours.run("OBJECT HELP"));
+    assert_eq!(here, there);
+    for name in names(&mut redis) {
+        // There is no cluster, and it says no more than that.
+        let Some(container) = name.strip_suffix("|help").filter(|c| *c != "cluster") else {
+            continue;
+        };
+        let command = format!("{container} HELP");
+        let (there, here) = (redis.run(&command), ours.run(&command));
+        let (there, here) = (there.list(), here.list());
+        assert_eq!(here[0], there[0], "{container}");
+        let (there, here) = (there.last_chunk::<2>(), here.last_chunk::<2>());
+        assert_eq!(here, there, "{container}");
+    }
+}
+
 /// Calls whose keys are asked for.
 const CALLS: &str = "
     GET a; SET a 1; SET a 1 GET; MSET a 1 b 2; MSETNX a 1 b 2; DEL a b c; COPY a b; RENAME a b; BITOP AND d a b; BITFIELD a GET u8 0
