@@ -175,6 +175,11 @@ fn restore(server: &Server, door: &Door) -> Result<(), String> {
     server.gates.all().update(|view| view.dataset = dataset);
     door.restored(position);
     tracing::info!("Ready to accept connections");
+    // Who starts a server for a socket alone may wait for this line.
+    if !settings.unixsocket.as_os_str().is_empty() {
+        let socket = settings.unixsocket.display();
+        tracing::info!("The server is now ready to accept connections at {socket}");
+    }
     background::tell(&settings, "READY=1\nSTATUS=Ready to accept connections\n");
     Ok(())
 }

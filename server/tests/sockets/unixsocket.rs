@@ -27,6 +27,16 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+fn the_log_tells_where_clients_may_come() {
+    for server in both() {
+        let line = format!("The server is now ready to accept connections at {NAME}\n");
+        eventually("it is told", || {
+            check(server.log().contains(&line), || server.log())
+        });
+    }
+}
+
+#[test]
 fn its_clients_are_like_any_and_shown_with_its_path() {
     for mut server in both() {
         // An empty file in its place is no hindrance.
