@@ -106,6 +106,15 @@ pub const DIFFERS: &[(&str, &str)] = &[
         "gives at most 16,777,216 at once, as do `SRANDMEMBER` and `ZRANDMEMBER`: no request makes a reply without end.",
     ),
     (
+        "subscribe",
+        "what another connection publishes before the confirmation has been read may be missed: connections are served by as many \
+         threads as there are cores. With `threads 1` the order is that in which requests arrive, as in Redis; so for all commands.",
+    ),
+    (
+        "command",
+        "`HELP`, as that of `CLIENT`, `CONFIG`, `MEMORY`, `PUBSUB` and `SLOWLOG`, says the same in words of its own.",
+    ),
+    (
         "replconf",
         "takes the `version` that replicas of Valkey say: those of 9.0 and later are sent times of hash fields as Valkey writes them.",
     ),
