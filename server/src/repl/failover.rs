@@ -124,8 +124,9 @@ pub(super) fn begin(
         Ok(aim) => aim,
     };
     let watch = driver.fail_over(&mut all, aim).map_err(Reply::text)?;
-    // From here on nothing is written. A replica of ours confirms at once, others within their second.
-    master.ask_for_acks(all.view());
+    // From here on nothing is written but this question, so that only who is there now can have confirmed everything. A
+    // replica of ours does so at once, others within their second.
+    master.ask_anew(all.view());
     drop(all);
     driver.log().kick();
     match aim {

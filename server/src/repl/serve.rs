@@ -300,6 +300,13 @@ impl Master {
         }
     }
 
+    /// The same, whatever was asked before: that was confirmed, perhaps, by one who is gone, and whose connection does not
+    /// show it yet.
+    pub fn ask_anew(&self, view: &View) {
+        self.asked.store(u64::MAX, Relaxed);
+        self.ask_for_acks(view);
+    }
+
     /// Counts of synchronizations since the start.
     pub fn stats(&self) -> SyncStats {
         SyncStats {

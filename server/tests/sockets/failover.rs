@@ -23,7 +23,7 @@ fn state(server: &Server) -> String {
     server.info("replication").get("master_failover_state")
 }
 
-fn await_state(server: &Server, wanted: &str) {
+pub fn await_state(server: &Server, wanted: &str) {
     eventually("the hand-over goes on", || {
         let state = state(server);
         check(state == wanted, || state.clone())

@@ -19,6 +19,7 @@ mod field_times;
 mod full_sync;
 mod generated;
 mod harness;
+mod heirs;
 mod links;
 mod master;
 mod maxmemory;

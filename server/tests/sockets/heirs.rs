@@ -1,0 +1,58 @@
+//! What a hand-over does not take for an heir, and what may come between it and its heir.
+
+use crate::common::wait::check;
+use crate::common::*;
+use crate::failover::await_state;
+use std::thread;
+use std::time::Duration;
+
+/// A connection to `master` that says `hello`, asks for everything, and is sent it.
+fn pretends(master: &Server, hello: &[&str]) -> Client {
+    let mut replica = master.client();
+    for line in hello {
+        replica.run(line).ok();
+    }
+    replica.send_line("PSYNC ? -1").unwrap();
+    eventually("it waits for the end of the snapshot, or streams", || {
+        let log = master.log();
+        check(log.contains("RDB transfer"), || log)
+    });
+    replica
+}
+
+fn confirms_all(master: &Server, replica: &mut Client) {
+    let offset = master.info("replication").num("master_repl_offset");
+    replica
+        .send_line(&format!("REPLCONF ACK {offset}"))
+        .unwrap();
+}
+
+/// For so long nobody is handed over to, and then all is as it was.
+fn assert_nobody_is_the_heir(master: &Server, time: Duration) {
+    let line = format!("FAILOVER TIMEOUT {}", time.as_millis());
+    master.run(&line).ok();
+    await_state(master, "no-failover");
+    let log = master.log();
+    assert!(!log.contains("is synced, failing over"), "{log}");
+    master.run("SET after 1").ok();
+}
+
+/// Its connection may be all that is left of it, and it may come back with less.
+#[test]
+fn who_confirmed_everything_once_is_asked_again() {
+    let master = Server::damselfly(&["--repl-diskless-sync-delay", "0"]);
+    let mut replica = pretends(&master, &["REPLCONF listening-port 1", "REPLCONF capa eof"]);
+    confirms_all(&master, &mut replica);
+    await_replicas(&master, 1);
+    // The question that WAIT asks is the last that is in the log, and is answered.
+    let mut client = master.client();
+    client.run("SET k v").ok();
+    client.send_line("WAIT 1 0").unwrap();
+    eventually("it is confirmed", || {
+        confirms_all(&master, &mut replica);
+        let acked = master.run("WAIT 1 1").int();
+        check(acked == 1, || acked.to_string())
+    });
+    assert_eq!(client.read().unwrap().int(), 1);
+    assert_nobody_is_the_heir(&master, Duration::from_millis(500));
+}
