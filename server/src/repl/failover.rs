@@ -7,7 +7,7 @@ use super::domain::{Host, Wire};
 use super::driver::{Driver, Watch};
 use super::greet::reach;
 use super::peer::Said;
-use super::serve::{Master, ReplicaInfo, State};
+use super::serve::{Master, ReplicaInfo};
 use damselfly_core::{Aim, Failover, Reply};
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +100,7 @@ impl Request {
         let target = replica.and_then(|r| Some((r, Host::new(&r.ip, r.port)?)));
         match target {
             None => Err("ERR FAILOVER target HOST and PORT is not a replica."),
-            Some((replica, _)) if replica.state != State::Online => {
+            Some((replica, _)) if !replica.is_copy() => {
                 Err("ERR FAILOVER target replica is not online.")
             }
             Some((_, host)) if self.force => Ok(Aim::Force(host)),
@@ -190,7 +190,7 @@ fn hand_over(driver: &Arc<Driver>, master: &Master, watch: Watch) -> bool {
 /// A replica that `aim` admits and that has confirmed everything up to `offset`.
 fn heir(master: &Master, aim: &Aim<Wire>, offset: u64) -> Option<Host> {
     let replicas = master.replicas().into_iter();
-    let mut whole = replicas.filter(|r| r.state == State::Online && r.offset == Some(offset));
+    let mut whole = replicas.filter(|r| r.is_copy() && r.offset == Some(offset));
     whole
         .find_map(|r| Host::new(&r.ip, r.port).filter(|host| host.port() != 0 && aim.admits(*host)))
 }
@@ -276,6 +276,7 @@ pub(super) fn time_of(args: &[&[u8]]) -> Result<Duration, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::serve::State;
     use super::*;
 
     fn parsed(line: &str) -> Result<Order, &'static str> {
@@ -331,6 +332,7 @@ mod tests {
             ip: ip.into(),
             port,
             state,
+            is_partial: false,
             offset: Some(0),
             lag: 0,
         }
@@ -342,6 +344,10 @@ mod tests {
             replica("10.0.0.1", 1, State::Online),
             replica("10.0.0.1", 2, State::SendBulk),
             replica("10.0.0.2", 0, State::Online),
+            ReplicaInfo {
+                is_partial: true,
+                ..replica("10.0.0.1", 3, State::Online)
+            },
         ];
         let aim = |line: &str| match parsed(line) {
             Ok(Order::Begin(request)) => request.aim(&replicas),
@@ -362,10 +368,10 @@ mod tests {
         ] {
             assert_eq!(aim(line), Err(stranger), "{line}");
         }
-        assert_eq!(
-            aim("FAILOVER TO 10.0.0.1 2"),
-            Err("ERR FAILOVER target replica is not online.")
-        );
+        for line in ["FAILOVER TO 10.0.0.1 2", "FAILOVER TO 10.0.0.1 3"] {
+            let not_online = "ERR FAILOVER target replica is not online.";
+            assert_eq!(aim(line), Err(not_online), "{line}");
+        }
         let force =
             "ERR FAILOVER with force option requires both a timeout and target HOST and IP.";
         assert_eq!(aim("FAILOVER FORCE"), Err(force));

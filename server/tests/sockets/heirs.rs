@@ -56,3 +56,28 @@ fn who_confirmed_everything_once_is_asked_again() {
     assert_eq!(client.read().unwrap().int(), 1);
     assert_nobody_is_the_heir(&master, Duration::from_millis(500));
 }
+
+/// It has everything that it was sent, and not what there is.
+#[test]
+fn who_wanted_a_part_of_the_data_is_no_heir() {
+    let master = Server::damselfly(&["--repl-diskless-sync-delay", "0"]);
+    master.run("SET k v").ok();
+    let mut replica = pretends(
+        &master,
+        &[
+            "REPLCONF listening-port 1",
+            "REPLCONF capa eof",
+            "REPLCONF rdb-filter-only functions",
+        ],
+    );
+    confirms_all(&master, &mut replica);
+    await_replicas(&master, 1);
+    let master = &master;
+    thread::scope(|all| {
+        let handing = all.spawn(|| assert_nobody_is_the_heir(master, Duration::from_millis(500)));
+        while !handing.is_finished() {
+            confirms_all(master, &mut replica);
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+}

@@ -44,10 +44,19 @@ pub struct ReplicaInfo {
     pub port: u16,
     /// How far it is.
     pub state: State,
+    /// It wanted a part of the data, or no stream: whatever it confirms, it does not hold what we do.
+    pub is_partial: bool,
     /// The last offset it confirmed; none before the first time.
     pub offset: Option<u64>,
     /// Seconds since it was last heard of; 0 while it is not online.
     pub lag: u64,
+}
+
+impl ReplicaInfo {
+    /// Whether it streams onto all of the data.
+    pub fn is_copy(&self) -> bool {
+        self.state == State::Online && !self.is_partial
+    }
 }
 
 /// Why a replica is served no longer.
@@ -201,6 +210,7 @@ impl Replica {
             ip: self.ip.clone(),
             port: self.port,
             state,
+            is_partial: self.snapshot_only || self.filter.is_some(),
             offset: self.acked.load(Relaxed).checked_sub(1),
             lag: if state == State::Online {
                 silent / 1000
