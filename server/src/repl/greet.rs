@@ -76,6 +76,18 @@ pub enum Unreached {
 /// # Errors
 /// Which step failed, and why.
 pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached> {
+    reach_as(host, settings, false).await
+}
+
+/// [`reach`] for who is to take over from us: it says `-MASTERDOWN` when its link to us is down, and we let it in no more.
+///
+/// # Errors
+/// As there.
+pub async fn reach_heir(host: Host, settings: &Settings) -> Result<Reached, Unreached> {
+    reach_as(host, settings, true).await
+}
+
+async fn reach_as(host: Host, settings: &Settings, is_heir: bool) -> Result<Reached, Unreached> {
     let step = Mutex::new("resolving its name");
     let busy = Mutex::new(None);
     let deadline = Instant::now() + settings.replicaof_timeout;
@@ -85,7 +97,7 @@ pub async fn reach(host: Host, settings: &Settings) -> Result<Reached, Unreached
         let source = source(&settings.bind_source).await;
         let stream = connect(host, &addresses, &source, deadline).await?;
         let mut peer = Peer::new(stream);
-        let run_id = greet(host, &mut peer, settings, &step, &busy).await?;
+        let run_id = greet(host, &mut peer, settings, is_heir, &step, &busy).await?;
         Ok(Reached { peer, run_id })
     };
     match timeout(settings.replicaof_timeout, all).await {
@@ -314,6 +326,7 @@ async fn greet(
     host: Host,
     peer: &mut Peer,
     settings: &Settings,
+    is_heir: bool,
     now_at: &Mutex<&'static str>,
     busy: &Mutex<Option<Unreached>>,
 ) -> Result<Option<Id>, Unreached> {
@@ -337,10 +350,12 @@ async fn greet(
             step: step.name,
             said,
         };
+        let is_no_matter =
+            |said: &str| is_heir && step.name == PING && said.starts_with("MASTERDOWN");
         let said = loop {
             peer.command(&request).await.map_err(broken)?;
             match peer.reply().await.map_err(broken)? {
-                Said::Error(said) if step.name == PING && passes(&said) => {
+                Said::Error(said) if step.name == PING && passes(&said) && !is_no_matter(&said) => {
                     *busy.lock() = Some(refused(said));
                     sleep(ASK_AGAIN).await;
                 }
@@ -349,7 +364,9 @@ async fn greet(
         };
         *busy.lock() = None;
         match said {
-            Said::Error(said) if !step.strictness.tolerates(&said) => return Err(refused(said)),
+            Said::Error(said) if !step.strictness.tolerates(&said) && !is_no_matter(&said) => {
+                return Err(refused(said));
+            }
             Said::Bulk(info) if step.name == INFO => known = Known::from(&info),
             Said::Error(said) => tracing::debug!("master {host} said to {}: {said}", step.name),
             Said::Status(_) if step.name != INFO => {}

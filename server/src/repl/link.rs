@@ -7,7 +7,7 @@ use super::apply::{Applied, Applier};
 use super::domain::{Host, Id, Wire};
 use super::driver::{Driver, Follow, Over};
 use super::facts::Facts;
-use super::greet::reach;
+use super::greet::{reach, reach_heir};
 use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, room_on_machine};
 use super::peer::{Peer, PeerError, shown};
 use super::tasks::{BUG, caught};
@@ -16,7 +16,7 @@ use crate::log::OFFSET_MAX;
 use crate::memory;
 use crate::shell::master::MasterClient;
 use crate::sys::net::TcpStream;
-use damselfly_core::{Answer, Position, Promise};
+use damselfly_core::{Answer, Failover, Position, Promise};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -49,7 +49,11 @@ impl From<PeerError> for End {
 pub(super) async fn dial(driver: Arc<Driver>, generation: u64, target: Host) {
     let settings = Arc::clone(&driver.config().settings());
     tracing::info!("Connecting to MASTER {target}");
-    match caught(reach(target, &settings)).await {
+    let reached = match driver.status().failover {
+        Failover::InProgress => caught(reach_heir(target, &settings)).await,
+        Failover::No | Failover::WaitingForSync => caught(reach(target, &settings)).await,
+    };
+    match reached {
         None => driver.lost(generation, BUG),
         Some(Err(why)) => driver.lost(generation, &why.to_string()),
         Some(Ok(reached)) => {

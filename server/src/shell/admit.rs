@@ -128,7 +128,8 @@ impl Call<'_> {
                 command.name
             ))));
         }
-        if fence.replica && !fence.link_up && !settings.serve_stale_data && !allowed(flag::STALE) {
+        let stale = fence.replica && !fence.link_up && !settings.serve_stale_data;
+        if stale && !allowed(flag::STALE) && !asks_to_take_over(command, args) {
             return refuse(MASTERDOWN);
         }
         if fence.loading && !allowed(flag::LOADING) {
@@ -261,6 +262,12 @@ pub(super) const MISCONF_IN_SCRIPT: &str = "-MISCONF Redis is configured to save
 
 pub(super) const MASTERDOWN: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+
+/// Our master asks us to take over. While it does it lets nobody in, so the link to it may well be down.
+fn asks_to_take_over(command: &Command, args: &[&[u8]]) -> bool {
+    is(command, ShellCommand::PSync)
+        && (args.get(3)).is_some_and(|word| word.eq_ignore_ascii_case(b"failover"))
+}
 
 /// CLIENT has to run during a pause, or nobody could end it; so must replicas' own commands.
 fn is_about_pause(command: &Command) -> bool {

@@ -81,3 +81,49 @@ fn who_wanted_a_part_of_the_data_is_no_heir() {
         }
     });
 }
+
+/// Master and heir lose each other in both directions before the heir was asked. It refuses what is asked of a replica
+/// without a link, and its master lets nobody in.
+fn heir_without_a_link(kind: Kind) -> (Server, Server, [Proxy; 2]) {
+    let master = Server::damselfly(&[]);
+    let replica = Server::start(kind, &[]);
+    let (up, down) = (Proxy::to(master.port), Proxy::to(replica.port));
+    replica.run("CONFIG SET replica-serve-stale-data no").ok();
+    let line = format!("CONFIG SET replica-announce-port {}", down.port);
+    replica.run(&line).ok();
+    replica.follow(up.port);
+    await_replicas(&master, 1);
+    await_caught_up(&master, &replica);
+    down.set(Fault::Refuse);
+    master.run("FAILOVER").ok();
+    await_state(&master, "failover-in-progress");
+    up.cut();
+    eventually("its link is down", || {
+        let said = replica.run("PING");
+        check(said.is_error(), || format!("{said:?}"))
+    });
+    down.set(Fault::None);
+    (master, replica, [up, down])
+}
+
+#[test]
+fn an_heir_without_a_link_takes_over() {
+    let (master, replica, [_up, down]) = heir_without_a_link(Kind::Damselfly);
+    master.await_link(down.port);
+    assert_eq!(replica.info("replication").get("role"), "master");
+    await_state(&master, "no-failover");
+    replica.run("SET after 1").ok();
+    await_caught_up(&replica, &master);
+    assert_same_data(&replica, &master);
+}
+
+/// A stock one refuses, and then writes need not wait for it.
+#[test]
+fn a_stock_heir_without_a_link_refuses_and_is_let_in() {
+    let (master, replica, [up, _down]) = heir_without_a_link(Kind::Redis);
+    await_state(&master, "no-failover");
+    master.run("SET after 1").ok();
+    replica.await_link(up.port);
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+}
