@@ -1,8 +1,9 @@
 //! What a hand-over does not take for an heir, and what may come between it and its heir.
 
+use crate::common::data::populate;
 use crate::common::wait::check;
 use crate::common::*;
-use crate::failover::await_state;
+use crate::failover::{assert_handed_over, await_state, pair};
 use std::thread;
 use std::time::Duration;
 
@@ -126,4 +127,82 @@ fn a_stock_heir_without_a_link_refuses_and_is_let_in() {
     replica.await_link(up.port);
     await_caught_up(&master, &replica);
     assert_same_data(&master, &replica);
+}
+
+/// Writes `n` keys, and has each snapshot rest for a millisecond at each of them.
+fn fill_for_slow_snapshots(master: &Server, n: usize) {
+    populate(&mut master.client(), n, 10);
+    master.run("CONFIG SET rdb-key-save-delay 1000").ok();
+}
+
+#[test]
+fn another_replica_that_is_at_its_full_sync_begins_anew_behind_the_heir() {
+    let (master, replica) = pair(Kind::Damselfly, Kind::Damselfly);
+    master.run("CONFIG SET repl-diskless-sync-delay 0").ok();
+    fill_for_slow_snapshots(&master, 2000);
+    await_caught_up(&master, &replica);
+    replica.freeze(true);
+    master.run("SET last 1").ok();
+    master.run("FAILOVER").ok();
+    let another = Server::damselfly(&[]);
+    another.run("SET own 1").ok();
+    another
+        .run(&format!("REPLICAOF 127.0.0.1 {}", master.port))
+        .ok();
+    eventually("its snapshot is being made", || {
+        let log = another.log();
+        check(log.contains("with EOF to parser"), || log)
+    });
+    await_state(&master, "waiting-for-sync");
+    replica.freeze(false);
+    assert_handed_over(&master, &replica);
+    another.await_link(master.port);
+    await_caught_up(&master, &another);
+    assert_same_data(&master, &another);
+    assert_eq!(another.run("GET last").text(), "1");
+}
+
+/// The time is over while the replica reads a snapshot beside what it has, which lacks writes. `FORCE` says that they may be
+/// lost; nobody may end with half of anything.
+fn forced_at_its_full_sync(kind: Kind) {
+    let (master, replica) = pair(Kind::Damselfly, kind);
+    master.run("CONFIG SET repl-diskless-sync-delay 0").ok();
+    master.run("CONFIG SET repl-backlog-size 16384").ok();
+    fill_for_slow_snapshots(&master, 3000);
+    await_caught_up(&master, &replica);
+    replica.freeze(true);
+    // More than the sockets hold, and the backlog.
+    let value = "x".repeat(1 << 20);
+    for i in 0..20 {
+        master
+            .client()
+            .cmd(&["SET", &format!("large:{i}"), &value])
+            .ok();
+    }
+    let line = format!("FAILOVER TO 127.0.0.1 {} FORCE TIMEOUT 1500", replica.port);
+    master.run(&line).ok();
+    assert_eq!(master.run("CLIENT KILL TYPE replica").int(), 1);
+    replica.freeze(false);
+    await_state(&master, "no-failover");
+    assert!(master.log().contains("by force, time out exceeded"));
+    assert_eq!(granted(&master).full, 2);
+    let (new, old) = match replica.info("replication").get("role").as_str() {
+        "master" => (&replica, &master),
+        _ => (&master, &replica),
+    };
+    old.await_link(new.port);
+    new.run("SET after 1").ok();
+    await_caught_up(new, old);
+    assert_same_data(new, old);
+    assert_eq!(new.run("EXISTS filler:0 filler:2999").int(), 2);
+}
+
+#[test]
+fn force_when_the_target_is_at_its_full_sync() {
+    forced_at_its_full_sync(Kind::Damselfly);
+}
+
+#[test]
+fn force_when_a_stock_target_is_at_its_full_sync() {
+    forced_at_its_full_sync(Kind::Redis);
 }
