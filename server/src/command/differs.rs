@@ -11,8 +11,9 @@ pub const DIFFERS: &[(&str, &str)] = &[
     ("slaveof", "as `replicaof`."),
     (
         "failover",
-        "no write that was acknowledged is lost with `FORCE` either, where the heir is a Damselfly: one that lacks writes \
-         refuses. A replica whose link is lost while the master waits for it comes back, and takes over; Redis sends it away.",
+        "without `FORCE` a Damselfly that lacks an acknowledged write refuses to take over, and the `FORCE` of a stock master \
+         does not change that. A replica whose link is lost while the master waits for it comes back, and takes over; Redis \
+         sends it away.",
     ),
     (
         "repltakeover",
