@@ -40,9 +40,7 @@ pub type History = damselfly_core::History<Wire>;
 #[error("not a host or an id")]
 pub struct Unreadable;
 
-/// A replication id or a run id: 40 hexadecimal digits on the wire.
-///
-/// The digits are kept as they came: a peer may use capitals, and must get back what it said.
+/// A replication id or a run id: 40 hexadecimal digits on the wire, kept in small letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id([u8; 40]);
 
