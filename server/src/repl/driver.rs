@@ -89,7 +89,7 @@ pub trait Hooks: Send + Sync {
     fn paused(&self) -> Option<Over> {
         None
     }
-    /// The master's stream changed keys that clients wait for. Called with a gate held whose view is `view`.
+    /// The master's stream, or its snapshot, changed keys that clients wait for. Called with a gate held whose view is `view`.
     fn serve_waiting(&self, view: &View);
 }
 

@@ -40,6 +40,7 @@ mod shutdown;
 mod startup;
 mod storm;
 mod stream;
+mod swap;
 mod takeover;
 mod turns;
 mod unixsocket;

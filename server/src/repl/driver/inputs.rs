@@ -229,8 +229,12 @@ impl Driver {
             staged: Some(staged),
             ..Cargo::default()
         };
-        let swapped = self.link(cargo, Input::Loaded { generation }).swapped;
+        let mut all = self.world.gates.all();
+        let input = Input::Loaded { generation };
+        let swapped = self.step(&mut all, cargo, input).swapped;
         if swapped {
+            // What clients wait for may be in it, and the stream may bring nothing for a while.
+            self.world.hooks.serve_waiting(all.view());
             self.facts.synced(true);
         }
         swapped
