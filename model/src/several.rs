@@ -34,7 +34,8 @@
 //! is the other model's), a timer fires at once, a `PSYNC` is heard as soon as it is sent or never, an answer
 //! arrives as soon as it is given unless it says who is master, a process that died has come back. A connection that
 //! the master closed still brings what was sent before. Each such step commutes with all that may come between its
-//! parts; what the parts do at one node is in the model of one node.
+//! parts; what the parts do at one node is in the model of one node. Whoever is gone is no follower any more, and what it
+//! confirmed counts no more: a hand-over asks anew.
 
 mod act;
 mod action;
