@@ -24,6 +24,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// What `replica-refuse-empty-master` is for.
 const EMPTY_MASTER: &str = "its dataset is empty and ours is not (replica-refuse-empty-master)";
+const EMPTY_HEIR: &str = "it was to take over, and its dataset is empty and ours is not; REPLICAOF to it, said again, follows it \
+     all the same, and NO ONE makes us master";
 
 /// Between two ACKs.
 const ACK_PERIOD: Duration = Duration::from_secs(1);
@@ -225,8 +227,13 @@ impl Session {
         while peer.unread().is_empty() {
             self.in_time(peer.fill()).await?;
         }
-        if self.settings.refuse_empty_master && self.is_empty(&mut peer, extent).await? {
-            return Err(End::Lost(EMPTY_MASTER.into()));
+        let (refuses, is_heir) = (
+            self.settings.refuse_empty_master,
+            self.driver.follows_heir(),
+        );
+        if (refuses || is_heir) && self.is_empty(&mut peer, extent).await? {
+            let why = if refuses { EMPTY_MASTER } else { EMPTY_HEIR };
+            return Err(End::Lost(why.into()));
         }
         let room = self.room(&mut peer).await?;
         let begun = self.driver.began(self.generation).ok_or(End::Stopped)?;

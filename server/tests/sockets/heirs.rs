@@ -129,6 +129,52 @@ fn a_stock_heir_without_a_link_refuses_and_is_let_in() {
     assert_same_data(&master, &replica);
 }
 
+/// It was asked, its answer was lost, and a process that came back with nothing says that it is a master. So does one that
+/// took over, so it is followed; what both had is not given up for it.
+fn heir_that_comes_back_empty(kind: Kind) {
+    let (master, mut heir) = (Server::damselfly(&[]), Server::start(kind, &[]));
+    master.run("SET before 1").ok();
+    let proxy = Proxy::to(heir.port);
+    let line = format!("CONFIG SET replica-announce-port {}", proxy.port);
+    heir.run(&line).ok();
+    heir.follow(master.port);
+    await_replicas(&master, 1);
+    proxy.set(Fault::LoseAnswersTo("FAILOVER"));
+    master.run("FAILOVER").ok();
+    eventually("the heir is master", || {
+        let role = heir.info("replication").get("role");
+        check(role == "master", || role)
+    });
+    heir.kill();
+    // Redis keeps what it was sent in its file.
+    let _ = std::fs::remove_file(heir.dir().join("dump.rdb"));
+    heir.restart_with::<&str>(&[]);
+    assert_eq!(heir.run("DBSIZE").int(), 0);
+    proxy.cut();
+    proxy.set(Fault::None);
+    let why = || master.info("replication").get("master_link_last_error");
+    eventually("its empty snapshot is refused", || {
+        check(why().starts_with("it was to take over"), why)
+    });
+    await_state(&master, "no-failover");
+    assert_eq!(master.run("GET before").text(), "1");
+    // Who wants it followed says so.
+    let said = master.run(&format!("REPLICAOF 127.0.0.1 {}", proxy.port));
+    assert!(!said.is_error(), "{said:?}");
+    master.await_link(proxy.port);
+    assert_eq!(master.run("DBSIZE").int(), 0);
+}
+
+#[test]
+fn an_heir_that_comes_back_empty_costs_no_data() {
+    heir_that_comes_back_empty(Kind::Damselfly);
+}
+
+#[test]
+fn a_stock_heir_that_comes_back_empty_costs_no_data() {
+    heir_that_comes_back_empty(Kind::Redis);
+}
+
 /// Writes `n` keys, and has each snapshot rest for a millisecond at each of them.
 fn fill_for_slow_snapshots(master: &Server, n: usize) {
     populate(&mut master.client(), n, 10);

@@ -189,6 +189,7 @@ impl Driver {
         if before.master.is_none() && after.master.is_some() {
             self.world.hooks.demoted(all.view());
         }
+        inner.hand_overs.follow(&after);
         let handing = after.failover != Failover::No;
         if inner.hand_overs.set(handing) {
             self.world.hooks.handing_over(handing);

@@ -1,6 +1,6 @@
 //! The facts of a hand-over, one method each.
 
-use super::super::domain::{Host, Id, Wire};
+use super::super::domain::{Host, Id, Status, Wire};
 use super::Driver;
 use super::deeds::Cargo;
 use super::inputs::Follow;
@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(super) struct HandOvers {
     /// The ticket of the one under way.
     pub ticket: Option<u64>,
+    /// Who was to take over, and has not proved since that it holds what we do: by going on with our stream, or by a snapshot.
+    heir: Option<Host>,
     since: Option<Instant>,
     last: Option<Duration>,
 }
@@ -140,6 +142,12 @@ impl Driver {
         self.inner.lock().hand_overs.ticket
     }
 
+    /// Whether our master is who was to take over, and has not proved since that it holds what we do. It may be a process
+    /// that came back with nothing, which says that it is a master as one does that took over.
+    pub fn follows_heir(&self) -> bool {
+        self.inner.lock().hand_overs.heir.is_some()
+    }
+
     /// How long the last hand-over made writes wait.
     pub fn last_pause(&self) -> Option<Duration> {
         self.inner.lock().hand_overs.last
@@ -147,6 +155,21 @@ impl Driver {
 }
 
 impl HandOvers {
+    /// Whom the published `status` makes us follow.
+    pub fn follow(&mut self, status: &Status) {
+        let master = status.master.map(|(host, _)| host);
+        if status.failover == Failover::InProgress {
+            self.heir = master;
+        } else if status.link_up() || master != self.heir {
+            self.heir = None;
+        }
+    }
+
+    /// An operator wants it followed, whatever it holds.
+    pub fn forget_heir(&mut self) {
+        self.heir = None;
+    }
+
     /// A status is published in which a hand-over is, or is not, under way. True if that is news.
     pub fn set(&mut self, under_way: bool) -> bool {
         match (self.since, under_way) {
@@ -158,6 +181,7 @@ impl HandOvers {
                 let took = since.elapsed();
                 tracing::info!("FAILOVER: over; writes have waited for {took:.1?}");
                 *self = HandOvers {
+                    heir: self.heir,
                     last: Some(took),
                     ..HandOvers::default()
                 };

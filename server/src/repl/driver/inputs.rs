@@ -97,6 +97,9 @@ impl Driver {
             ..Cargo::default()
         };
         let left = self.step(all, cargo, Input::Requested { target });
+        if left.reply == Some(Reply::AlreadyConnected) {
+            self.inner.lock().hand_overs.forget_heir();
+        }
         let verdict = Verdict::Reply(left.reply?);
         self.settle(&format!("REPLICAOF {target}"), &verdict);
         Some(verdict)
