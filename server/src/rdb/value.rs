@@ -168,57 +168,51 @@ impl<R: Read, S: Sink> Builder<'_, R, S> {
     }
 
     fn hash(&mut self) -> Result<Option<Object>, Stop> {
-        let limits = self.limits;
-        let mut hash = Hash::new();
-        let mut field = Vec::new();
-        for _ in 0..self.source.count()? {
-            self.breathe()?;
-            field.clear();
-            field.extend_from_slice(self.blob()?);
-            insert_field(&mut hash, &field, self.blob()?, limits)?;
-        }
-        Ok(hash_object(hash))
+        self.hash_with(|_| Ok(None), |_| Ok(None))
     }
 
     /// Fields, each with its time before it: counted from the first of all, which is 1, or without that from 1970; 0 is
     /// none.
     fn timed_hash(&mut self, first: Option<u64>) -> Result<Option<Object>, Stop> {
-        let limits = self.limits;
-        let mut hash = Hash::new();
-        let mut field = Vec::new();
-        for _ in 0..self.source.count()? {
-            self.breathe()?;
-            let time = match (self.source.count()?, first) {
+        let time = |source: &mut Source<R>| {
+            Ok(match (source.count()?, first) {
                 (0, _) => None,
                 (time, None) => Some(time),
                 (time, Some(first)) => Some(first.checked_add(time - 1).ok_or(NO_TIME)?),
-            };
-            field.clear();
-            field.extend_from_slice(self.blob()?);
-            insert_field(&mut hash, &field, self.blob()?, limits)?;
-            set_time(&mut hash, &field, time)?;
-        }
-        Ok(hash_object(hash))
+            })
+        };
+        self.hash_with(time, |_| Ok(None))
     }
 
     /// Fields, each with its time behind it, milliseconds since 1970; -1 is none.
     fn valkey_hash(&mut self) -> Result<Option<Object>, Stop> {
+        let time = |source: &mut Source<R>| match i64::from_le_bytes(source.array()?) {
+            -1 => Ok(None),
+            FIELD_TIME_BEYOND.. => {
+                let what = "a time of a hash's field that Redis could not keep".to_owned();
+                Err(Refusal::NotServed(what).into())
+            }
+            time => Ok(Some(u64::try_from(time).map_err(|_| NO_TIME)?)),
+        };
+        self.hash_with(|_| Ok(None), time)
+    }
+
+    /// A count, then fields and values. A field's time is what is read before it, or behind its value.
+    fn hash_with(
+        &mut self,
+        before: impl Fn(&mut Source<R>) -> Result<Option<u64>, Stop>,
+        behind: impl Fn(&mut Source<R>) -> Result<Option<u64>, Stop>,
+    ) -> Result<Option<Object>, Stop> {
         let limits = self.limits;
         let mut hash = Hash::new();
         let mut field = Vec::new();
         for _ in 0..self.source.count()? {
             self.breathe()?;
+            let time = before(self.source)?;
             field.clear();
             field.extend_from_slice(self.blob()?);
             insert_field(&mut hash, &field, self.blob()?, limits)?;
-            let time = match i64::from_le_bytes(self.source.array()?) {
-                -1 => None,
-                FIELD_TIME_BEYOND.. => {
-                    let what = "a time of a hash's field that Redis could not keep".to_owned();
-                    return Err(Refusal::NotServed(what).into());
-                }
-                time => Some(u64::try_from(time).map_err(|_| NO_TIME)?),
-            };
+            let time = time.or(behind(self.source)?);
             set_time(&mut hash, &field, time)?;
         }
         Ok(hash_object(hash))

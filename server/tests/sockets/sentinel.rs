@@ -35,9 +35,11 @@ impl Sentinels {
         let sentinels = Sentinels(all);
         for one in &sentinels.0 {
             // Milliseconds. Once the master is down INFO is asked for every second, whatever is set here, and a replica
-            // whose INFO is older than five pings is not chosen: so a ping must be longer than 200.
+            // whose INFO is older than five pings is not chosen: so a ping must be longer than 200. A Sentinel that has heard
+            // of no failover for four times what is between two messages makes a promoted replica one again: so that must be
+            // longer than the one that leads may lie still on a busy machine.
             let often =
-                "SENTINEL DEBUG info-period 300 ping-period 300 ask-period 100 publish-period 300";
+                "SENTINEL DEBUG info-period 300 ping-period 300 ask-period 100 publish-period 1000";
             one.client().run(often).ok();
             eventually_within(PATIENCE, "the Sentinels know the set", || {
                 let seen = one.master();
