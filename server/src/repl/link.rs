@@ -24,6 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// What `replica-refuse-empty-master` is for.
 const EMPTY_MASTER: &str = "its dataset is empty and ours is not (replica-refuse-empty-master)";
+/// The same of who was to take over, whatever that parameter says.
 const EMPTY_HEIR: &str = "it was to take over, and its dataset is empty and ours is not; REPLICAOF to it, said again, follows it \
      all the same, and NO ONE makes us master";
 

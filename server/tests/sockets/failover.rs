@@ -30,6 +30,13 @@ pub fn await_state(server: &Server, wanted: &str) {
     });
 }
 
+pub fn await_promotion(server: &Server) {
+    eventually("it takes over", || {
+        let role = server.info("replication").get("role");
+        check(role == "master", || role)
+    });
+}
+
 /// The roles have changed, the old master has resumed without a full sync, and both hold the same.
 pub fn assert_handed_over(old: &Server, new: &Server) {
     old.await_link(new.port);
@@ -262,10 +269,7 @@ fn who_lacks_writes_does_not_take_over_unless_forced() {
     stream
         .write_all(format!("{line} FORCE\r\n").as_bytes())
         .unwrap();
-    eventually("it takes over", || {
-        let role = replica.info("replication").get("role");
-        check(role == "master", || role)
-    });
+    await_promotion(&replica);
 }
 
 /// A stock master does not say that it gives the promise up, so to Damselfly it has not: its hand-over fails, and the
@@ -340,17 +344,22 @@ pub fn said(server: &Server, line: &str) -> String {
     server.run(line).error().to_owned()
 }
 
+/// A Damselfly and its replica; what the master says to it as its heir goes through the proxy.
+pub fn reached_by_proxy(replica: Kind) -> (Server, Server, Proxy) {
+    let (master, replica) = (Server::damselfly(&[]), Server::start(replica, &[]));
+    master.run("SET before 1").ok();
+    let proxy = Proxy::to(replica.port);
+    let line = format!("CONFIG SET replica-announce-port {}", proxy.port);
+    replica.run(&line).ok();
+    replica.run("CONFIG SET replica-announce-ip 127.0.0.1").ok();
+    replica.follow(master.port);
+    await_replicas(&master, 1);
+    (master, replica, proxy)
+}
+
 /// Two generals: the answer to the request is lost, and nobody may become master twice. (A stock master does.)
 fn loses_the_answer_of(new: Kind) {
-    let (old, new) = (Server::damselfly(&[]), Server::start(new, &[]));
-    old.run("SET before 1").ok();
-    // What the old master says to the new one goes through a proxy.
-    let proxy = Proxy::to(new.port);
-    new.run(&format!("CONFIG SET replica-announce-port {}", proxy.port))
-        .ok();
-    new.run("CONFIG SET replica-announce-ip 127.0.0.1").ok();
-    new.follow(old.port);
-    await_replicas(&old, 1);
+    let (old, new, proxy) = reached_by_proxy(new);
     let writers = Writers::at(&old);
     writers.go_on();
     proxy.set(Fault::LoseAnswersTo("FAILOVER"));
@@ -359,10 +368,7 @@ fn loses_the_answer_of(new: Kind) {
         proxy.port
     ))
     .ok();
-    eventually("the heir is master", || {
-        let role = new.info("replication").get("role");
-        check(role == "master", || role.clone())
-    });
+    await_promotion(&new);
     assert_eq!(state(&old), "failover-in-progress");
     assert!(
         said(&old, "FAILOVER ABORT").starts_with("ERR the target was asked"),

@@ -3,7 +3,7 @@
 use crate::common::data::populate;
 use crate::common::wait::check;
 use crate::common::*;
-use crate::failover::{assert_handed_over, await_state, pair};
+use crate::failover::{assert_handed_over, await_promotion, await_state, pair, reached_by_proxy};
 use std::thread;
 use std::time::Duration;
 
@@ -132,19 +132,10 @@ fn a_stock_heir_without_a_link_refuses_and_is_let_in() {
 /// It was asked, its answer was lost, and a process that came back with nothing says that it is a master. So does one that
 /// took over, so it is followed; what both had is not given up for it.
 fn heir_that_comes_back_empty(kind: Kind) {
-    let (master, mut heir) = (Server::damselfly(&[]), Server::start(kind, &[]));
-    master.run("SET before 1").ok();
-    let proxy = Proxy::to(heir.port);
-    let line = format!("CONFIG SET replica-announce-port {}", proxy.port);
-    heir.run(&line).ok();
-    heir.follow(master.port);
-    await_replicas(&master, 1);
+    let (master, mut heir, proxy) = reached_by_proxy(kind);
     proxy.set(Fault::LoseAnswersTo("FAILOVER"));
     master.run("FAILOVER").ok();
-    eventually("the heir is master", || {
-        let role = heir.info("replication").get("role");
-        check(role == "master", || role)
-    });
+    await_promotion(&heir);
     heir.kill();
     // Redis keeps what it was sent in its file.
     let _ = std::fs::remove_file(heir.dir().join("dump.rdb"));

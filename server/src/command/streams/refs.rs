@@ -87,12 +87,8 @@ impl Effects {
 
     /// Tells replicas and whoever watches the key.
     fn tell(self, cx: &mut Cx<'_>, key: &[u8]) {
-        let texts = |ids: &[Id]| ids.iter().map(|id| id.text()).collect::<Vec<_>>();
         for (group, ids) in &self.confirmed {
-            let ids = texts(ids);
-            let ids = ids.iter().map(|id| &id[..]);
-            let command: Vec<&[u8]> = [b"XACK", key, group].into_iter().chain(ids).collect();
-            cx.rewrite(&command);
+            tell(cx, &[b"XACK", key, group], ids);
         }
         if self.gone.is_empty() {
             if !self.confirmed.is_empty() {
@@ -100,15 +96,20 @@ impl Effects {
             }
             return;
         }
-        let ids = texts(&self.gone);
-        let ids = ids.iter().map(|id| &id[..]);
-        let command: Vec<&[u8]> = [&b"XDEL"[..], key].into_iter().chain(ids).collect();
-        cx.rewrite(&command);
+        tell(cx, &[b"XDEL", key], &self.gone);
         cx.notify(events::STREAM, "xdel", key);
     }
 }
 
-/// Replies to each of `ids` what `act` makes of it in the stream at `args[1]`, if that is there and `concerned` by one of
+/// Tells replicas a command that begins with `words` and ends with `ids`.
+fn tell(cx: &mut Cx<'_>, words: &[&[u8]], ids: &[Id]) {
+    let ids: Vec<_> = ids.iter().map(|id| id.text()).collect();
+    let ids = ids.iter().map(|id| &id[..]);
+    let command: Vec<&[u8]> = words.iter().copied().chain(ids).collect();
+    cx.rewrite(&command);
+}
+
+/// Replies to each of `ids` what `act` makes of it in the stream at `key`, if that is there and `concerned` by one of
 /// them.
 fn each(
     cx: &mut Cx<'_>,

@@ -302,8 +302,10 @@ pub(super) fn msetex(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
         return Ok(());
     }
     for [key, value] in pairs {
-        let kept = cx.db.peek(key).and_then(Entry::expire);
-        let new = if options.keep_ttl { kept } else { expire };
+        let new = match options.keep_ttl {
+            true => cx.db.peek(key).and_then(Entry::expire),
+            false => expire,
+        };
         cx.db.set_string(key, value, new);
         match expire {
             Some(at) => {
