@@ -1,41 +1,46 @@
 //! CPU per operation of the default tests of redis-benchmark, and of a command or two of every other family.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
 use damselfly_benches::{Client, Server, Spread, Which};
 
-use crate::{CLIENTS, load, order, ratios, slot};
+use crate::job::{By, Job};
+use crate::{CLIENTS, order, ratios, slot};
 
-/// A test: its name, what makes the data it works on, and the command; `-t` of redis-benchmark if that is empty. `%` in the
-/// setup stands for the numbers 0 to 999.
+/// A test: its name, what makes the data it works on, and the command. In small letters it is the name of a test of
+/// redis-benchmark, too. `%` in the setup stands for the numbers 0 to 999.
 type Test = (&'static str, &'static [&'static str], &'static str);
 
-/// By their names in `redis-benchmark -t`, each with the data that it leaves for itself, but for those that pop.
+/// Each with the data that it leaves for itself, but for those that pop.
 const DEFAULTS: [Test; 19] = [
-    ("ping_inline", &[], ""),
-    ("ping_mbulk", &[], ""),
-    ("set", &[], ""),
-    ("get", &[], ""),
-    ("incr", &[], ""),
-    ("lpush", &["DEL mylist"], ""),
-    ("rpush", &["DEL mylist"], ""),
-    ("lpop", &[], ""),
-    ("rpop", &[], ""),
-    ("sadd", &[], ""),
-    ("hset", &[], ""),
-    ("spop", &[], ""),
-    ("zadd", &[], ""),
-    ("zpopmin", &[], ""),
+    ("ping_inline", &[], "ping"),
+    ("ping_mbulk", &[], "PING"),
+    ("set", &[], "SET key:__rand_int__ xxx"),
+    ("get", &[], "GET key:__rand_int__"),
+    ("incr", &[], "INCR counter:__rand_int__"),
+    ("lpush", &["DEL mylist"], "LPUSH mylist xxx"),
+    ("rpush", &["DEL mylist"], "RPUSH mylist xxx"),
+    ("lpop", &[], "LPOP mylist"),
+    ("rpop", &[], "RPOP mylist"),
+    ("sadd", &[], "SADD myset element:__rand_int__"),
+    ("hset", &[], "HSET myhash element:__rand_int__ xxx"),
+    ("spop", &[], "SPOP myset"),
+    ("zadd", &[], "ZADD myzset 0 element:__rand_int__"),
+    ("zpopmin", &[], "ZPOPMIN myzset"),
+    // Its own tests of these names fill the list each time.
     (
-        "lrange_100",
+        "LRANGE_100",
         &["DEL mylist", "RPUSH mylist %"],
         "LRANGE mylist 0 99",
     ),
-    ("lrange_300", &[], "LRANGE mylist 0 299"),
-    ("lrange_500", &[], "LRANGE mylist 0 499"),
-    ("lrange_600", &[], "LRANGE mylist 0 599"),
-    ("mset", &[], ""),
+    ("LRANGE_300", &[], "LRANGE mylist 0 299"),
+    ("LRANGE_500", &[], "LRANGE mylist 0 499"),
+    ("LRANGE_600", &[], "LRANGE mylist 0 599"),
+    (
+        "mset",
+        &[],
+        "MSET key:__rand_int__ xxx key:__rand_int__ xxx key:__rand_int__ xxx key:__rand_int__ xxx key:__rand_int__ xxx \
+         key:__rand_int__ xxx key:__rand_int__ xxx key:__rand_int__ xxx key:__rand_int__ xxx key:__rand_int__ xxx",
+    ),
 ];
 
 const FAMILIES: [Test; 14] = [
@@ -57,47 +62,65 @@ const FAMILIES: [Test; 14] = [
     ),
     ("PFADD", &[], "PFADD hll e:__rand_int__"),
     ("BITCOUNT", &["SETBIT bits 8000 1"], "BITCOUNT bits"),
-    ("EVAL", &[], "EVAL return 0"),
+    ("EVAL", &[], "EVAL return(0) 0"),
     ("PUBLISH", &[], "PUBLISH c m"),
     ("SORT", &["SADD few 3 1 2"], "SORT few"),
     ("OBJECT", &[], "OBJECT ENCODING z"),
 ];
 
 /// The tests of redis-benchmark.
-pub fn defaults(rounds: usize) -> Result<()> {
+pub fn defaults(rounds: usize, by: By) -> Result<()> {
     println!(
-        "## The default tests of redis-benchmark, CPU per operation ({CLIENTS} clients, pinned)\n"
+        "## The default tests of redis-benchmark, CPU per operation ({CLIENTS} clients, pinned, load: {by})\n"
     );
-    table(&DEFAULTS, &[1, 16, 64], rounds)
+    table(&DEFAULTS, &[1, 16, 64], rounds, by)
 }
 
 /// The other families.
 pub fn families(rounds: usize) -> Result<()> {
     println!("## Other families, CPU per operation ({CLIENTS} clients, pinned)\n");
-    table(&FAMILIES, &[16], rounds)
+    table(&FAMILIES, &[16], rounds, By::Benchmark)
 }
 
-fn table(tests: &[Test], pipelines: &[u64], rounds: usize) -> Result<()> {
+fn table(tests: &[Test], pipelines: &[u64], rounds: usize, by: By) -> Result<()> {
     println!("| test | pipeline | redis-server, µs | damselfly, µs | ratio |");
     println!("|---|---|---|---|---|");
     let [redis, ours] = Which::BOTH.map(|which| Server::start(which, Some(0), &[]));
     let servers = [redis?, ours?];
     for (name, setup, command) in tests {
+        let is_its_own = name.starts_with(|c: char| c.is_ascii_lowercase());
         for &pipeline in pipelines {
+            // As many operations as take a while; more where nothing else takes time.
+            let mut count = match pipeline {
+                1 => 40_000,
+                16 => 200_000,
+                _ => 400_000,
+            };
+            if *name == "mset" || !is_its_own {
+                count = count.min(100_000);
+            } else if by == By::Load {
+                count *= 4;
+            }
+            let job = Job {
+                clients: CLIENTS,
+                command,
+                test: is_its_own.then_some(name),
+                pipeline,
+                count,
+                range: 100_000,
+            };
             let mut cpu: [Vec<f64>; 2] = Default::default();
             for round in 0..rounds {
                 for which in order(round) {
                     let server = &servers[slot(which)];
                     prepare(&mut server.client()?, setup)?;
-                    cpu[slot(which)].push(once(server, name, command, pipeline)?);
+                    cpu[slot(which)].push(job.cost(server, by, Some(1))?);
                 }
             }
             let ratio = ratios(&cpu);
             let [a, b] = cpu.map(Spread::of);
-            println!(
-                "| {} | {pipeline} | {a} | {b} | {ratio} |",
-                name.to_uppercase()
-            );
+            let name = name.to_uppercase();
+            println!("| {name} | {pipeline} | {a} | {b} | {ratio} |");
         }
     }
     println!();
@@ -116,35 +139,4 @@ fn prepare(client: &mut Client, setup: &[&str]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Microseconds of the server's CPU per operation. As many operations as take a while.
-fn once(server: &Server, name: &str, command: &str, pipeline: u64) -> Result<f64> {
-    let mut n = match pipeline {
-        1 => 40_000,
-        16 => 200_000,
-        _ => 400_000,
-    };
-    if name == "mset" || !command.is_empty() {
-        n = n.min(100_000);
-    }
-    let (n_text, pipeline) = (n.to_string(), pipeline.to_string());
-    let mut args = vec![
-        "-n", &n_text, "-P", &pipeline, "-c", CLIENTS, "-r", "100000",
-    ];
-    match command {
-        "" => args.extend(["-t", name]),
-        // Split as the shell would.
-        "EVAL return 0" => args.extend(["EVAL", "return 0", "0"]),
-        command => args.extend(command.split(' ')),
-    }
-    let (before, start) = (server.cpu()?, Instant::now());
-    load(server.port, 1, &args)?;
-    let used = (server.cpu()? - before).as_secs_f64();
-    ensure!(
-        used > 0.0,
-        "{name}: {n} operations in {:?} cost nothing",
-        start.elapsed()
-    );
-    Ok(used * 1e6 / n as f64)
 }

@@ -1,38 +1,43 @@
 //! Damselfly and the stock redis-server, interleaved in one run (A B, B A), as ratios.
 //!
-//! `cargo build --release --workspace && target/release/side_by_side [throughput|threads|defaults|families|memory|elements|sync|switch|stalls|trace]... [ROUNDS]`
+//! `cargo build --release --workspace && target/release/side_by_side [throughput|threads|defaults|saturated|families|memory|elements|sync|switch|stalls|trace]... [ROUNDS]`
 //!
-//! For throughput and memory the servers are pinned to one core and the load to the other. CPU per
+//! For throughput and memory the servers are pinned to one core and the load to the other. The load is redis-benchmark, and
+//! for `saturated` the program `load`, which a server never waits for. CPU per
 //! operation is the user and system time of the server process over the operations of the load. Every
 //! figure is a median of the rounds, with the least and the greatest in brackets; a ratio is the median
 //! of the ratios of the rounds.
 
 mod elements;
 mod families;
+mod job;
 mod stalls;
 mod switch;
 mod threads;
 mod trace;
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use damselfly_benches::{Server, Spread, Which};
+use job::{By, Job};
 
 /// Rounds, unless the command line says otherwise.
 const ROUNDS: usize = 5;
 const KEYS: u64 = 1_000_000;
-const CLIENTS: &str = "50";
+const CLIENTS: u64 = 50;
 
 /// A part of the comparison: runs that many rounds and prints a table.
 type Part = fn(usize) -> Result<()>;
 
-const PARTS: [(&str, Part); 10] = [
-    ("throughput", throughput),
+const PARTS: [(&str, Part); 11] = [
+    ("throughput", |rounds| throughput(rounds, By::Benchmark)),
     ("threads", threads::threads),
-    ("defaults", families::defaults),
+    ("defaults", |rounds| {
+        families::defaults(rounds, By::Benchmark)
+    }),
+    ("saturated", saturated),
     ("families", families::families),
     ("memory", memory),
     ("elements", elements::elements),
@@ -50,7 +55,7 @@ fn main() -> Result<()> {
             (Ok(n), _) if n > 0 => rounds = n,
             (_, Some((_, part))) => asked.push(part),
             _ => bail!(
-                "what is {arg}? Usage: side_by_side [throughput|threads|defaults|families|memory|elements|sync|switch|stalls|trace]... [ROUNDS]"
+                "what is {arg}? Usage: side_by_side [throughput|threads|defaults|saturated|families|memory|elements|sync|switch|stalls|trace]... [ROUNDS]"
             ),
         }
     }
@@ -78,29 +83,6 @@ fn slot(which: Which) -> usize {
 /// Ours over theirs, round by round.
 fn ratios([theirs, ours]: &[Vec<f64>; 2]) -> Spread {
     Spread::of(ours.iter().zip(theirs).map(|(b, a)| b / a).collect())
-}
-
-fn load(port: u16, cpu: usize, args: &[&str]) -> Result<()> {
-    let mut pinned = Command::new("taskset");
-    pinned.args(["-c", &cpu.to_string(), "redis-benchmark"]);
-    run_load(pinned, port, args)
-}
-
-/// [`load`] by whichever core is free.
-fn load_anywhere(port: u16, args: &[&str]) -> Result<()> {
-    run_load(Command::new("redis-benchmark"), port, args)
-}
-
-fn run_load(mut benchmark: Command, port: u16, args: &[&str]) -> Result<()> {
-    let status = benchmark
-        .args(["-q", "-p", &port.to_string()])
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .context("redis-benchmark: install redis-tools")?;
-    ensure!(status.success(), "redis-benchmark failed");
-    Ok(())
 }
 
 /// A value of `len` bytes, the same for every key, as redis-benchmark writes them.
@@ -145,9 +127,9 @@ fn fill(server: &Server, keys: u64, value: impl Fn(u64) -> String) -> Result<()>
     Ok(())
 }
 
-fn throughput(rounds: usize) -> Result<()> {
+fn throughput(rounds: usize, by: By) -> Result<()> {
     println!(
-        "## CPU per operation and throughput (1 M keys of 16 + 64 bytes, {CLIENTS} clients, pinned)\n"
+        "## CPU per operation and throughput (1 M keys of 16 + 64 bytes, {CLIENTS} clients, pinned, load: {by})\n"
     );
     println!(
         "| command | pipeline | CPU redis-server, µs | CPU damselfly, µs | CPU ratio | throughput ratio |"
@@ -158,39 +140,44 @@ fn throughput(rounds: usize) -> Result<()> {
     let (redis, ours) = (redis?, ours?);
     fill(&redis, KEYS, plain(64))?;
     fill(&ours, KEYS, plain(64))?;
-    for command in ["get", "set"] {
-        for (pipeline, n) in [(1u64, 300_000u64), (16, 2_000_000), (64, 4_000_000)] {
+    for (name, command) in get_and_set() {
+        for (pipeline, count) in [(1u64, 300_000u64), (16, 2_000_000), (64, 4_000_000)] {
             let (mut cpu, mut speed): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
+            let job = Job {
+                clients: CLIENTS,
+                command: &command,
+                test: None,
+                pipeline,
+                count,
+                range: KEYS,
+            };
             for round in 0..rounds {
                 for which in order(round) {
                     let server = [&redis, &ours][slot(which)];
-                    let (before, start) = (server.cpu()?, Instant::now());
-                    let (n_text, pipeline) = (n.to_string(), pipeline.to_string());
-                    let keys = KEYS.to_string();
-                    let args = [
-                        ["-t", command],
-                        ["-n", &n_text],
-                        ["-P", &pipeline],
-                        ["-c", CLIENTS],
-                        ["-r", &keys],
-                        ["-d", "64"],
-                    ];
-                    load(server.port, 1, args.as_flattened())?;
-                    speed[slot(which)].push(n as f64 / start.elapsed().as_secs_f64());
-                    let used = (server.cpu()? - before).as_secs_f64();
-                    cpu[slot(which)].push(used * 1e6 / n as f64);
+                    let start = Instant::now();
+                    cpu[slot(which)].push(job.cost(server, by, Some(1))?);
+                    speed[slot(which)].push(count as f64 / start.elapsed().as_secs_f64());
                 }
             }
             let (cost, speed) = (ratios(&cpu), ratios(&speed));
             let [a, b] = cpu.map(Spread::of);
-            println!(
-                "| {} | {pipeline} | {a} | {b} | {cost} | {speed} |",
-                command.to_uppercase()
-            );
+            println!("| {name} | {pipeline} | {a} | {b} | {cost} | {speed} |");
         }
     }
     println!();
     Ok(())
+}
+
+/// Of keys of 16 and values of 64 bytes.
+fn get_and_set() -> [(&'static str, String); 2] {
+    let set = format!("SET key:__rand_int__ {}", "x".repeat(64));
+    [("GET", "GET key:__rand_int__".to_owned()), ("SET", set)]
+}
+
+/// What the others measure with redis-benchmark, with a load that no server has to wait for.
+fn saturated(rounds: usize) -> Result<()> {
+    throughput(rounds, By::Load)?;
+    families::defaults(rounds, By::Load)
 }
 
 fn memory(rounds: usize) -> Result<()> {

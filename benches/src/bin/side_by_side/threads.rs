@@ -7,7 +7,8 @@
 use anyhow::Result;
 use damselfly_benches::{Server, Spread, Which};
 
-use super::{CLIENTS, KEYS, fill, load_anywhere, plain};
+use super::job::{By, Job};
+use super::{CLIENTS, KEYS, fill, get_and_set, plain};
 
 pub(super) fn threads(rounds: usize) -> Result<()> {
     println!("## Two threads beside one (1 M keys of 16 + 64 bytes, {CLIENTS} clients)\n");
@@ -20,34 +21,26 @@ pub(super) fn threads(rounds: usize) -> Result<()> {
     for server in &servers {
         fill(server, KEYS, plain(64))?;
     }
-    for command in ["get", "set"] {
-        for (pipeline, n) in [("16", 2_000_000u64), ("64", 4_000_000)] {
+    for (name, command) in get_and_set() {
+        for (pipeline, count) in [(16, 2_000_000u64), (64, 4_000_000)] {
             let mut cpu: [Vec<f64>; 2] = Default::default();
+            let job = Job {
+                clients: CLIENTS,
+                command: &command,
+                test: None,
+                pipeline,
+                count,
+                range: KEYS,
+            };
             for round in 0..rounds {
                 for which in [round % 2, 1 - round % 2] {
-                    let server = &servers[which];
-                    let before = server.cpu()?;
-                    let (n_text, keys) = (n.to_string(), KEYS.to_string());
-                    let args = [
-                        ["-t", command],
-                        ["-n", &n_text],
-                        ["-P", pipeline],
-                        ["-c", CLIENTS],
-                        ["-r", &keys],
-                        ["-d", "64"],
-                    ];
-                    load_anywhere(server.port, args.as_flattened())?;
-                    let used = (server.cpu()? - before).as_secs_f64();
-                    cpu[which].push(used * 1e6 / n as f64);
+                    cpu[which].push(job.cost(&servers[which], By::Benchmark, None)?);
                 }
             }
             let ratio = super::ratios(&cpu);
             let [one, two] = cpu.map(Spread::of);
-            println!(
-                "| {} | {pipeline} | {one} | {two} | {ratio} | {:.2} |",
-                command.to_uppercase(),
-                2.0 / ratio.median
-            );
+            let times = 2.0 / ratio.median;
+            println!("| {name} | {pipeline} | {one} | {two} | {ratio} | {times:.2} |");
         }
     }
     println!();

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use damselfly_benches::{Client, Server, Spread, Which};
 
-use crate::{KEYS, load};
+use crate::job::{By, Job};
+use crate::{KEYS, get_and_set};
 
 /// Clients, commands that each of them sends at once, and commands in all.
 const CASES: [(u64, u64, u64); 3] = [(1, 1, 150_000), (50, 1, 400_000), (50, 16, 4_000_000)];
@@ -92,16 +93,16 @@ impl Pair {
     fn take(&self, clients: u64, pipeline: u64, n: u64) -> Result<Costs> {
         let (master, replica) = (self.master.cpu()?, self.replica.cpu()?);
         let start = Instant::now();
-        let [n_text, pipeline, clients, keys] = [n, pipeline, clients, KEYS].map(|n| n.to_string());
-        let args = [
-            ["-t", "set"],
-            ["-n", &n_text],
-            ["-P", &pipeline],
-            ["-c", &clients],
-            ["-r", &keys],
-            ["-d", "64"],
-        ];
-        load(self.master.port, 1, args.as_flattened())?;
+        let [_, (_, command)] = get_and_set();
+        let job = Job {
+            clients,
+            command: &command,
+            test: None,
+            pipeline,
+            count: n,
+            range: KEYS,
+        };
+        job.run(self.master.port, By::Benchmark, Some(1))?;
         let sent = offset(&mut self.master.client()?)?;
         let mut client = self.replica.client()?;
         while offset(&mut client)? < sent {
