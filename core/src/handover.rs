@@ -9,7 +9,7 @@
 //!    │                                                                   │  │              ▲ │  │
 //!    └──── refused: the target is not master ◀───────────────────────────┘  │ accepted     └─┘  │ accepted, or
 //!                                                                           ▼                   ▼ master already
-//!                                                                        Replica             Replica
+//!                                          Unproved ◀── full sync ──── Replica ◀── +CONTINUE, or it has all we have
 //! ```
 //!
 //! The heir looks itself whether it has every write, before it takes over; with `FORCE`, and the time over, it is told
@@ -18,8 +18,13 @@
 //! From the moment the target was asked until it answers, this node cannot know who is master: it
 //! stays a replica, and takes no writes (REPLICAOF.md, "two generals"). Only `REPLICAOF NO ONE FORCE`,
 //! an operator who knows better, ends that.
+//!
+//! That a peer is master does not say that it took over: it may have come back since, from a file that is older, or with
+//! nothing. Who took over has every byte of ours, and proves it by going on with our stream, or by the history that it
+//! says it went on from. Until then a full sync of it is not taken, since what was acknowledged may be here alone: the
+//! dataset is kept ([`Heir::Unproved`]), and an operator decides, by `REPLICAOF` to it or another one, or `NO ONE`.
 
-use crate::{Data, Domain, Link, Node, Output, Outputs, Reply, Role};
+use crate::{Data, Domain, Link, Node, Output, Outputs, Refusal, Reply, Role};
 
 /// Whom a master hands over to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -69,6 +74,8 @@ pub enum Heir {
     Asked,
     /// It was asked, and the connection was lost before its answer came.
     Unsure,
+    /// It is a master, and has not shown that it has every write: the hand-over is over, and a full sync not taken.
+    Unproved,
 }
 
 /// How far a hand-over is: `master_failover_state`.
@@ -86,11 +93,12 @@ impl<D: Domain> Node<D> {
     /// How far a hand-over is.
     pub fn failover(&self) -> Failover {
         match self.role {
-            Role::Master { handing: None } | Role::Replica { ceding: None, .. } => Failover::No,
+            Role::Master { handing: None } => Failover::No,
             Role::Master { handing: Some(_) } => Failover::WaitingForSync,
-            Role::Replica {
-                ceding: Some(_), ..
-            } => Failover::InProgress,
+            Role::Replica { ceding, .. } => match ceding.map(|ceding| ceding.heir) {
+                None | Some(Heir::Unproved) => Failover::No,
+                Some(Heir::Unasked | Heir::Asked | Heir::Unsure) => Failover::InProgress,
+            },
         }
     }
 
@@ -158,9 +166,16 @@ impl<D: Domain> Node<D> {
     /// `FAILOVER ABORT`.
     pub(crate) fn abort(&mut self, out: &mut Outputs<D>) {
         let reply = match self.role {
-            Role::Master { handing: None } | Role::Replica { ceding: None, .. } => {
-                Reply::NoFailover
-            }
+            Role::Master { handing: None }
+            | Role::Replica {
+                ceding:
+                    None
+                    | Some(Ceding {
+                        heir: Heir::Unproved,
+                        ..
+                    }),
+                ..
+            } => Reply::NoFailover,
             Role::Replica {
                 ceding:
                     Some(Ceding {
@@ -185,27 +200,57 @@ impl<D: Domain> Node<D> {
         out.push(Output::Reply(reply));
     }
 
-    /// The peer answered `PSYNC ... FAILOVER` with an error; `master` when because it is one.
+    /// The peer answered `PSYNC ... FAILOVER` with an error.
     pub(crate) fn rejected(
         &mut self,
         generation: D::Generation,
-        master: bool,
+        said: Refusal<D>,
         out: &mut Outputs<D>,
     ) {
         let heir = match self.role {
             Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.heir),
             Role::Master { .. } => None,
         };
-        match (self.live_link(generation), heir) {
+        match (self.live_link(generation), heir, said) {
             // It is what it was before it was asked: so are we.
-            (Some(Link::Asked { .. }), Some(Heir::Asked)) => self.put_back(out),
-            // It has taken over, when it was asked before: its answer was lost, not the request.
-            (Some(Link::Asked { .. }), Some(Heir::Unsure)) if master => {
-                self.cede_no_more();
+            (Some(Link::Asked { .. }), Some(Heir::Asked), _) => self.put_back(out),
+            // It was asked before, and has taken over, if it was not only started anew: its answer was lost, not the request.
+            (Some(Link::Asked { .. }), Some(Heir::Unsure), Refusal::Master { second }) => {
+                let wanted = self.history.resume();
+                if self.must_prove() && !second.is_some_and(|second| second.has(wanted)) {
+                    self.is_unproved();
+                } else {
+                    self.cede_no_more();
+                }
                 let link = self.ask(generation, out);
                 self.set_link(link);
             }
             _ => self.lost(generation, out),
+        }
+    }
+
+    /// Whether the master that is followed has yet to show that it took over.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let heir = match self.role {
+            Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.heir),
+            Role::Master { .. } => None,
+        };
+        heir == Some(Heir::Unproved)
+    }
+
+    /// Whether a full sync of the peer may lack what was acknowledged here.
+    pub(crate) fn must_prove(&self) -> bool {
+        self.promised() == Some(Promise::Kept)
+    }
+
+    /// The peer is master, and the hand-over over; that it took over is not shown.
+    pub(crate) fn is_unproved(&mut self) {
+        if let Role::Replica {
+            ceding: Some(ceding),
+            ..
+        } = &mut self.role
+        {
+            ceding.heir = Heir::Unproved;
         }
     }
 
@@ -272,6 +317,11 @@ impl<D: Domain> Node<D> {
 
     /// What is asked on a connection beside the stream: the peer is the heir of a hand-over, and is to take over.
     pub(crate) fn promise(&self) -> Option<Promise> {
+        self.promised().filter(|_| self.fails_over())
+    }
+
+    /// With what the peer was, or is, to take over.
+    fn promised(&self) -> Option<Promise> {
         match self.role {
             Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.promise),
             Role::Master { .. } => None,

@@ -30,6 +30,13 @@ pub struct Second<D: Domain> {
     pub until: D::Offset,
 }
 
+impl<D: Domain> Second<D> {
+    /// Whether everything before `wanted` is part of it.
+    pub fn has(&self, wanted: Resume<D>) -> bool {
+        self.replid == wanted.replid && wanted.from <= self.until
+    }
+}
+
 /// The history of the dataset a node holds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct History<D: Domain> {
@@ -84,8 +91,6 @@ pub fn may_continue<D: Domain>(
     wanted: Resume<D>,
 ) -> bool {
     let shared = wanted.replid == history.at.replid
-        || history
-            .second
-            .is_some_and(|s| s.replid == wanted.replid && wanted.from <= s.until);
+        || history.second.is_some_and(|second| second.has(wanted));
     shared && backlog.is_some_and(|b| b.first <= wanted.from && wanted.from <= b.next)
 }

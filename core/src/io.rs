@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Aim, Attempt, Domain, Greeted, Position, Promise, Resume};
+use crate::{Aim, Attempt, Domain, Greeted, Position, Promise, Resume, Second};
 
 /// A fact that the shell tells the node.
 ///
@@ -126,8 +126,8 @@ pub enum Input<D: Domain> {
     Rejected {
         /// The connection.
         generation: D::Generation,
-        /// It said that it is a master.
-        master: bool,
+        /// What it said.
+        said: Refusal<D>,
     },
     /// `PSYNC replid offset FAILOVER` arrived: a request to take over.
     TakeOver {
@@ -140,6 +140,18 @@ pub enum Input<D: Domain> {
         fresh: D::ReplId,
         /// The offset of the dataset held, read with every gate held.
         at: D::Offset,
+    },
+}
+
+/// Why a peer does not take over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Refusal<D: Domain> {
+    /// Whatever else it says.
+    Other,
+    /// It is a master.
+    Master {
+        /// The history that it says it went on from, if any.
+        second: Option<Second<D>>,
     },
 }
 

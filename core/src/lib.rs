@@ -64,7 +64,7 @@ pub use attempt::{Attempt, Greeted};
 pub use domain::Domain;
 pub use handover::{Aim, Ceding, Failover, Heir, Promise};
 pub use history::{History, Position, Resume, Second};
-pub use io::{Answer, Input, Output, Outputs, Reply};
+pub use io::{Answer, Input, Output, Outputs, Refusal, Reply};
 pub use node::{Boot, Data, Link, Node, Place, Role};
 pub use status::{LinkStatus, Status};
 

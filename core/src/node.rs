@@ -175,6 +175,7 @@ impl<D: Domain> Node<D> {
             history: self.history,
             live,
             failover: self.failover(),
+            unproved: self.is_in_doubt(),
         }
     }
 

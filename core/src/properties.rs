@@ -35,6 +35,8 @@ enum Wire<D: Domain> {
     Asked { resumes: bool },
     /// It answered CONTINUE to one who had nothing to continue from, or it is this very process.
     Nonsense,
+    /// It was to take over, and answered with a full sync, which may lack what is here.
+    Unproved,
     /// A snapshot at this position is to come.
     Promised(Position<D>),
     /// Its first byte has come. `may_drop`: flush mode, or there was nothing to serve.
@@ -289,15 +291,20 @@ impl<D: Domain> Ghost<D> {
                     return Asked::Heir;
                 }
             }
-            Input::Rejected { generation, master } if self.live == Some(generation) => {
-                self.rejected(master);
+            Input::Rejected { generation, said } if self.live == Some(generation) => {
+                self.rejected(said);
             }
             Input::Answered { generation, answer } if self.live == Some(generation) => {
                 if matches!(self.wire, Wire::Asked { .. }) {
                     // Whatever it answers, it answers as a master.
-                    self.passing = Passing::No;
+                    self.passing = match answer {
+                        Answer::Continue { .. } => Passing::No,
+                        Answer::FullResync(_) => self.unproved(),
+                    };
                 }
+                let unproved = self.passing != Passing::No;
                 self.wire = match (self.wire, answer) {
+                    (Wire::Asked { .. }, Answer::FullResync(_)) if unproved => Wire::Unproved,
                     (Wire::Asked { resumes: true }, Answer::Continue { replid }) => {
                         if let Some(replid) = replid.filter(|id| *id != self.history.at.replid) {
                             self.history.shift(replid);
@@ -377,7 +384,7 @@ impl<D: Domain> Ghost<D> {
                 Output::Connect(attempt) => {
                     connects += 1;
                     broken.unless(
-                        attempt.ticket() > self.issued && self.passing == Passing::No,
+                        attempt.ticket() > self.issued && !self.fails_over(),
                         Property::TicketOrder,
                     );
                     self.issued = attempt.ticket();
@@ -416,7 +423,9 @@ impl<D: Domain> Ghost<D> {
                 self.issued = D::next_ticket(self.issued);
                 self.committed = self.issued;
                 broken.unless(self.register == Some(target), Property::LinearizableRole);
-                broken.unless(self.passing == Passing::No, Property::TicketOrder);
+                broken.unless(!self.fails_over(), Property::TicketOrder);
+                // An operator wants it followed, whatever it holds.
+                self.passing = Passing::No;
             }
             (Asked::FailOver { aim }, reply) => self.failing_over(aim, reply, broken),
             (Asked::Abort, reply) => self.aborted(reply, broken),
@@ -431,7 +440,7 @@ impl<D: Domain> Ghost<D> {
             ) => self.taking_over(replid, from, fresh, at, reply, broken),
             (Asked::Attempt { .. }, Reply::FailingOver)
             | (Asked::NoOne { force: false, .. }, Reply::FailingOver) => {
-                broken.unless(self.passing != Passing::No, Property::NoSpuriousRefusal);
+                broken.unless(self.fails_over(), Property::NoSpuriousRefusal);
             }
             (Asked::Attempt { .. }, Reply::Loading) | (Asked::NoOne { .. }, Reply::Loading) => {
                 broken.unless(self.restoring, Property::NoSpuriousRefusal);
@@ -443,10 +452,7 @@ impl<D: Domain> Ghost<D> {
                 self.committing(ticket, target, reply, broken);
             }
             (Asked::NoOne { force, fresh, at }, Reply::Ok) => {
-                broken.unless(
-                    force || self.passing == Passing::No,
-                    Property::TakeoverKeepsWrites,
-                );
+                broken.unless(force || !self.fails_over(), Property::TakeoverKeepsWrites);
                 self.promoted(fresh, at, broken);
             }
             (Asked::NoOne { .. }, Reply::NoDataset) => {
@@ -468,9 +474,11 @@ impl<D: Domain> Ghost<D> {
         match reply {
             Reply::Ok => {
                 broken.unless(!cancelled, Property::TicketOrder);
-                broken.unless(self.passing == Passing::No, Property::TakeoverKeepsWrites);
+                broken.unless(!self.fails_over(), Property::TakeoverKeepsWrites);
                 if fenced {
                     broken.unless(self.register == Some(target), Property::TicketOrder);
+                } else {
+                    self.passing = Passing::No;
                 }
                 self.register = Some(target);
                 self.committed = self.committed.max(ticket);
@@ -481,7 +489,7 @@ impl<D: Domain> Ghost<D> {
             ),
             Reply::Cancelled => broken.unless(cancelled, Property::NoSpuriousRefusal),
             Reply::FailingOver => {
-                broken.unless(self.passing != Passing::No, Property::NoSpuriousRefusal);
+                broken.unless(self.fails_over(), Property::NoSpuriousRefusal);
             }
             _ => broken.add(Property::NoSpuriousRefusal),
         }
@@ -516,6 +524,11 @@ impl<D: Domain> Ghost<D> {
                 self.wire = Wire::Asked {
                     resumes: resume.is_some(),
                 };
+            }
+            Output::Stage(_) | Output::DropAndLoad(_) | Output::Swap(..)
+                if self.wire == Wire::Unproved =>
+            {
+                broken.add(Property::TakeoverKeepsWrites);
             }
             Output::Stage(generation) => {
                 // Never two datasets where that was not wanted, or there is nothing to be kept.

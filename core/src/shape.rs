@@ -2,7 +2,7 @@
 //!
 //! The server never forges a state; the house-rules test keeps this module out of it.
 
-use crate::{Attempt, Data, Domain, Greeted, Heir, History, Link, Node, Place, Role};
+use crate::{Attempt, Data, Domain, Greeted, Heir, History, Link, Node, Place, Promise, Role};
 
 /// The parts of a [`Node`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -106,12 +106,18 @@ impl<D: Domain> Node<D> {
                     matches!(link, Link::Waiting { .. } | Link::Dialing { .. })
                 }
                 Some(Heir::Asked) => matches!(link, Link::Asked { .. }),
-                Some(Heir::Unsure) => matches!(
+                Some(Heir::Unsure | Heir::Unproved) => matches!(
                     link,
                     Link::Waiting { .. } | Link::Dialing { .. } | Link::Asked { .. }
                 ),
             },
-            "who hands over dials, asks, and dials again, until there is an answer",
+            "who hands over dials, asks, and dials again, until there is an answer that can be followed",
+        )?;
+        clause(
+            ceding.is_none_or(|ceding| {
+                ceding.heir != Heir::Unproved || ceding.promise == Promise::Kept
+            }),
+            "where the promise was given up, there is nothing to prove",
         )?;
         clause(
             (link == Link::Held) == (self.data == Data::Restoring),

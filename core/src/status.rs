@@ -32,6 +32,9 @@ pub struct Status<D: Domain> {
     pub live: Option<D::Generation>,
     /// How far a hand-over is. While a master waits for its heir, client writes wait too.
     pub failover: Failover,
+    /// The committed master was to take over, and has not shown that it has every write that was acknowledged here: a full
+    /// sync of it is not taken, until an operator says whom to follow.
+    pub unproved: bool,
 }
 
 impl<D: Domain> Status<D> {

@@ -28,7 +28,7 @@ impl<D: Domain> Node<D> {
             Input::CaughtUp { ticket, target, at } => self.caught_up(ticket, target, at, out),
             Input::Expired { ticket, at } => self.expired(ticket, at, out),
             Input::Abort => self.abort(out),
-            Input::Rejected { generation, master } => self.rejected(generation, master, out),
+            Input::Rejected { generation, said } => self.rejected(generation, said, out),
             Input::TakeOver {
                 replid,
                 from,
@@ -71,6 +71,8 @@ impl<D: Domain> Node<D> {
                 target: held, link, ..
             } if held == target => {
                 self.committed = ticket;
+                // Whatever it holds, it is wanted.
+                self.cede_no_more();
                 if let Link::Waiting { .. } = link {
                     self.dial(target, out);
                 }
@@ -105,6 +107,7 @@ impl<D: Domain> Node<D> {
             return out.push(Output::Reply(reply));
         }
         self.committed = ticket;
+        self.cede_no_more();
         match held {
             // A sync with this very master is under way: a second connection would only restart it.
             Some(
@@ -190,8 +193,14 @@ impl<D: Domain> Node<D> {
         let Some(link @ Link::Asked { resumes, .. }) = self.live_link(generation) else {
             return;
         };
-        // Whatever it answers, it answers as a master.
-        self.cede_no_more();
+        match answer {
+            // Who took over goes on with what we have: this one has not, or not with everything.
+            Answer::FullResync(_) if self.must_prove() => {
+                self.is_unproved();
+                return self.break_link(link, out);
+            }
+            _ => self.cede_no_more(),
+        }
         match answer {
             // Nothing to continue from: the peer does not speak the protocol. `no_false_continue`.
             Answer::Continue { .. } if !resumes => self.break_link(link, out),

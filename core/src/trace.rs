@@ -27,7 +27,9 @@ use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::str::FromStr;
 
-use crate::{Aim, Answer, Boot, Domain, Input, Output, Outputs, Position, Promise, Reply};
+use crate::{
+    Aim, Answer, Boot, Domain, Input, Output, Outputs, Position, Promise, Refusal, Reply, Second,
+};
 
 /// A domain whose ids can be written and read back.
 pub trait Text:
@@ -125,10 +127,16 @@ impl Recorder {
                 }
                 Input::Expired { ticket, at } => l.bare("expired").word(ticket).word(at),
                 Input::Abort => l.bare("abort"),
-                Input::Rejected { generation, master } => l
-                    .bare("rejected")
-                    .word(generation)
-                    .bare(if *master { " master" } else { " other" }),
+                Input::Rejected { generation, said } => {
+                    l.bare("rejected").word(generation);
+                    match said {
+                        Refusal::Other => l.bare(" other"),
+                        Refusal::Master { second: None } => l.bare(" master -"),
+                        Refusal::Master {
+                            second: Some(second),
+                        } => (l.bare(" master")).word(&second.replid).word(&second.until),
+                    }
+                }
                 Input::TakeOver {
                     replid,
                     from,
@@ -568,7 +576,19 @@ fn read_fact<D: Text>(line: &str) -> Option<Fact<D>> {
         "abort" => Input::Abort,
         "rejected" => Input::Rejected {
             generation: words.value()?,
-            master: words.either("master", "other")?,
+            said: match words.raw()? {
+                "other" => Refusal::Other,
+                "master" => Refusal::Master {
+                    second: match words.option()? {
+                        None => None,
+                        Some(replid) => Some(Second {
+                            replid,
+                            until: words.value()?,
+                        }),
+                    },
+                },
+                _ => return None,
+            },
         },
         "take-over" => Input::TakeOver {
             replid: words.value()?,

@@ -336,6 +336,7 @@ impl<D: Domain> Protocol<D> for Node<D> {
             history: self.history,
             live: link.and_then(|(g, phase)| (phase != Phase::Waiting).then_some(g)),
             failover: Failover::No,
+            unproved: false,
         }
     }
 }

@@ -163,14 +163,29 @@ pub enum Event {
     /// One of those that were applied last did something else than on the master.
     Diverged,
     /// An error, to the request to take over.
-    Rejected {
-        /// It says that it is a master.
-        master: bool,
-    },
+    Rejected(Refused),
     /// Closed, timed out, refused, or nonsense.
     Lost,
     /// The timer to dial again.
     Timer,
+}
+
+/// How a request to take over is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// By a master that went on from what we hold: it took over.
+    Heir,
+    /// By one that went on from a place before that, as it does that came back from an older file.
+    Older,
+    /// By one of some other history.
+    Master,
+    /// For another reason.
+    Other,
+}
+
+impl Refused {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Heir, Self::Older, Self::Master, Self::Other];
 }
 
 /// Who was greeted.
@@ -454,8 +469,14 @@ impl fmt::Display for Event {
             Event::Loaded => write!(f, "the snapshot is in"),
             Event::Batch(entries) => write!(f, "{entries} more of the stream"),
             Event::Diverged => write!(f, "what came last had another effect than on the master"),
-            Event::Rejected { master: true } => write!(f, "refused: it is a master"),
-            Event::Rejected { master: false } => write!(f, "refused"),
+            Event::Rejected(Refused::Heir) => {
+                write!(f, "refused: it is a master, and went on from here")
+            }
+            Event::Rejected(Refused::Older) => {
+                write!(f, "refused: it is a master, and lacks an entry")
+            }
+            Event::Rejected(Refused::Master) => write!(f, "refused: it is a master"),
+            Event::Rejected(Refused::Other) => write!(f, "refused"),
             Event::Lost => write!(f, "lost"),
             Event::Timer => write!(f, "time to dial again"),
         }

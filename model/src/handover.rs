@@ -5,7 +5,7 @@
 
 use damselfly_core::{Failover, Input};
 
-use crate::action::{Action, Asking, Event};
+use crate::action::{Action, Asking, Event, Refused};
 use crate::algorithm::Algorithm;
 use crate::step::Witness;
 use crate::world::{Setting, Stage, World};
@@ -25,9 +25,9 @@ impl<A: Algorithm> World<A> {
             && (self.wires.iter())
                 .any(|w| w.generation == generation && matches!(w.stage, Stage::Asked(_)))
         {
-            all.extend([true, false].map(|master| Action::Link {
+            all.extend(Refused::ALL.map(|refused| Action::Link {
                 generation,
-                event: Event::Rejected { master },
+                event: Event::Rejected(refused),
             }));
         }
         if self.ghost.started() {

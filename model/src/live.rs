@@ -176,11 +176,14 @@ fn calm<A: Algorithm>(state: &World<A>, action: Action, target: u8) -> bool {
                 (stage, event),
                 (Stage::Asked(None), Event::Continue(_)) | (Stage::Stopped, _)
             );
+            // Whoever took over goes on with what we have; who cannot waits for an operator.
+            let refused = state.node.status().unproved && matches!(event, Event::Full { .. });
             !nonsense
+                && !refused
                 && !matches!(
                     event,
                     Event::Lost
-                        | Event::Rejected { .. }
+                        | Event::Rejected(_)
                         | Event::Batch(_)
                         | Event::Diverged
                         | Event::Dialed(Peer::Myself)

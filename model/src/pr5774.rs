@@ -252,6 +252,7 @@ impl Protocol<Tiny> for Pr5774 {
                 .replica
                 .and_then(|r| (r.phase != Phase::Waiting).then_some(r.generation)),
             failover: Failover::No,
+            unproved: false,
         }
     }
 }

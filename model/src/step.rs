@@ -4,9 +4,9 @@
 use damselfly_core::history::{Backlog, may_continue};
 use damselfly_core::properties::{Broken, Property};
 use damselfly_core::rename::Rename;
-use damselfly_core::{Answer, Input, Output, Outputs, Position, Reply, Resume};
+use damselfly_core::{Answer, Input, Output, Outputs, Position, Refusal, Reply, Resume, Second};
 
-use crate::action::{Action, Event, Failure, Named, Peer};
+use crate::action::{Action, Event, Failure, Named, Peer, Refused};
 use crate::algorithm::Algorithm;
 use crate::tiny::{ME, OTHER, Same, Tiny};
 use crate::world::{Client, Mark, Phase, Setting, Stage, Wire, World};
@@ -299,9 +299,19 @@ impl<A: Algorithm> World<A> {
                     to: to.offset,
                 }
             }
-            Event::Rejected { master } => {
+            Event::Rejected(refused) => {
                 stage = Stage::Greeted;
-                Input::Rejected { generation, master }
+                let Position { replid, offset } = self.data.at;
+                let second = |until| Refusal::Master {
+                    second: Some(Second { replid, until }),
+                };
+                let said = match refused {
+                    Refused::Heir => second(offset + 1),
+                    Refused::Older => second(offset),
+                    Refused::Master => Refusal::Master { second: None },
+                    Refused::Other => Refusal::Other,
+                };
+                Input::Rejected { generation, said }
             }
             Event::Diverged => {
                 if !stopped {

@@ -44,7 +44,7 @@ fn two_nodes_that_hand_over() {
 fn three_nodes_that_hand_over() {
     let (nodes, may) = (3, May::HAND_OVER);
     let seen = all(&Size { nodes, may, ..TWO });
-    assert_eq!(sizes(&seen), (27_223, 152_840, 44));
+    assert_eq!(sizes(&seen), (29_385, 164_396, 61));
 }
 
 /// Nobody ends it and it has no time: as long as connections are cut only now and then, it gets to its end.
@@ -54,7 +54,7 @@ fn a_hand_over_comes_to_its_end_by_itself() {
         abort: false,
         ..May::HAND_OVER
     };
-    for (nodes, counts) in [(2, (113, 271, 13)), (3, (24_331, 97_815, 44))] {
+    for (nodes, counts) in [(2, (113, 271, 13)), (3, (26_325, 106_015, 61))] {
         let size = Size { nodes, may, ..TWO };
         assert_eq!(sizes(&all(&size)), counts);
         let fault = Some(Fault::SendsAway);
@@ -108,7 +108,7 @@ fn two_nodes_of_which_one_diverges() {
 
 #[test]
 fn everything_that_may_happen_to_two_nodes() {
-    assert_eq!(sizes(&all(&TWO)), (130_081, 1_925_808, 29));
+    assert_eq!(sizes(&all(&TWO)), (133_931, 1_978_546, 29));
 }
 
 /// What would go wrong is found, by the shortest way.
@@ -153,6 +153,7 @@ fn every_fault_is_found() {
         (two, failover, WritesGoOn, TakeoverKeepsWrites, 7),
         (two, failover, NobodyAsks, TakeoverKeepsWrites, 7),
         (two, both, TakesBlindly, TakeoverKeepsWrites, 10),
+        (two, both, AnyMaster, TakeoverKeepsWrites, 12),
         (two, replicaof, SecondTooFar, NoFalseContinue, 7),
         (two, replicaof, AnyHistory, NoFalseContinue, 7),
         (three, replicaof, NobodyDropped, NoFalseContinue, 11),

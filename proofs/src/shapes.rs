@@ -6,7 +6,7 @@
 use damselfly_core::shape::Parts;
 use damselfly_core::{
     Aim, Answer, Ceding, Data, Domain, Greeted, Heir, History, Input, Link, Place, Position,
-    Promise, Role, Second,
+    Promise, Refusal, Role, Second,
 };
 
 use crate::sym::{Name, Number};
@@ -141,8 +141,16 @@ pub enum InputShape {
     CaughtUp,
     Expired,
     Abort,
-    Rejected(bool),
+    Rejected(RefusalShape),
     TakeOver(bool),
+}
+
+/// Which refusal, without its ids; the variants are those of `Refusal`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug)]
+pub enum RefusalShape {
+    Other,
+    Master(bool),
 }
 
 const AIMS: [AimShape; 3] = [AimShape::Any, AimShape::One, AimShape::Force];
@@ -164,7 +172,7 @@ pub fn nodes() -> Vec<NodeShape> {
         Streaming,
     ];
     let mut ceding = vec![None];
-    for heir in [Heir::Unasked, Heir::Asked, Heir::Unsure] {
+    for heir in [Heir::Unasked, Heir::Asked, Heir::Unsure, Heir::Unproved] {
         let with = |promise| Some(Ceding { heir, promise });
         ceding.extend([Promise::Kept, Promise::GivenUp].map(with));
     }
@@ -208,6 +216,7 @@ pub fn inputs() -> Vec<InputShape> {
         CaughtUp,
         Expired,
         Abort,
+        Rejected(RefusalShape::Other),
     ];
     all.extend(AIMS.map(FailOver));
     for yes in BOTH {
@@ -218,7 +227,7 @@ pub fn inputs() -> Vec<InputShape> {
             Continue(yes),
             Began(yes),
             Configure(yes),
-            Rejected(yes),
+            Rejected(RefusalShape::Master(yes)),
             TakeOver(yes),
         ]);
     }
@@ -253,9 +262,10 @@ pub fn role_shape<D: Domain>(role: &Role<D>) -> RoleShape {
         Role::Master { handing } => RoleShape::Master(handing.as_ref().map(aim_shape)),
         Role::Replica { link, ceding, .. } => {
             let all = |ceding: Ceding| match (ceding.heir, ceding.promise) {
-                (Heir::Unasked | Heir::Asked | Heir::Unsure, Promise::Kept | Promise::GivenUp) => {
-                    ceding
-                }
+                (
+                    Heir::Unasked | Heir::Asked | Heir::Unsure | Heir::Unproved,
+                    Promise::Kept | Promise::GivenUp,
+                ) => ceding,
             };
             RoleShape::Replica(link_shape(link), ceding.map(all))
         }
@@ -293,7 +303,10 @@ pub fn input_shape<D: Domain>(input: &Input<D>) -> InputShape {
         Input::CaughtUp { .. } => InputShape::CaughtUp,
         Input::Expired { .. } => InputShape::Expired,
         Input::Abort => InputShape::Abort,
-        Input::Rejected { master, .. } => InputShape::Rejected(*master),
+        Input::Rejected { said, .. } => InputShape::Rejected(match said {
+            Refusal::Other => RefusalShape::Other,
+            Refusal::Master { second } => RefusalShape::Master(second.is_some()),
+        }),
         Input::TakeOver { from, .. } => InputShape::TakeOver(from.is_some()),
     }
 }
@@ -429,7 +442,18 @@ impl InputShape {
                 at: D::offset(),
             },
             Self::Abort => Input::Abort,
-            Self::Rejected(master) => Input::Rejected { generation, master },
+            Self::Rejected(said) => Input::Rejected {
+                generation,
+                said: match said {
+                    RefusalShape::Other => Refusal::Other,
+                    RefusalShape::Master(told) => Refusal::Master {
+                        second: told.then(|| Second {
+                            replid: D::replid(),
+                            until: D::offset(),
+                        }),
+                    },
+                },
+            },
             Self::TakeOver(promised) => Input::TakeOver {
                 replid: D::replid(),
                 // A first byte, so one behind another.

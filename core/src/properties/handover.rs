@@ -1,12 +1,17 @@
 //! The part of the account that is about hand-over.
 
 use super::{Broken, Ghost, Passing, Property, Wire};
-use crate::{Aim, Ceding, Domain, Failover, Heir, Promise, Reply, Status};
+use crate::{Aim, Ceding, Domain, Failover, Heir, Position, Promise, Refusal, Reply, Status};
 
 impl<D: Domain> Ghost<D> {
     /// Whether a hand-over is under way.
     pub fn fails_over(&self) -> bool {
-        self.passing != Passing::No
+        match self.passing {
+            Passing::No => false,
+            // It is master: whether we follow it is another matter.
+            Passing::Ceding(ceding) => ceding.heir != Heir::Unproved,
+            Passing::Waiting(_) => true,
+        }
     }
 
     /// Whom a master hands over to, if it waits for one by name.
@@ -65,15 +70,34 @@ impl<D: Domain> Ghost<D> {
     }
 
     /// The peer refused to take over.
-    pub(super) fn rejected(&mut self, master: bool) {
-        match (self.wire, self.asked_heir()) {
-            (Wire::Asked { .. }, Some(Heir::Asked)) => self.put_back(),
-            // It was asked before, and is master: through us.
-            (Wire::Asked { .. }, Some(Heir::Unsure)) if master => {
-                self.passing = Passing::No;
+    pub(super) fn rejected(&mut self, said: Refusal<D>) {
+        match (self.wire, self.asked_heir(), said) {
+            (Wire::Asked { .. }, Some(Heir::Asked), _) => self.put_back(),
+            // It was asked before, and is master: through us, or since it came back with whatever it had.
+            (Wire::Asked { .. }, Some(Heir::Unsure), Refusal::Master { second }) => {
+                let Position { replid, offset } = self.history.at;
+                let went_on = second.is_some_and(|second| {
+                    second.replid == replid && second.until >= D::next_offset(offset)
+                });
+                self.passing = match went_on {
+                    true => Passing::No,
+                    false => self.unproved(),
+                };
                 self.wire = Wire::Quiet;
             }
             _ => self.lost(),
+        }
+    }
+
+    /// Whoever was to take over answers as a master, and does not go on with what we have.
+    pub(super) fn unproved(&self) -> Passing<D> {
+        match self.passing {
+            Passing::Ceding(ceding) if ceding.promise == Promise::Kept => {
+                let heir = Heir::Unproved;
+                Passing::Ceding(Ceding { heir, ..ceding })
+            }
+            // Nothing was promised.
+            _ => Passing::No,
         }
     }
 
@@ -86,8 +110,8 @@ impl<D: Domain> Ghost<D> {
     /// Who is to take over, and only he, is asked to; and is let off what he lacks only if that was asked for.
     pub(super) fn asking(&mut self, failover: Option<Promise>, broken: &mut Broken) {
         let promise = match self.passing {
-            Passing::Ceding(ceding) => Some(ceding.promise),
-            Passing::No | Passing::Waiting(_) => None,
+            Passing::Ceding(ceding) if self.fails_over() => Some(ceding.promise),
+            Passing::No | Passing::Waiting(_) | Passing::Ceding(_) => None,
         };
         broken.unless(
             failover.is_some() == promise.is_some(),
@@ -205,11 +229,14 @@ impl<D: Domain> Ghost<D> {
     /// Writes wait as long as a hand-over does; and who may have an heir takes none.
     pub(super) fn look_at_hand_over(&self, status: Status<D>, broken: &mut Broken) {
         let said = match self.passing {
-            Passing::No => Failover::No,
             Passing::Waiting(_) => Failover::WaitingForSync,
-            Passing::Ceding(_) => Failover::InProgress,
+            Passing::Ceding(_) if self.fails_over() => Failover::InProgress,
+            Passing::No | Passing::Ceding(_) => Failover::No,
         };
         broken.unless(status.failover == said, Property::TakeoverKeepsWrites);
+        // Whose full syncs are refused is said, and only he.
+        let unproved = !self.fails_over() && self.passing != Passing::No;
+        broken.unless(status.unproved == unproved, Property::TakeoverKeepsWrites);
         if status.takes_writes() {
             let waiting = matches!(self.passing, Passing::Waiting(_));
             broken.unless(!waiting, Property::TakeoverKeepsWrites);

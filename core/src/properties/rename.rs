@@ -23,7 +23,11 @@ impl<D: Domain> Rename<D> for Ghost<D> {
                     may_drop,
                 },
                 Wire::Complete(at) => Wire::Complete(at.rename(names)),
-                wire @ (Wire::Quiet | Wire::Asked { .. } | Wire::Nonsense | Wire::Stream) => wire,
+                wire @ (Wire::Quiet
+                | Wire::Asked { .. }
+                | Wire::Nonsense
+                | Wire::Unproved
+                | Wire::Stream) => wire,
             },
             loader: self.loader.map(|generation| names.generation(generation)),
             history: self.history.rename(names),

@@ -17,7 +17,7 @@ impl<D: Domain> Ghost<D> {
     /// Who is let in to sync gets a whole dataset, which is of a history, and of one that stays what it is.
     pub(super) fn look_at_door(&self, status: Status<D>, broken: &mut Broken) {
         let up = self.register.is_none() || self.wire == Wire::Stream;
-        let cedes = matches!(self.passing, Passing::Ceding(_));
+        let cedes = self.fails_over() && matches!(self.passing, Passing::Ceding(_));
         match status.lets_in() {
             Ok(()) => {
                 broken.unless(self.whole, Property::AtomicSwap);

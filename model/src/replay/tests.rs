@@ -2,7 +2,7 @@
 
 use super::*;
 use damselfly_core::trace::Recorder;
-use damselfly_core::{Aim, Answer, Attempt, Output, Position};
+use damselfly_core::{Aim, Answer, Attempt, Output, Position, Refusal};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -276,7 +276,7 @@ fn who_was_not_asked_to_take_over_cannot_refuse() {
     server.commit(attempt, 0);
     server.tell(Input::Rejected {
         generation: 1,
-        master: true,
+        said: Refusal::Master { second: None },
     });
     let what = objection_to(server);
     assert!(what.contains("connection 1 is Asked"), "{what}");

@@ -2,8 +2,8 @@
 
 use damselfly_core::properties::{Broken, Property};
 use damselfly_core::{
-    Aim, Answer, Data, Failover, Heir, History, Input, Node, Output, Position, Promise, Reply,
-    Resume, Role,
+    Aim, Answer, Data, Failover, Heir, History, Input, Node, Output, Position, Promise, Refusal,
+    Reply, Resume, Role,
 };
 
 use super::action::{Ask, What};
@@ -113,8 +113,8 @@ impl Nodes {
         let asked = self.member(at).heir() == Some(Heir::Asked);
         if asked && size.fault == Some(Fault::LossIsRefusal) {
             let generation = self.generation(at);
-            let master = false;
-            self.tell(at, Input::Rejected { generation, master }, broken);
+            let said = Refusal::Other;
+            self.tell(at, Input::Rejected { generation, said }, broken);
         } else {
             self.lost(at, broken);
         }
@@ -356,12 +356,16 @@ impl Nodes {
     /// The answer to its `PSYNC` arrives at `at`.
     fn hears(&mut self, size: &Size, at: u8, ask: Ask, broken: &mut Broken) {
         let generation = self.generation(at);
+        let peer = self.member(at).wire.map(|wire| self.member(wire.to));
+        let second = peer.and_then(|peer| peer.node.history().second);
+        let has_all = peer.is_some_and(|peer| peer.data.begins_with(&self.member(at).data));
         let member = self.member_mut(at);
         let ceding = member.status().failover != Failover::No;
         let Some(wire) = &mut member.wire else { return };
         let Stage::Answered(said) = wire.stage else {
             return;
         };
+        let gone = wire.closed.is_some();
         let input = match said {
             Said::Continue(replid, come) => {
                 wire.stage = Stage::Streaming(come);
@@ -373,11 +377,28 @@ impl Nodes {
                 if size.fault == Some(Fault::AnyRefusal) {
                     member.believes(Heir::Asked);
                 }
-                Input::Rejected { generation, master }
+                if master && gone {
+                    // What it went on from is asked for next.
+                    return self.lost(at, broken);
+                }
+                let said = match master {
+                    true => Refusal::Master { second },
+                    false => Refusal::Other,
+                };
+                Input::Rejected { generation, said }
             }
             Said::Refused { .. } => Input::Lost { generation },
         };
+        let proves = matches!(&input, Input::Rejected { said, .. } if *said != Refusal::Other);
         self.tell(at, input, broken);
+        if size.fault == Some(Fault::AnyMaster) {
+            self.member_mut(at).trusts();
+        }
+        let member = self.member(at);
+        let follows = matches!(member.node.role(), Role::Replica { ceding: None, .. });
+        if proves && follows && !has_all && !member.forced {
+            broken.add(Property::TakeoverKeepsWrites);
+        }
         // Whoever is master already is asked for its stream.
         self.heard(size, at, ask, broken);
     }
@@ -411,6 +432,10 @@ impl Nodes {
         let generation = self.generation(at);
         let answer = Answer::FullResync(snapshot.at);
         self.tell(at, Input::Answered { generation, answer }, broken);
+        if self.member(at).status().live.is_none() {
+            // It is not taken.
+            return;
+        }
         self.tell(at, Input::Configure { flush }, broken);
         if let Some(wire) = &mut self.member_mut(at).wire {
             wire.stage = Stage::Loading(snapshot);

@@ -179,7 +179,8 @@ impl Nodes {
         match &wire.stage {
             Stage::Dialing => {
                 let heir = member.heir();
-                for ask in self.asks(size, member, wire.to, heir.is_some()) {
+                let failover = member.status().failover != Failover::No;
+                for ask in self.asks(size, member, wire.to, failover) {
                     // Who has nothing to lose loses nothing.
                     if ask != Ask::Lost || heir == Some(Heir::Unasked) {
                         may(What::Dials(ask));

@@ -123,6 +123,15 @@ impl Member {
         }
     }
 
+    /// A node that takes whoever says that it is a master for its heir.
+    pub(super) fn trusts(&mut self) {
+        let mut parts = self.node.parts();
+        if let Role::Replica { ceding, .. } = &mut parts.role {
+            *ceding = ceding.filter(|ceding| ceding.heir != Heir::Unproved);
+        }
+        self.node = Node::from_parts(parts);
+    }
+
     /// A node that is wrong about what its heir was asked.
     pub(super) fn believes(&mut self, wrong: Heir) {
         let mut parts = self.node.parts();

@@ -7,6 +7,8 @@ pub enum Fault {
     LossIsRefusal,
     /// Any refusal makes the old master a master again, also when an earlier answer was lost.
     AnyRefusal,
+    /// Whoever says, after an answer was lost, that it is a master is taken for the heir, whatever it holds. So does Redis.
+    AnyMaster,
     /// `FAILOVER ABORT` makes it a master again whatever the heir was asked. So does Redis.
     AbortAlways,
     /// A replica that lost its link while a hand-over waits for it is sent away. So does Redis.

@@ -3,10 +3,11 @@
 //! Nothing here knows of the node. What a peer can do is fail, and every failure says which step it was and
 //! why. The caller puts one deadline over all of it ([`reach`]).
 
-use super::domain::{Host, Id};
+use super::domain::{Host, Id, Wire};
 use super::peer::{Peer, PeerError, Said, shown};
 use crate::config::Settings;
 use crate::sys::net::{self, TcpKeepalive, TcpStream};
+use damselfly_core::Second;
 use parking_lot::Mutex;
 use std::io;
 use std::net::SocketAddr;
@@ -274,17 +275,36 @@ struct Known {
 
 impl Known {
     fn from(info: &[u8]) -> Known {
-        let field = |name: &[u8]| {
-            let mut lines = info.split(|&b| b == b'\n');
-            let value = lines.find_map(|line| line.strip_prefix(name))?;
-            Some(value.strip_suffix(b"\r").unwrap_or(value))
-        };
         Known {
-            run_id: field(b"run_id:").and_then(Id::parse),
-            may_be_valkey: field(b"valkey_version:").is_some()
-                || field(b"redis_version:").is_none(),
+            run_id: field(info, b"run_id:").and_then(Id::parse),
+            may_be_valkey: field(info, b"valkey_version:").is_some()
+                || field(info, b"redis_version:").is_none(),
         }
     }
+}
+
+/// What an INFO says behind `name` at the start of a line.
+fn field<'a>(info: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut lines = info.split(|&b| b == b'\n');
+    let value = lines.find_map(|line| line.strip_prefix(name))?;
+    Some(value.strip_suffix(b"\r").unwrap_or(value))
+}
+
+/// Asks a master which history it went on from, and from where; none if it does not say.
+///
+/// # Errors
+/// The connection ended.
+pub async fn went_on_from(peer: &mut Peer) -> Result<Option<Second<Wire>>, PeerError> {
+    peer.command(&[b"INFO", b"replication"]).await?;
+    let Said::Bulk(info) = peer.reply().await? else {
+        return Ok(None);
+    };
+    let replid = field(&info, b"master_replid2:").and_then(Id::parse);
+    let until = field(&info, b"second_repl_offset:")
+        .and_then(|until| std::str::from_utf8(until).ok()?.parse().ok());
+    Ok(replid
+        .zip(until)
+        .map(|(replid, until)| Second { replid, until }))
 }
 
 const PING: &str = "PING";

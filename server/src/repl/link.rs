@@ -7,7 +7,7 @@ use super::apply::{Applied, Applier};
 use super::domain::{Host, Id, Wire};
 use super::driver::{Driver, Follow, Over};
 use super::facts::Facts;
-use super::greet::{reach, reach_heir};
+use super::greet::{reach, reach_heir, went_on_from};
 use super::load::{Extent, Loaded, Loading, Order, SMALL_SNAPSHOT, count_keys, room_on_machine};
 use super::peer::{Peer, PeerError, shown};
 use super::tasks::{BUG, caught};
@@ -16,7 +16,7 @@ use crate::log::OFFSET_MAX;
 use crate::memory;
 use crate::shell::master::MasterClient;
 use crate::sys::net::TcpStream;
-use damselfly_core::{Answer, Failover, Position, Promise};
+use damselfly_core::{Answer, Failover, Position, Promise, Refusal};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,9 +24,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// What `replica-refuse-empty-master` is for.
 const EMPTY_MASTER: &str = "its dataset is empty and ours is not (replica-refuse-empty-master)";
-/// The same of who was to take over, whatever that parameter says.
-const EMPTY_HEIR: &str = "it was to take over, and its dataset is empty and ours is not; REPLICAOF to it, said again, follows it \
-     all the same, and NO ONE makes us master";
 
 /// Between two ACKs.
 const ACK_PERIOD: Duration = Duration::from_secs(1);
@@ -178,7 +175,15 @@ impl Session {
             let line = self.line(peer).await?;
             match line.strip_prefix(b"-") {
                 Some(said) if link.failover.is_some() => {
-                    let next = self.driver.rejected(self.generation, &shown(said));
+                    tracing::warn!("Failover target rejected psync request: {}", shown(said));
+                    // Redis has no code for this error, only words.
+                    let said = match said.ends_with(b"can't be sent to a master.") {
+                        true => Refusal::Master {
+                            second: self.in_time(went_on_from(peer)).await?,
+                        },
+                        false => Refusal::Other,
+                    };
+                    let next = self.driver.rejected(self.generation, said);
                     link = next.ok_or(End::Stopped)?;
                 }
                 _ => break (line, replid),
@@ -228,13 +233,8 @@ impl Session {
         while peer.unread().is_empty() {
             self.in_time(peer.fill()).await?;
         }
-        let (refuses, is_heir) = (
-            self.settings.refuse_empty_master,
-            self.driver.follows_heir(),
-        );
-        if (refuses || is_heir) && self.is_empty(&mut peer, extent).await? {
-            let why = if refuses { EMPTY_MASTER } else { EMPTY_HEIR };
-            return Err(End::Lost(why.into()));
+        if self.settings.refuse_empty_master && self.is_empty(&mut peer, extent).await? {
+            return Err(End::Lost(EMPTY_MASTER.into()));
         }
         let room = self.room(&mut peer).await?;
         let begun = self.driver.began(self.generation).ok_or(End::Stopped)?;

@@ -63,6 +63,7 @@ impl Made {
             history: History::new(damselfly_core::Position { replid, offset: 0 }),
             live: None,
             failover: damselfly_core::Failover::No,
+            unproved: false,
         };
         let view = View::new(Arc::new(Dataset::new(settings.databases)), Arc::new(status));
         let server = Arc::new(Server::new(config, view, log, run_id, threads));

@@ -23,6 +23,7 @@ pub(super) fn server() -> Arc<Server> {
         history: History::new(at),
         live: None,
         failover: damselfly_core::Failover::No,
+        unproved: false,
     };
     let view = View::new(Arc::new(Dataset::new(16)), Arc::new(status));
     let log = Arc::new(ReplLog::new(Limits::default()));

@@ -129,41 +129,93 @@ fn a_stock_heir_without_a_link_refuses_and_is_let_in() {
     assert_same_data(&master, &replica);
 }
 
-/// It was asked, its answer was lost, and a process that came back with nothing says that it is a master. So does one that
-/// took over, so it is followed; what both had is not given up for it.
-fn heir_that_comes_back_empty(kind: Kind) {
+/// What a process has when it comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Back {
+    Empty,
+    /// A file that was written before the last write, which it had confirmed.
+    Older,
+}
+
+/// It was asked, its answer was lost, and a process that came back with less says that it is a master. So does one that
+/// took over, so it is followed; what may be here alone is not given up for it.
+fn heir_that_comes_back(kind: Kind, with: Back) {
     let (master, mut heir, proxy) = reached_by_proxy(kind);
+    heir.run("SAVE").ok();
+    let mut client = master.client();
+    client.run("SET acked 1").ok();
+    assert_eq!(client.run("WAIT 1 0").int(), 1);
     proxy.set(Fault::LoseAnswersTo("FAILOVER"));
     master.run("FAILOVER").ok();
     await_promotion(&heir);
     heir.kill();
-    // Redis keeps what it was sent in its file.
-    let _ = std::fs::remove_file(heir.dir().join("dump.rdb"));
+    if with == Back::Empty {
+        let _ = std::fs::remove_file(heir.dir().join("dump.rdb"));
+    }
     heir.restart_with::<&str>(&[]);
-    assert_eq!(heir.run("DBSIZE").int(), 0);
+    assert_eq!(heir.run("EXISTS acked").int(), 0);
+    let held = heir.run("DBSIZE").int();
+    assert_eq!(held > 0, with == Back::Older);
     proxy.cut();
     proxy.set(Fault::None);
     let why = || master.info("replication").get("master_link_last_error");
-    eventually("its empty snapshot is refused", || {
+    eventually("its snapshot is refused", || {
         check(why().starts_with("it was to take over"), why)
     });
     await_state(&master, "no-failover");
-    assert_eq!(master.run("GET before").text(), "1");
+    assert_eq!(master.run("GET acked").text(), "1");
     // Who wants it followed says so.
     let said = master.run(&format!("REPLICAOF 127.0.0.1 {}", proxy.port));
     assert!(!said.is_error(), "{said:?}");
     master.await_link(proxy.port);
-    assert_eq!(master.run("DBSIZE").int(), 0);
+    assert_eq!(master.run("DBSIZE").int(), held);
 }
 
 #[test]
 fn an_heir_that_comes_back_empty_costs_no_data() {
-    heir_that_comes_back_empty(Kind::Damselfly);
+    heir_that_comes_back(Kind::Damselfly, Back::Empty);
 }
 
 #[test]
 fn a_stock_heir_that_comes_back_empty_costs_no_data() {
-    heir_that_comes_back_empty(Kind::Redis);
+    heir_that_comes_back(Kind::Redis, Back::Empty);
+}
+
+#[test]
+fn an_heir_that_comes_back_from_an_older_file_costs_no_data() {
+    heir_that_comes_back(Kind::Damselfly, Back::Older);
+}
+
+#[test]
+fn a_stock_heir_that_comes_back_from_an_older_file_costs_no_data() {
+    heir_that_comes_back(Kind::Redis, Back::Older);
+}
+
+/// It says which history it went on from, and so a snapshot of it is taken.
+fn heir_that_has_written_much(kind: Kind) {
+    let (master, heir, proxy) = reached_by_proxy(kind);
+    proxy.set(Fault::LoseAnswersTo("FAILOVER"));
+    master.run("FAILOVER").ok();
+    await_promotion(&heir);
+    heir.run("CONFIG SET repl-backlog-size 16384").ok();
+    populate(&mut heir.client(), 1000, 100);
+    proxy.cut();
+    proxy.set(Fault::None);
+    master.await_link(proxy.port);
+    await_state(&master, "no-failover");
+    await_caught_up(&heir, &master);
+    assert_same_data(&heir, &master);
+    assert_eq!(heir.info("stats").num("sync_full"), 1);
+}
+
+#[test]
+fn an_heir_that_has_written_more_than_it_keeps_is_followed() {
+    heir_that_has_written_much(Kind::Damselfly);
+}
+
+#[test]
+fn a_stock_heir_that_has_written_more_than_it_keeps_is_followed() {
+    heir_that_has_written_much(Kind::Redis);
 }
 
 /// Writes `n` keys, and has each snapshot rest for a millisecond at each of them.

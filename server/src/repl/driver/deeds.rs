@@ -43,6 +43,9 @@ pub(super) struct Left {
 /// The shortest and the longest time between a loss and the redial, before jitter. Redis waits for a second at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// Before who was to take over is asked again whose full sync was not taken: each time it may make a snapshot in vain.
+const UNPROVED_AGAIN: Duration = Duration::from_secs(10);
+
 impl Driver {
     /// Does `deeds` in their order, after those that are owed, and publishes the status that goes with them. The caller holds all gates and
     /// gives its reply afterwards.
@@ -105,7 +108,10 @@ impl Driver {
                     if inner.up_since.is_some_and(|at| at.elapsed() >= BACK_OFF.1) {
                         inner.losses = 0;
                     }
-                    let delay = back_off(inner.losses);
+                    let delay = match inner.machine.status().unproved {
+                        true => UNPROVED_AGAIN,
+                        false => back_off(inner.losses),
+                    };
                     inner.losses = inner.losses.saturating_add(1);
                     if !inner.closed {
                         self.world.tasks.arm(self, generation, delay);
@@ -189,7 +195,6 @@ impl Driver {
         if before.master.is_none() && after.master.is_some() {
             self.world.hooks.demoted(all.view());
         }
-        inner.hand_overs.follow(&after);
         let handing = after.failover != Failover::No;
         if inner.hand_overs.set(handing) {
             self.world.hooks.handing_over(handing);

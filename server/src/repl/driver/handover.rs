@@ -1,12 +1,12 @@
 //! The facts of a hand-over, one method each.
 
-use super::super::domain::{Host, Id, Status, Wire};
+use super::super::domain::{Host, Id, Wire};
 use super::Driver;
 use super::deeds::Cargo;
 use super::inputs::Follow;
 use crate::gate::{AllGates, View};
 use crate::sys::time::Instant;
-use damselfly_core::{Aim, Failover, Input, Reply};
+use damselfly_core::{Aim, Failover, Input, Refusal, Reply};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +15,6 @@ use std::time::Duration;
 pub(super) struct HandOvers {
     /// The ticket of the one under way.
     pub ticket: Option<u64>,
-    /// Who was to take over, and has not proved since that it holds what we do: by going on with our stream, or by a snapshot.
-    heir: Option<Host>,
     since: Option<Instant>,
     last: Option<Duration>,
 }
@@ -87,16 +85,18 @@ impl Driver {
 
     /// The peer answered the request to take over with an error. What it returns is to be asked next, on the same
     /// connection; with nothing, the link is at its end.
-    pub fn rejected(self: &Arc<Self>, generation: u64, said: &str) -> Option<Follow> {
-        // Redis has no code for this error, only words.
-        let master = said.ends_with("can't be sent to a master.");
-        tracing::warn!("Failover target rejected psync request: {said}");
+    pub fn rejected(self: &Arc<Self>, generation: u64, said: Refusal<Wire>) -> Option<Follow> {
         let mut all = self.world.gates.all();
-        let input = Input::Rejected { generation, master };
+        let input = Input::Rejected { generation, said };
         let follow = self.step(&mut all, Cargo::default(), input).follow;
+        let unproved = all.view().status.unproved;
         drop(all);
-        if follow.is_some() {
-            tracing::info!("FAILOVER: it was asked before, and is master: we follow it");
+        match &follow {
+            Some(_) if unproved => tracing::warn!(
+                "FAILOVER: it was asked before, and is master, and does not say that it went on from all that is here"
+            ),
+            Some(_) => tracing::info!("FAILOVER: it was asked before, and is master: we follow it"),
+            None => {}
         }
         follow
     }
@@ -142,12 +142,6 @@ impl Driver {
         self.inner.lock().hand_overs.ticket
     }
 
-    /// Whether our master is who was to take over, and has not proved since that it holds what we do. It may be a process
-    /// that came back with nothing, which says that it is a master as one does that took over.
-    pub fn follows_heir(&self) -> bool {
-        self.inner.lock().hand_overs.heir.is_some()
-    }
-
     /// How long the last hand-over made writes wait.
     pub fn last_pause(&self) -> Option<Duration> {
         self.inner.lock().hand_overs.last
@@ -155,21 +149,6 @@ impl Driver {
 }
 
 impl HandOvers {
-    /// Whom the published `status` makes us follow.
-    pub fn follow(&mut self, status: &Status) {
-        let master = status.master.map(|(host, _)| host);
-        if status.failover == Failover::InProgress {
-            self.heir = master;
-        } else if status.link_up() || master != self.heir {
-            self.heir = None;
-        }
-    }
-
-    /// An operator wants it followed, whatever it holds.
-    pub fn forget_heir(&mut self) {
-        self.heir = None;
-    }
-
     /// A status is published in which a hand-over is, or is not, under way. True if that is news.
     pub fn set(&mut self, under_way: bool) -> bool {
         match (self.since, under_way) {
@@ -181,7 +160,6 @@ impl HandOvers {
                 let took = since.elapsed();
                 tracing::info!("FAILOVER: over; writes have waited for {took:.1?}");
                 *self = HandOvers {
-                    heir: self.heir,
                     last: Some(took),
                     ..HandOvers::default()
                 };

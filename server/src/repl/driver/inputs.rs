@@ -11,6 +11,10 @@ use damselfly_core::{Answer, Greeted, Input, Position, Promise, Reply, Resume};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+/// Why a full sync of who was to take over is not taken.
+const UNPROVED: &str = "it was to take over, and wants to send a snapshot that may lack what is here; REPLICAOF to it, said again, \
+     follows it all the same, and NO ONE makes us master";
+
 /// How a `REPLICAOF host port` goes on.
 #[derive(Debug)]
 pub enum Asked {
@@ -97,9 +101,6 @@ impl Driver {
             ..Cargo::default()
         };
         let left = self.step(all, cargo, Input::Requested { target });
-        if left.reply == Some(Reply::AlreadyConnected) {
-            self.inner.lock().hand_overs.forget_heir();
-        }
         let verdict = Verdict::Reply(left.reply?);
         self.settle(&format!("REPLICAOF {target}"), &verdict);
         Some(verdict)
@@ -195,7 +196,12 @@ impl Driver {
             self.announce(at);
         }
         self.link(Cargo::default(), Input::Answered { generation, answer });
-        let live = self.status().live == Some(generation);
+        let status = self.status();
+        let live = status.live == Some(generation);
+        if status.unproved {
+            tracing::warn!("MASTER <-> REPLICA link is down: {UNPROVED}");
+            self.facts.link_failed(UNPROVED);
+        }
         if live && resumed {
             self.facts.synced(false);
         }

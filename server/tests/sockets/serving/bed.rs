@@ -62,6 +62,7 @@ fn status(replid: Id, offset: u64) -> Status {
         history: History::new(Position { replid, offset }),
         live: None,
         failover: damselfly_core::Failover::No,
+        unproved: false,
     }
 }
 
