@@ -367,7 +367,7 @@ impl<D: Domain> Ghost<D> {
             self.history.at.offset = at;
         }
         if matches!(asked, Asked::FailOver { .. }) && deeds.contains(&Output::Reply(Reply::Ok)) {
-            // What ends it, in time, is an input that is always enabled.
+            // What is to end it hears of it.
             let watched = |d: &Output<D>| matches!(d, Output::Watch { .. });
             broken.unless(deeds.iter().any(watched), Property::EveryCommandAnswered);
         }

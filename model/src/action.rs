@@ -153,7 +153,7 @@ pub enum Event {
     },
     /// The first byte of the snapshot.
     Began {
-        /// There is no key in the data held.
+        /// Nothing would be lost with the data held.
         empty: bool,
     },
     /// The last one.
@@ -465,7 +465,7 @@ impl fmt::Display for Event {
                 }
             ),
             Event::Began { empty: false } => write!(f, "the snapshot begins"),
-            Event::Began { empty: true } => write!(f, "the snapshot begins; no key is held"),
+            Event::Began { empty: true } => write!(f, "the snapshot begins; nothing is held"),
             Event::Loaded => write!(f, "the snapshot is in"),
             Event::Batch(entries) => write!(f, "{entries} more of the stream"),
             Event::Diverged => write!(f, "what came last had another effect than on the master"),
