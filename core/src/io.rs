@@ -55,7 +55,8 @@ pub enum Input<D: Domain> {
     Began {
         /// The connection.
         generation: D::Generation,
-        /// The dataset held has no key in it: nothing would be lost by dropping it.
+        /// Nothing would be lost by dropping what is held: it has neither keys nor functions, and it is at no place of
+        /// a history from which anybody could resume.
         empty: bool,
     },
     /// The last byte of the snapshot came and its checksum is right.

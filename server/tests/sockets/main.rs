@@ -24,6 +24,7 @@ mod links;
 mod master;
 mod maxmemory;
 mod newer_peers;
+mod no_keys;
 mod parameters;
 mod persistence;
 mod pipelining;

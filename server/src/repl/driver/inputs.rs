@@ -227,9 +227,15 @@ impl Driver {
     /// The first byte of the snapshot came. None if the link was stopped.
     pub fn began(self: &Arc<Self>, generation: u64) -> Option<Begun> {
         let mut all = self.world.gates.all();
-        let empty = all.view().dataset.is_empty();
+        let empty = self.has_nothing_to_lose(&all.view().dataset);
         let input = Input::Began { generation, empty };
         self.step(&mut all, Cargo::default(), input).begun
+    }
+
+    /// Whether nothing would be missed if `dataset`, which is held, were dropped: no key, no function, and no place in a
+    /// history. A log that is not in use has counted nothing, and nobody else knows the name of its history.
+    fn has_nothing_to_lose(&self, dataset: &Dataset) -> bool {
+        dataset.is_empty() && dataset.libraries().iter().len() == 0 && !self.world.log.active()
     }
 
     /// The snapshot is whole. False if it came too late: the link was stopped.
