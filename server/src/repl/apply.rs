@@ -19,6 +19,7 @@ use crate::shell::blocking;
 use crate::sys::time::since_epoch;
 use held::Held;
 use smallvec::SmallVec;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use what::{Unfit, What, classify, is_exclusive, is_sound};
 
@@ -205,6 +206,15 @@ impl Applier {
 
     /// Runs the batch under the gates held.
     fn run_in(&mut self, held: &mut Held<'_, '_>, bytes: &[u8]) -> Applied {
+        let ran = catch_unwind(AssertUnwindSafe(|| self.run_batch(held, bytes)));
+        ran.unwrap_or_else(|panic| {
+            // It may be half done, and the core counts all of it: that is told before anybody else has the gates.
+            self.driver.diverged(held.view(), self.generation);
+            resume_unwind(panic)
+        })
+    }
+
+    fn run_batch(&mut self, held: &mut Held<'_, '_>, bytes: &[u8]) -> Applied {
         let to = self.driver.log().offset() + bytes.len() as u64;
         if !self.may_apply(held.view(), to) {
             return Applied::Stopped;

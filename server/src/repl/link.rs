@@ -78,7 +78,7 @@ pub(super) async fn follow(driver: Arc<Driver>, link: Follow, peer: Peer) {
         Some(End::Lost(why)) => driver.lost(generation, &why),
         None => {
             if driver.status().link_up() {
-                // The batch that it was at may be half done.
+                // Of a batch it is told in its gate. Who resumed would come to what it panicked at again.
                 let gates = driver.gates();
                 driver.diverged(&gates.enter(gates.len() - 1), generation);
             }

@@ -1,10 +1,12 @@
 //! A command of the stream fails, or a bug ends the task that applies it.
 
 use super::*;
-use crate::repl::peer::Peer;
+use crate::repl::apply::Applier;
+use crate::repl::peer::{Peer, encode};
 use crate::repl::{link, tasks};
 use std::io::Write;
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A replica at 110 of its master's stream, of which the last command failed.
 fn diverging() -> (Rig, u64) {
@@ -73,4 +75,29 @@ async fn a_link_whose_task_panics_is_lost() {
     assert_eq!(rig.deeds(), [format!("arm {}", link.generation)]);
     assert_eq!(*rig.driver.facts().link_error().unwrap(), tasks::BUG);
     rig.fence();
+}
+
+/// When the gate of a batch opens, the core knows what has become of it, however the batch ended: no promotion, commit or
+/// snapshot that waits for the gate may take what it left for a place in the history.
+#[test]
+fn of_a_batch_that_panics_the_core_knows_before_its_gate_opens() {
+    let panics = encode(&[b"PUBLISH", b"panic", b"x"]);
+    let written = encode(&[b"SET", b"k", b"v"]);
+    let (multi, exec) = (encode(&[b"MULTI"]), encode(&[b"EXEC"]));
+    for batch in [
+        [&written[..], &panics].concat(),
+        [&multi[..], &written, &panics, &exec].concat(),
+    ] {
+        let rig = Rig::master();
+        let link = rig.synced("m1");
+        let settings = rig.driver.config().settings();
+        let mut applier = Applier::new(&rig.driver, link, &settings);
+        let ended = catch_unwind(AssertUnwindSafe(|| applier.apply_from(&batch)));
+        assert!(ended.is_err(), "it did not panic");
+        assert!(rig.driver.has_diverged(), "the gate opens too early");
+        assert!(rig.driver.no_one(false).is_ok());
+        let history = rig.driver.status().history;
+        assert_eq!(history.second, None, "siblings may resume from it");
+        assert_ne!(history.at.replid, id(b'c'));
+    }
 }
