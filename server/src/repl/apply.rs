@@ -226,7 +226,7 @@ impl Applier {
         #[cfg(feature = "simulation")]
         planted::passes_over(&mut self.failed);
         if self.failed.is_some() {
-            // Where clients may write, too, the data differ anyway.
+            // Where clients may write, too, the data differ anyway, and the stream goes on behind it.
             match driver.config().settings().replica_read_only {
                 true => driver.diverged(held.view(), self.generation),
                 false => self.failed = None,

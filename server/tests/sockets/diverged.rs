@@ -31,6 +31,31 @@ fn diverged() -> (Server, Server) {
     (master, replica)
 }
 
+/// Where clients may write, the data differ from the master's anyway, so a command that fails is no reason to fetch them
+/// anew. One that cannot be run here at all is: who resumed would come to it again and again.
+#[test]
+fn a_writable_replica_bears_what_fails_and_not_what_it_cannot_run() {
+    let master = Server::damselfly(&[]);
+    let replica = Server::damselfly(&["--replica-read-only", "no"]);
+    replica.follow(master.port);
+    replica.await_link(master.port);
+    let before = granted(&master);
+    replica.run("SET l own").ok();
+    assert_eq!(master.run("RPUSH l a").int(), 1);
+    await_caught_up(&master, &replica);
+    assert_eq!(replica.run("GET l").text(), "own");
+    assert_eq!(granted(&master), before);
+    master.run("DEBUG REPLICATE nosuch command").ok();
+    eventually("it has the master's data", || {
+        let now = granted(&master);
+        check(now.full == before.full + 1, || format!("{now:?}"))
+    });
+    await_caught_up(&master, &replica);
+    assert_same_data(&master, &replica);
+    let log = replica.log();
+    assert!(log.contains("a command that is not served: nosuch"));
+}
+
 const NOBODY: &str = "0000000000000000000000000000000000000000";
 
 #[test]
