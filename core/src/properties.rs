@@ -295,27 +295,7 @@ impl<D: Domain> Ghost<D> {
                 self.rejected(said);
             }
             Input::Answered { generation, answer } if self.live == Some(generation) => {
-                if matches!(self.wire, Wire::Asked { .. }) {
-                    // Whatever it answers, it answers as a master.
-                    self.passing = match answer {
-                        Answer::Continue { .. } => Passing::No,
-                        Answer::FullResync(_) => self.unproved(),
-                    };
-                }
-                let unproved = self.passing != Passing::No;
-                self.wire = match (self.wire, answer) {
-                    (Wire::Asked { .. }, Answer::FullResync(_)) if unproved => Wire::Unproved,
-                    (Wire::Asked { resumes: true }, Answer::Continue { replid }) => {
-                        if let Some(replid) = replid.filter(|id| *id != self.history.at.replid) {
-                            self.history.shift(replid);
-                        }
-                        Wire::Stream
-                    }
-                    (Wire::Asked { .. }, Answer::FullResync(at)) => Wire::Promised(at),
-                    (Wire::Asked { resumes: false }, Answer::Continue { .. }) => Wire::Nonsense,
-                    // Nothing was asked: no answer changes anything.
-                    (wire, _) => wire,
-                };
+                self.hears(answer);
             }
             Input::Began { generation, empty } if self.live == Some(generation) => {
                 if let Wire::Promised(at) = self.wire {

@@ -187,37 +187,70 @@ fn force_goes_on_without_the_last_writes_when_the_time_is_over() {
 #[test]
 fn a_target_that_refuses_leaves_its_master_master() {
     let generation = 1;
-    for master in [false, true] {
+    for said in [Refusal::Other, past(None), past(Some(7))] {
         let mut node = asked();
-        assert_eq!(
-            node.tell(Input::Rejected { generation, master }),
-            [Stop(1)],
-            "{master}"
-        );
+        let input = Input::Rejected { generation, said };
+        assert_eq!(node.tell(input), [Stop(1)], "{said:?}");
         is_master_again(&node);
     }
 }
 
-#[test]
-fn when_an_answer_was_lost_a_master_is_one_through_us() {
+/// It is a master, and says that it went on from our history before this byte.
+fn past(until: Option<u8>) -> Refusal<Tiny> {
+    let second = until.map(|until| Second { replid: 0, until });
+    Refusal::Master { second }
+}
+
+/// Its answer was lost, and then it says that it is a master, and what it went on from.
+fn master_after_all(said: Refusal<Tiny>) -> Ours {
     let mut node = unsure();
-    let (generation, master) = (2, true);
+    let generation = 2;
     let plain = Psync {
         generation,
         resume: resume(0, 6),
         failover: None,
     };
-    assert_eq!(node.tell(Input::Rejected { generation, master }), [plain]);
+    assert_eq!(node.tell(Input::Rejected { generation, said }), [plain]);
     assert_eq!(node.status().failover, No);
     assert!(!node.status().takes_writes());
-    assert_eq!(node.goes_on(2, Some(2)), [DropReplicas]);
+    node
+}
+
+#[test]
+fn when_an_answer_was_lost_a_master_is_followed() {
+    for said in [past(None), past(Some(6)), past(Some(7))] {
+        let mut node = master_after_all(said);
+        assert_eq!(node.goes_on(2, Some(2)), [DropReplicas]);
+        assert!(node.status().link_up() && !node.status().unproved);
+    }
+}
+
+#[test]
+fn a_snapshot_of_who_was_to_take_over_is_taken_if_it_went_on_from_all_of_ours() {
+    let new = at(2, 40);
+    let mut node = master_after_all(past(Some(7)));
+    assert_eq!(node.full(2, new), []);
+    assert_eq!(node.status().master, Some((0, LinkStatus::Syncing)));
+    for said in [past(None), past(Some(6))] {
+        let mut node = master_after_all(said);
+        assert_eq!(node.full(2, new), [Stop(2), Arm(2)]);
+        assert!(node.status().unproved);
+        // Also when it is asked again, but not when an operator wants it followed.
+        node.tell(Input::Timer { generation: 2 });
+        dialed(&mut node, 3);
+        assert_eq!(node.full(3, new), [Stop(3), Arm(3)]);
+        node.replicaof(0);
+        assert!(!node.status().unproved);
+        dialed(&mut node, 4);
+        assert_eq!(node.full(4, new), []);
+    }
 }
 
 #[test]
 fn when_an_answer_was_lost_no_other_refusal_makes_us_master() {
     let mut node = unsure();
-    let (generation, master) = (2, false);
-    assert_eq!(node.tell(Input::Rejected { generation, master }), [Arm(2)]);
+    let (generation, said) = (2, Refusal::Other);
+    assert_eq!(node.tell(Input::Rejected { generation, said }), [Arm(2)]);
     assert_eq!(node.status().failover, InProgress);
     node.tell(Input::Timer { generation });
     assert_eq!(dialed(&mut node, 3), [asks(3)]);

@@ -1,7 +1,9 @@
 //! The part of the account that is about hand-over.
 
 use super::{Broken, Ghost, Passing, Property, Wire};
-use crate::{Aim, Ceding, Domain, Failover, Heir, Position, Promise, Refusal, Reply, Status};
+use crate::{
+    Aim, Answer, Ceding, Domain, Failover, Heir, Position, Promise, Refusal, Reply, Status,
+};
 
 impl<D: Domain> Ghost<D> {
     /// Whether a hand-over is under way.
@@ -99,6 +101,30 @@ impl<D: Domain> Ghost<D> {
             // Nothing was promised.
             _ => Passing::No,
         }
+    }
+
+    /// The master answered `PSYNC`, and whoever was to take over with it.
+    pub(super) fn hears(&mut self, answer: Answer<D>) {
+        let Wire::Asked { resumes } = self.wire else {
+            // Nothing was asked: no answer changes anything.
+            return;
+        };
+        // Whatever it answers, it answers as a master.
+        self.passing = match answer {
+            Answer::Continue { .. } => Passing::No,
+            Answer::FullResync(_) => self.unproved(),
+        };
+        self.wire = match answer {
+            Answer::Continue { .. } if !resumes => Wire::Nonsense,
+            Answer::Continue { replid } => {
+                if let Some(replid) = replid.filter(|id| *id != self.history.at.replid) {
+                    self.history.shift(replid);
+                }
+                Wire::Stream
+            }
+            Answer::FullResync(_) if self.passing != Passing::No => Wire::Unproved,
+            Answer::FullResync(at) => Wire::Promised(at),
+        };
     }
 
     /// The live connection is lost, and an answer that may have been on it.
