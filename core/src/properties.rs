@@ -23,7 +23,7 @@ pub use self::names::{Broken, Property};
 use self::replicas::told;
 
 use crate::{
-    Aim, Answer, Ceding, Domain, History, Input, Output, Outputs, Position, Protocol, Reply, Status,
+    Aim, Ceding, Domain, History, Input, Output, Outputs, Position, Protocol, Reply, Status,
 };
 
 /// How far the live connection is, by the master's own words.

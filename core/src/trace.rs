@@ -131,10 +131,9 @@ impl Recorder {
                     l.bare("rejected").word(generation);
                     match said {
                         Refusal::Other => l.bare(" other"),
-                        Refusal::Master { second: None } => l.bare(" master -"),
-                        Refusal::Master {
-                            second: Some(second),
-                        } => (l.bare(" master")).word(&second.replid).word(&second.until),
+                        Refusal::Master { second } => (l.bare(" master"))
+                            .option(second.map(|second| second.replid).as_ref())
+                            .option(second.map(|second| second.until).as_ref()),
                     }
                 }
                 Input::TakeOver {
@@ -579,13 +578,8 @@ fn read_fact<D: Text>(line: &str) -> Option<Fact<D>> {
             said: match words.raw()? {
                 "other" => Refusal::Other,
                 "master" => Refusal::Master {
-                    second: match words.option()? {
-                        None => None,
-                        Some(replid) => Some(Second {
-                            replid,
-                            until: words.value()?,
-                        }),
-                    },
+                    second: (words.option()?.zip(words.option()?))
+                        .map(|(replid, until)| Second { replid, until }),
                 },
                 _ => return None,
             },

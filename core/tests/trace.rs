@@ -91,11 +91,20 @@ fn inputs() -> Vec<Input<Small>> {
         Input::Abort,
         Input::Rejected {
             generation: 3,
-            master: true,
+            said: Refusal::Master {
+                second: Some(Second {
+                    replid: Odd(ODD[0]),
+                    until: u64::MAX,
+                }),
+            },
         },
         Input::Rejected {
             generation: 3,
-            master: false,
+            said: Refusal::Master { second: None },
+        },
+        Input::Rejected {
+            generation: 3,
+            said: Refusal::Other,
         },
         Input::Timer { generation: 3 },
         Input::Configure { flush: true },
