@@ -60,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["damselfly-core", "damselfly-model", "damselfly-server"],
     ),
     ("server/loom", &[]),
+    ("server/lua", &[]),
 ];
 
 /// Modules of the server that know no sockets and no runtime.

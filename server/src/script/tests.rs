@@ -219,3 +219,80 @@ fn nothing_a_script_does_is_seen_by_the_next() {
         "*4\r\n:1\r\n$3\r\nnil\r\n$8\r\nfunction\r\n$2\r\nxx\r\n"
     );
 }
+
+/// If these had one hash, each would be compared with all before it: that takes minutes.
+#[test]
+fn memory_has_its_limit_for_strings_that_are_alike() {
+    let engine = Engine::new().unwrap();
+    let script = "local t, p = {}, string.rep('x', 3e4) for i = 1, 1e9 do t[i] = p .. i .. p end";
+    let said = answer(&engine, script);
+    assert!(said.contains("not enough memory"), "{said}");
+}
+
+/// Where a table has its keys tells of their hashes: those that differ in what the hash leaves out lie in the order of their coming.
+#[test]
+fn every_character_of_a_long_string_counts_in_its_hash() {
+    let engine = Engine::new().unwrap();
+    let order = |from: u32, beside: u32| {
+        let script = format!(
+            "local p, t, r = string.rep('x', {beside}), {{}}, {{}}
+            for i = 0, 31 do t[p .. {from} + i .. p] = i end
+            for _, i in pairs(t) do r[#r + 1] = i end
+            return table.concat(r, ' ')"
+        );
+        answer(&engine, &script)
+    };
+    for beside in [53, 500] {
+        assert_ne!(order(100, beside), order(200, beside), "{beside}");
+    }
+}
+
+/// In Lua itself, since scripts cannot set the collector. The names have a zero, so that what the parser calls the chunk is a
+/// string that nobody else holds.
+#[test]
+fn chunks_are_parsed_while_memory_is_collected() {
+    let script = "
+        collectgarbage('setpause', 0) collectgarbage('setstepmul', 100000)
+        local named = 0
+        for i = 1, 50 do
+            local shown = i .. string.rep('n', 30)
+            local function parse(last)
+                local at = 0
+                return load(function()
+                    collectgarbage()
+                    at = at + 1
+                    if at > 30 then return at == 31 and last or nil end
+                    return 'local function f' .. at .. '() return \"' .. i .. ' ' .. at .. '\" end '
+                end, '@' .. shown .. '\\0' .. i)
+            end
+            assert(assert(parse('return f30()'))() == i .. ' 30')
+            local f, why = parse('=')
+            if f == nil and string.find(why, shown, 1, true) then named = named + 1 end
+        end
+        return named";
+    let lua = mlua::Lua::new();
+    assert_eq!(lua.load(script).eval::<u32>().unwrap(), 50);
+}
+
+/// Scripts have an `unpack` that looks before it calls this one.
+#[test]
+fn lua_itself_counts_what_it_unpacks() {
+    let lua = mlua::Lua::new();
+    for range in [
+        "0, 2147483647",
+        "-2147483648, 2147483647",
+        "-2147483648, -2",
+        "-2147483648, -1",
+        "-1, 2147483646",
+        "1, 8001",
+    ] {
+        let unpacked = lua.load(format!("unpack({{}}, {range})")).exec();
+        let said = unpacked.unwrap_err().to_string();
+        assert!(
+            said.contains("too many results to unpack"),
+            "{range}: {said}"
+        );
+    }
+    let last = "return select('#', unpack({}, 2147483646, 2147483647))";
+    assert_eq!(lua.load(last).eval::<u32>().unwrap(), 2);
+}
