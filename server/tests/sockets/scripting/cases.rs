@@ -156,8 +156,8 @@ pub const SCRIPTS: &[&str] = &[
     "local t = {} for k in pairs(string) do t[#t + 1] = k end table.sort(t) return t",
     "local t = {} for k in pairs(_G) do t[#t + 1] = k end table.sort(t) return t",
     "local t = {} for k in pairs(cjson) do t[#t + 1] = k end table.sort(t) return t",
-    // Hashes of long strings, which give the order.
-    "local t, p = {}, string.rep('x', 500) for i = 100, 131 do t[p .. i .. p] = i end
+    // Hashes of long keys, which give the order.
+    "local t, p = {}, string.rep('x', 100) for i = 100, 131 do t[p .. i .. p] = i end
         local r = {} for _, i in pairs(t) do r[#r + 1] = i end return r",
     "return {type(os), 1}",
     "return io",
