@@ -46,7 +46,11 @@ fn destination(args: &[&[u8]]) -> Option<usize> {
 
 /// It may look at other keys than it names.
 fn has_patterns(args: &[&[u8]], may_store: bool) -> bool {
-    Query::parse(args, may_store).is_ok_and(|query| query.by.is_some() || !query.gets.is_empty())
+    let is_key = |text: &[u8]| matches!(Pattern::new(text), Pattern::Key { .. });
+    Query::parse(args, may_store).is_ok_and(|query| {
+        let by = query.by.filter(|_| !query.keeps_order);
+        by.into_iter().chain(query.gets).any(is_key)
+    })
 }
 
 /// What the options ask for.
@@ -223,42 +227,12 @@ fn sort_ro(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdError> {
 fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError> {
     let mut query = Query::parse(args, may_store)?;
     let store = query.store.map(|at| args[at]);
-    let (mut is_list, mut is_set) = (false, false);
-    let mut elements: Vec<Element> = match cx.db.lookup(args[1]) {
-        None => Vec::new(),
-        Some(ValueRef::List(list)) => {
-            is_list = true;
-            list.iter().map(|e| Element::new(&Elem::from(e))).collect()
-        }
-        Some(ValueRef::Zset(zset)) => zset.iter().map(|(m, _)| Element::new(&m)).collect(),
-        Some(ValueRef::Set(set)) => {
-            is_set = true;
-            set.iter().map(|member| Element::new(&member)).collect()
-        }
-        Some(_) => return Err(CmdError::WrongType),
-    };
-    if query.keeps_order && is_set && (store.is_some() || cx.env.in_script) {
-        // A set has no order that replicas have, too; and what scripts see is what Redis shows them.
-        (query.keeps_order, query.alphabetical, query.by) = (false, true, None);
-    }
+    let (mut elements, shape) = read(cx, &mut query, args[1])?;
     let by = query.by.filter(|_| !query.keeps_order).map(Pattern::new);
     let gets: Vec<Pattern<'_>> = query.gets.iter().map(|p| Pattern::new(p)).collect();
-    // Nobody else runs: unlocking the source and locking it again changes nothing.
-    let patterns = by.iter().chain(&gets);
-    let looked_up: Vec<Vec<u8>> = patterns
-        .flat_map(|pattern| elements.iter().filter_map(|e| pattern.key(&e.bytes)))
-        .collect();
-    if !looked_up.is_empty() {
-        let named = std::iter::once(args[1]).chain(store);
-        cx.db
-            .lock(named.chain(looked_up.iter().map(Vec::as_slice)))?;
-    }
+    lock_found(cx, args[1], store, by.as_slice(), &elements)?;
     let mut ambiguous = false;
-    if query.keeps_order {
-        if query.descending && !is_set {
-            elements.reverse();
-        }
-    } else {
+    if !query.keeps_order {
         weigh(cx, &query, by.as_ref(), &mut elements)?;
         let stored = store.is_some();
         let order = |a: &Element, b: &Element| {
@@ -281,10 +255,17 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
                 .windows(2)
                 .any(|pair| order(&pair[0], &pair[1]).is_eq())
         };
-        ambiguous =
-            stored && !is_list && query.alphabetical && by.is_some() && (wanted != all || ties());
+        ambiguous = stored
+            && shape != Shape::List
+            && query.alphabetical
+            && by.is_some()
+            && (wanted != all || ties());
     }
-    let asked = &elements[query.limited(elements.len())];
+    let asked = match query.keeps_order {
+        true => &elements[..],
+        false => &elements[query.limited(elements.len())],
+    };
+    lock_found(cx, args[1], store, &gets, asked)?;
     let Some(destination) = store else {
         cx.out.array(asked.len() * gets.len().max(1));
         for element in asked {
@@ -314,6 +295,82 @@ fn run(cx: &mut Cx<'_>, args: &[&[u8]], may_store: bool) -> Result<(), CmdError>
     }
     keep(cx, destination, list, ambiguous);
     Ok(())
+}
+
+/// What is sorted.
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    List,
+    Set,
+    Zset,
+    Nothing,
+}
+
+/// The elements to be sorted; if they keep their order, only those that are asked for.
+fn read(cx: &Cx<'_>, query: &mut Query<'_>, key: &[u8]) -> Result<(Vec<Element>, Shape), CmdError> {
+    let Some(value) = cx.db.lookup(key) else {
+        return Ok((Vec::new(), Shape::Nothing));
+    };
+    let (len, shape) = match value {
+        ValueRef::List(list) => (list.len(), Shape::List),
+        ValueRef::Zset(zset) => (zset.len(), Shape::Zset),
+        ValueRef::Set(set) => (set.len(), Shape::Set),
+        _ => return Err(CmdError::WrongType),
+    };
+    let stored = query.store.is_some();
+    if query.keeps_order && shape == Shape::Set && (stored || cx.env.in_script) {
+        // A set has no order that replicas have, too; and what scripts see is what Redis shows them.
+        (query.keeps_order, query.alphabetical, query.by) = (false, true, None);
+    }
+    let mut part = match query.keeps_order {
+        true => query.limited(len),
+        false => 0..len,
+    };
+    let backwards = query.keeps_order && query.descending && shape != Shape::Set;
+    if backwards {
+        part = len - part.end..len - part.start;
+    }
+    let (start, count) = (part.start, part.len());
+    let mut elements: Vec<Element> = match value {
+        ValueRef::List(list) => {
+            let some = list.iter_from(start).take(count);
+            some.map(|e| Element::new(&Elem::from(e))).collect()
+        }
+        ValueRef::Zset(zset) => {
+            let some = zset.range(start, part.end);
+            some.map(|(member, _)| Element::new(&member)).collect()
+        }
+        ValueRef::Set(set) => {
+            let some = set.iter().skip(start).take(count);
+            some.map(|member| Element::new(&member)).collect()
+        }
+        _ => Vec::new(),
+    };
+    if backwards {
+        elements.reverse();
+    }
+    Ok((elements, shape))
+}
+
+/// Locks the keys that patterns make of elements, and again those that the command names.
+fn lock_found(
+    cx: &mut Cx<'_>,
+    source: &[u8],
+    store: Option<&[u8]>,
+    patterns: &[Pattern<'_>],
+    elements: &[Element],
+) -> Result<(), CmdError> {
+    let each = patterns.iter().flat_map(|pattern| {
+        let keys = elements.iter();
+        keys.filter_map(move |element| pattern.key(&element.bytes))
+    });
+    let keys: Vec<Vec<u8>> = each.collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    // Nobody else runs: unlocking the source and locking it again changes nothing.
+    let named = std::iter::once(source).chain(store);
+    cx.db.lock(named.chain(keys.iter().map(Vec::as_slice)))
 }
 
 /// Finds what the elements are ordered by.

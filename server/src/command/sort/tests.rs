@@ -1,3 +1,4 @@
+use crate::command::table::{Run, find};
 use crate::command::testing::Bench;
 
 #[test]
@@ -108,4 +109,85 @@ fn replicas_do_the_same_or_are_told_the_result() {
         "0: EXEC",
     ];
     assert_eq!(bench.told(), told);
+}
+
+/// Whether nobody else may run while this does.
+fn stops_all(line: &str) -> bool {
+    let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let command = find(args[0]).expect("a command");
+    let Run::Data { lock, .. } = command.run else {
+        panic!("{line}");
+    };
+    lock.is_exclusive(&args)
+}
+
+#[test]
+fn only_patterns_of_keys_stop_everybody_else() {
+    for line in [
+        "SORT l BY w*",
+        "SORT l GET w*",
+        "SORT l BY nosort GET # GET h*->f",
+        "SORT_RO l BY w*",
+    ] {
+        assert!(stops_all(line), "{line}");
+    }
+    for line in [
+        "SORT l",
+        "SORT l BY nosort LIMIT 0 10 STORE d",
+        "SORT_RO l BY nosort GET #",
+        "SORT l GET constant",
+        "SORT l BY w* BY nosort",
+        "SORT l BY nosort BY w*",
+    ] {
+        assert!(!stops_all(line), "{line}");
+    }
+}
+
+#[test]
+fn what_keeps_its_order_is_read_as_far_as_it_is_asked_for() {
+    let mut bench = Bench::new();
+    bench.limits.list_max_listpack_size = 2;
+    for n in 0..9 {
+        bench.run(&format!("RPUSH l {n}"));
+        bench.run(&format!("ZADD z {n} {n}"));
+        bench.run(&format!("SADD s {n}"));
+    }
+    for key in ["l", "z", "s"] {
+        for direction in ["ASC", "DESC"] {
+            let all = bench.run(&format!("SORT {key} BY nosort {direction}"));
+            let all: Vec<&str> = all.split(' ').skip(1).collect();
+            for (offset, count) in [
+                (0, 2),
+                (3, 4),
+                (7, 9),
+                (8, 1),
+                (9, 1),
+                (-3, 2),
+                (5, -1),
+                (2, 0),
+            ] {
+                let start = 2 * usize::try_from(offset).unwrap_or(0);
+                let end =
+                    usize::try_from(count).map_or(all.len(), |n| all.len().min(start + 2 * n));
+                let some = all[start.min(end)..end].join(" ");
+                let number = (end - start.min(end)) / 2;
+                let expected = format!("*{number} {some}");
+                let line = format!("SORT {key} BY nosort {direction} LIMIT {offset} {count}");
+                assert_eq!(bench.run(&line), expected.trim_end(), "{line}");
+            }
+        }
+    }
+    // Nobody looks at what belongs to the others.
+    bench.run("SET w_1 x PX 10");
+    bench.run("SET w_2 x PX 10");
+    bench.now_ms += 20;
+    bench.told();
+    for line in [
+        "SORT l BY nosort LIMIT 1 1 GET w_* STORE d",
+        "SORT l LIMIT 1 1 GET w_* STORE d",
+    ] {
+        assert_eq!(bench.run(line), ":1");
+        let told = bench.told().join(", ");
+        assert!(!told.contains("w_2"), "{told}");
+    }
 }
