@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod address;
 mod admit;
 mod ahead;
+mod attacks;
 mod audience;
 pub mod background;
 pub mod blocking;

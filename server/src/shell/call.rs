@@ -118,6 +118,9 @@ impl Call<'_> {
         let command = match admit::find(named, args) {
             Ok(command) => command,
             Err((text, command)) => {
+                if command.is_none() && self.comes_from_a_browser(args) {
+                    return Flow::Close;
+                }
                 self.refuse_call(command, &text);
                 return Flow::Next;
             }
@@ -199,6 +202,17 @@ impl Call<'_> {
         let (addr, name) = (self.client.addr.to_string(), self.client.names().name);
         let (args, max) = (monitor::redacted(command, args), settings.slowlog_max_len);
         self.server.slowlog.add(&args, micros, addr, name, max);
+    }
+
+    /// Whether this is the beginning of a request that somebody made a browser send us, which is noted then.
+    #[cold]
+    fn comes_from_a_browser(&self, args: &[&[u8]]) -> bool {
+        let is = |name: &[u8]| args[0].eq_ignore_ascii_case(name);
+        let found = is(b"post") || is(b"host:");
+        if found {
+            self.server.attacks.note(self.now_ms, &self.client.addr);
+        }
+        found
     }
 
     /// [`Call::refuse`] for one that calls `command`: an EXEC that is refused is the end of its transaction.

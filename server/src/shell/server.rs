@@ -2,6 +2,7 @@
 
 use super::accounts::Accounts;
 use super::address::Address;
+use super::attacks::Attacks;
 use super::audience::Asked;
 use super::blocking::Blocking;
 use super::client::Clients;
@@ -88,6 +89,8 @@ pub struct Server {
     pub(super) local_times: LocalTimes,
     /// Commands per second and the like, as the cron measured them last.
     pub rates: Rates,
+    /// Requests that browsers were made to send.
+    pub(super) attacks: Attacks,
     /// How often the configuration file was to be written.
     pub rewrites: AtomicU64,
     errands: OnceLock<Errands>,
@@ -178,6 +181,7 @@ impl Server {
                 startup_memory: AtomicU64::new(crate::memory::used()),
                 ..Rates::default()
             },
+            attacks: Attacks::new(),
             rewrites: AtomicU64::new(0),
             errands: OnceLock::new(),
             listeners: OnceLock::new(),

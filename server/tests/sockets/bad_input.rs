@@ -59,6 +59,28 @@ fn protocol_errors_are_those_of_the_stock_server() {
     assert_eq!(ours.run("PING").text(), "PONG");
 }
 
+/// What a page can make a browser send to a server that only its machine reaches.
+#[test]
+fn who_speaks_http_gets_no_word_and_no_command() {
+    let args = ["--requirepass", "secret"];
+    for args in [&[][..], &args] {
+        let (redis, ours) = (Server::redis(args), Server::damselfly(args));
+        let requests: [&[u8]; 5] = [
+            b"POST / HTTP/1.1\r\nHost: x\r\n\r\nPING\r\n",
+            b"Host: x\r\nPING\r\n",
+            b"host:\r\n",
+            b"*1\r\n$4\r\npOsT\r\n*1\r\n$4\r\nPING\r\n",
+            b"EVAL \"return redis.pcall('post').err\" 0\r\nPING\r\n",
+        ];
+        assert_same(&redis, &ours, &requests);
+        assert_eq!(ours.log().matches("SECURITY ATTACK").count(), 1);
+    }
+    let ours = Server::damselfly(&[]);
+    let (text, closed) = said(&ours, b"MULTI\r\nPOST\r\nSET k v\r\nEXEC\r\nSET k v\r\n");
+    assert!(closed && !text.contains("ERR"), "{text}");
+    assert_eq!(ours.run("EXISTS k").int(), 0);
+}
+
 #[test]
 fn before_a_password_little_is_taken() {
     let args = ["--requirepass", "secret"];
