@@ -20,7 +20,7 @@ use latest::Number;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use table::{Change, PARAMS, Param};
+use table::{Change, NEED_TLS, PARAMS, Param};
 use value::Kind;
 
 /// The configuration of a running server.
@@ -63,6 +63,12 @@ fn defaults() -> Vec<Vec<u8>> {
         _ => p.default.into(),
     };
     PARAMS.iter().map(default).collect()
+}
+
+/// The parameter in this row is set to what only TLS can do.
+fn needs_tls(index: usize, values: &[Vec<u8>]) -> bool {
+    let param = &PARAMS[index];
+    NEED_TLS.contains(&param.name) && values[index] != param.default.as_bytes()
 }
 
 /// What `param` becomes when set to `words`.
@@ -193,6 +199,14 @@ impl Config {
                 Err(why) => return refused(&why),
             }
         }
+        if let Some(index) = seen.iter().find(|index| needs_tls(**index, &new)) {
+            tracing::warn!("{} is refused: TLS is not served", PARAMS[*index].name);
+            let why = "Unable to update TLS configuration. Check server logs.";
+            return Err(SetError::Refused(
+                PARAMS[*index].name.to_owned(),
+                why.to_owned(),
+            ));
+        }
         let settings = Settings::new(&new);
         prepare(&self.settings(), &settings)
             .map_err(|(name, why)| SetError::Refused(name.to_owned(), why))?;
@@ -315,9 +329,9 @@ mod tests {
         let unknown = set(&config, &[("foo", "1")]);
         assert_eq!(unknown, Err(SetError::Unknown(b"foo".to_vec())));
         assert_eq!(
-            set(&config, &[("activedefrag", "yes")]),
-            Ok(vec!["activedefrag"])
+            set(&config, &[("jemalloc-bg-thread", "no")]),
+            Ok(vec!["jemalloc-bg-thread"])
         );
-        assert_eq!(config.ignored(), ["activedefrag"]);
+        assert_eq!(config.ignored(), ["jemalloc-bg-thread"]);
     }
 }

@@ -60,7 +60,8 @@ fn the_configuration_page_is_current() {
     page.push_str(
         "\n## Accepted without effect\n\n\
          Names of redis-server 7.0 that are not served yet. Setting one to something else than its default is \
-         answered by a warning in the log at start-up.\n\n\
+         answered by a warning in the log at start-up; \
+         `tls-port`, `tls-cluster` and `tls-replication` are refused, since nobody is to take the connections for safe.\n\n\
          | name | values | default |\n|---|---|---|\n",
     );
     for param in PARAMS.iter().filter(|p| !p.served) {
@@ -147,6 +148,7 @@ fn values(kind: Kind) -> String {
     };
     match kind {
         Kind::Bool => "`yes`, `no`".into(),
+        Kind::No(_) => "`no`; `yes` is refused".into(),
         Kind::Int(low, high) => bounds(
             low.to_string(),
             high.to_string(),

@@ -6,7 +6,7 @@
 
 use super::table::{DIRECTIVES, PARAMS};
 use super::value::Kind;
-use super::{Config, defaults, find, read};
+use super::{Config, defaults, find, needs_tls, read};
 use crate::acl::file::Declared;
 use crate::command::table;
 use crate::resp::parse::{quoted, words};
@@ -56,6 +56,9 @@ pub enum StartupError {
     /// A configuration file that cannot be read.
     #[error("can't open config file '{0}': {1}")]
     File(String, String),
+    /// A parameter that means nothing without TLS.
+    #[error("Failed to configure TLS: {0} is set, and TLS is not served")]
+    Tls(&'static str),
 }
 
 /// Understands a command line (without the program's name).
@@ -103,6 +106,9 @@ pub fn invocation(args: &[Vec<u8>]) -> Result<Invocation, StartupError> {
             "version" => return Ok(Invocation::Version),
             _ => draft.option(name, values)?,
         }
+    }
+    if let Some(index) = (0..PARAMS.len()).find(|index| needs_tls(*index, &draft.values)) {
+        return Err(StartupError::Tls(PARAMS[index].name));
     }
     Ok(Invocation::Run(
         Box::new(Config::with(draft.values, file, draft.users, draft.renames)),
@@ -339,7 +345,7 @@ pub fn help() -> String {
 
 fn shape(kind: Kind) -> String {
     match kind {
-        Kind::Bool => "yes|no".to_owned(),
+        Kind::Bool | Kind::No(_) => "yes|no".to_owned(),
         Kind::Int(..) | Kind::Clamped(..) | Kind::Octal => "N".to_owned(),
         Kind::Memory(..) | Kind::MemoryFloor(_) | Kind::MemoryOrPercent => "BYTES".to_owned(),
         Kind::Enum(words) | Kind::Flags(words) => words.join("|"),

@@ -104,14 +104,49 @@ fn names_and_values_are_told_apart_by_their_place() {
 
 #[test]
 fn names_that_are_not_served_are_warned_of() {
-    let (_, warnings) = start(&["--appendonly", "yes", "--activedefrag", "yes"]).unwrap();
+    let (_, warnings) = start(&["--appendonly", "yes", "--jemalloc-bg-thread", "no"]).unwrap();
     assert_eq!(
         warnings,
         [
             "appendonly is not served yet: it has no effect",
-            "activedefrag is not served yet: it has no effect"
+            "jemalloc-bg-thread is not served yet: it has no effect"
         ]
     );
+}
+
+/// As in Redis where it has no certificate, and no allocator that tells it what to move.
+#[test]
+fn what_would_not_be_done_is_refused() {
+    for (args, error) in [
+        (
+            ["--tls-port", "7000"],
+            "Failed to configure TLS: tls-port is set, and TLS is not served",
+        ),
+        (
+            ["--tls-replication", "yes"],
+            "Failed to configure TLS: tls-replication is set, and TLS is not served",
+        ),
+        (
+            ["--tls-cluster", "yes"],
+            "Failed to configure TLS: tls-cluster is set, and TLS is not served",
+        ),
+        (
+            ["--activedefrag", "yes"],
+            "bad option 'activedefrag \"yes\"': Active defragmentation cannot be enabled: it requires a Redis server \
+             compiled with a modified Jemalloc like the one shipped by default with the Redis source distribution",
+        ),
+    ] {
+        assert_eq!(start(&args).err().as_deref(), Some(error));
+    }
+    let no = [
+        "--tls-port",
+        "0",
+        "--tls-cluster",
+        "no",
+        "--activedefrag",
+        "no",
+    ];
+    assert_eq!(start(&no).expect("it is what is").1, [""; 0]);
 }
 
 #[test]

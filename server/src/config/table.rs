@@ -87,6 +87,8 @@ impl Param {
     }
 }
 
+const NO_DEFRAGMENTATION: &str = "Active defragmentation cannot be enabled: it requires a Redis server compiled with a \
+                                  modified Jemalloc like the one shipped by default with the Redis source distribution";
 const LOCAL: Kind = Enum(&["no", "yes", "local"]);
 const SHUTDOWN: Kind = Flags(&["default", "save", "nosave", "now", "force"]);
 
@@ -588,7 +590,7 @@ pub static PARAMS: &[Param] = &[
     ignored("lazyfree-lazy-user-del", Bool, "no"),
     ignored("lazyfree-lazy-user-flush", Bool, "no"),
     ignored("replica-lazy-flush", Bool, "no").or("slave-lazy-flush"),
-    ignored("activedefrag", Bool, "no"),
+    ignored("activedefrag", No(NO_DEFRAGMENTATION), "no"),
     ignored("active-defrag-cycle-min", Int(1, 99), "1"),
     ignored("active-defrag-cycle-max", Int(1, 99), "25"),
     ignored("active-defrag-threshold-lower", Int(0, 1000), "10"),
@@ -790,6 +792,9 @@ pub static PARAMS: &[Param] = &[
     ignored("tls-session-cache-size", Int(0, INT), "20480"),
     ignored("tls-session-cache-timeout", Int(0, INT), "300"),
 ];
+
+/// What is not to be set without TLS, which there is not: who asks for it must not take the connections for safe.
+pub const NEED_TLS: [&str; 3] = ["tls-port", "tls-cluster", "tls-replication"];
 
 /// Directives of a configuration file that are no parameters: accepted there, and have no effect.
 pub const DIRECTIVES: &[&str] = &["loadmodule", "rename-command"];

@@ -7,6 +7,8 @@ use crate::command::events;
 pub enum Kind {
     /// `yes` or `no`.
     Bool,
+    /// `yes` or `no`, and yet not `yes`, for this reason.
+    No(&'static str),
     /// A decimal integer between two bounds, both allowed.
     Int(i64, i64),
     /// A decimal integer that is brought between two bounds if it lies outside.
@@ -95,6 +97,10 @@ impl Kind {
             Kind::Bool => match text.to_ascii_lowercase().as_str() {
                 yes_no @ ("yes" | "no") => Ok(yes_no.into()),
                 _ => Err("argument must be 'yes' or 'no'".to_owned()),
+            },
+            Kind::No(why) => match Kind::Bool.read_word(word)? {
+                yes if yes == b"yes" => Err(why.to_owned()),
+                no => Ok(no),
             },
             Kind::Int(min, max) => match integer(&text) {
                 Some(n) => in_range(n, min, max),
