@@ -158,13 +158,14 @@ fn values(kind: Kind) -> String {
         Kind::Octal => "permissions, octal".into(),
         Kind::Memory(low, high) => format!(
             "bytes, {}",
-            bounds(low.to_string(), high.to_string(), high == i64::MAX as u64)
+            bounds(low.to_string(), high.to_string(), high >= i64::MAX as u64)
         ),
         Kind::MemoryFloor(floor) => format!("bytes; fewer than {floor} count as {floor}"),
         Kind::MemoryOrPercent => "bytes, or a percentage".into(),
         Kind::Enum(words) => one_of(words),
         Kind::Flags(words) => format!("some of {}", one_of(words)),
         Kind::Text | Kind::Title => "any".into(),
+        Kind::HostName => "letters, digits, `-` and `.`, fewer than 256".into(),
         Kind::FileName => "file name".into(),
         Kind::Dir => "directory".into(),
         Kind::Words => "words".into(),

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::args::{integer, is};
 use super::scan::{ScanOptions, Scanned, cursor};
 use super::{CmdError, Cx, Keys};
+use crate::store::longdouble::LongDouble;
 use crate::store::num;
 
 /// Elements a command may be asked to pick with repetition. Redis has no such limit, and one request
@@ -102,8 +103,10 @@ impl Picks {
 
 /// The moment a blocking command's timeout in seconds is up; `None`: never.
 pub(super) fn deadline(arg: &[u8], now_ms: i64) -> Result<Option<i64>, CmdError> {
-    let seconds =
-        num::parse_f64(arg).ok_or(CmdError::text("ERR timeout is not a float or out of range"))?;
+    // What C's `long double` holds, and no double, is too far away.
+    let seconds = num::parse_f64(arg)
+        .or_else(|| LongDouble::parse(arg).map(|_| f64::INFINITY))
+        .ok_or(CmdError::text("ERR timeout is not a float or out of range"))?;
     let millis = match num::parse_i64(arg) {
         // Redis reads more digits than a double has.
         Some(whole) => whole.checked_mul(1000),

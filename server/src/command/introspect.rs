@@ -181,6 +181,7 @@ fn keys_of<'a>(args: &[&'a [u8]]) -> Result<(&'static Command, Vec<&'a [u8]>), C
         Some(keys) if !keys.is_empty() || command.is(NO_MANDATORY_KEYS) => {
             Ok((command, keys.iter().map(|&i| args[i]).collect()))
         }
+        None if command.is(NO_MANDATORY_KEYS) => Ok((command, Vec::new())),
         _ => Err(CmdError::text(
             "ERR Invalid arguments specified for command",
         )),
@@ -256,7 +257,7 @@ fn specs(command: &Command, doc: Option<&Doc>) -> Vec<Spec> {
             let find = Find::Range(last, step as i64, 0);
             vec![spec(0, Begin::Index(first as i64), find)]
         }
-        KeySpec::FirstAnd(_) => vec![
+        KeySpec::FirstAnd(_) | KeySpec::FirstAndSome(_) => vec![
             spec(0, Begin::Index(1), one),
             spec(1, Begin::Unknown, Find::Unknown),
         ],

@@ -231,6 +231,8 @@ pub enum KeySpec {
     },
     /// Right behind the name, and perhaps where a function says.
     FirstAnd(fn(&[&[u8]]) -> Option<usize>),
+    /// Right behind the name, and where a function says.
+    FirstAndSome(fn(&[&[u8]]) -> Positions),
     /// Found by a function.
     Found(fn(&[&[u8]]) -> Positions),
 }
@@ -284,6 +286,7 @@ impl KeySpec {
                 (also > 0).then_some(also).into_iter().chain(keys).collect()
             }
             KeySpec::FirstAnd(find) => std::iter::once(1).chain(find(args)).collect(),
+            KeySpec::FirstAndSome(find) => std::iter::once(1).chain(find(args)).collect(),
             KeySpec::Found(find) => find(args),
         }
     }
@@ -424,10 +427,12 @@ pub(crate) fn called(
     };
     match (command.subcommands, args) {
         ([], _) | (_, [] | [_]) => Ok(command),
-        (_, [_, name, ..]) => command.subcommand(name).ok_or_else(|| {
-            let container = command.name.to_ascii_uppercase();
-            let text = format!("ERR unknown subcommand '{{}}'. Try {container} HELP.");
-            CmdError::repeating(&text, &[shown_up_to(name, SHOWN)])
+        (_, [typed, name, ..]) => command.subcommand(name).ok_or_else(|| {
+            let text = "ERR unknown subcommand '{}'. Try {} HELP.";
+            CmdError::repeating(
+                text,
+                &[shown_up_to(name, SHOWN), &typed.to_ascii_uppercase()],
+            )
         }),
     }
 }

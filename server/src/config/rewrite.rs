@@ -117,7 +117,9 @@ fn say(index: usize, value: &[u8]) -> VecDeque<Vec<u8>> {
     match param.kind {
         // Following nobody is said by not naming a master.
         Kind::HostPort if value.is_empty() => VecDeque::new(),
-        Kind::Text if value.is_empty() && !MAY_BE_EMPTY.contains(&param.name) => VecDeque::new(),
+        Kind::Text | Kind::HostName if value.is_empty() && !MAY_BE_EMPTY.contains(&param.name) => {
+            VecDeque::new()
+        }
         Kind::BufferLimits => ["normal", "replica", "pubsub"]
             .into_iter()
             .zip(read_buffer_limits(value))
@@ -135,9 +137,12 @@ fn say(index: usize, value: &[u8]) -> VecDeque<Vec<u8>> {
             let number = text.parse().map(bytes);
             [line(number.as_deref().unwrap_or(&text).as_bytes())].into()
         }
-        Kind::Text | Kind::FileName | Kind::Dir | Kind::Title | Kind::KeyspaceEvents => {
-            [line(&quoted(&param.kind.show(value)))].into()
-        }
+        Kind::Text
+        | Kind::HostName
+        | Kind::FileName
+        | Kind::Dir
+        | Kind::Title
+        | Kind::KeyspaceEvents => [line(&quoted(&param.kind.show(value)))].into(),
         kind if kind.is_list() && !value.is_empty() => [line(value)].into(),
         _ => [line(&word(value))].into(),
     }

@@ -349,7 +349,7 @@ fn shape(kind: Kind) -> String {
         Kind::Int(..) | Kind::Clamped(..) | Kind::Octal => "N".to_owned(),
         Kind::Memory(..) | Kind::MemoryFloor(_) | Kind::MemoryOrPercent => "BYTES".to_owned(),
         Kind::Enum(words) | Kind::Flags(words) => words.join("|"),
-        Kind::Text | Kind::Title => "TEXT".to_owned(),
+        Kind::Text | Kind::Title | Kind::HostName => "TEXT".to_owned(),
         Kind::FileName => "FILE".to_owned(),
         Kind::Dir => "DIR".to_owned(),
         Kind::Words => "WORD...".to_owned(),

@@ -226,7 +226,7 @@ pub static PARAMS: &[Param] = &[
     // Memory.
     live(
         "maxmemory",
-        Memory(0, ANY),
+        Memory(0, u64::MAX),
         "0",
         "Bytes of memory above which keys go or writes are refused; 0: no limit",
     ),
@@ -570,7 +570,7 @@ pub static PARAMS: &[Param] = &[
     ignored("appendonly", Bool, "no"),
     ignored(
         "appendfsync",
-        Enum(&["always", "everysec", "no"]),
+        Enum(&["everysec", "always", "no"]),
         "everysec",
     ),
     ignored("appendfilename", FileName, "appendonly.aof").startup(),
@@ -752,7 +752,7 @@ pub static PARAMS: &[Param] = &[
     ignored("cluster-node-timeout", Int(0, LONG), "15000"),
     ignored("cluster-port", Int(0, 65535), "0").startup(),
     ignored("cluster-announce-ip", Text, ""),
-    ignored("cluster-announce-hostname", Text, ""),
+    ignored("cluster-announce-hostname", HostName, ""),
     ignored("cluster-announce-port", Int(0, 65535), "0"),
     ignored("cluster-announce-bus-port", Int(0, 65535), "0"),
     ignored("cluster-announce-tls-port", Int(0, 65535), "0"),
@@ -769,7 +769,7 @@ pub static PARAMS: &[Param] = &[
     ignored("cluster-replica-no-failover", Bool, "no").or("cluster-slave-no-failover"),
     ignored("cluster-replica-validity-factor", Int(0, INT), "10")
         .or("cluster-slave-validity-factor"),
-    ignored("cluster-link-sendbuf-limit", Memory(0, ANY), "0"),
+    ignored("cluster-link-sendbuf-limit", Memory(0, u64::MAX), "0"),
     // TLS.
     ignored("tls-port", Int(0, 65535), "0"),
     ignored("tls-cluster", Bool, "no"),

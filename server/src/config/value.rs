@@ -31,6 +31,8 @@ pub enum Kind {
     FileName,
     /// Text in which words in braces stand for something.
     Title,
+    /// A name of a host.
+    HostName,
     /// A directory.
     Dir,
     /// Words, separated by spaces.
@@ -131,12 +133,15 @@ impl Kind {
                 Some(Some(n)) if n > 100 => {
                     Err("percentage argument must be less or equal to 100".to_owned())
                 }
-                None if memory(&text).is_some() => {
-                    Ok(memory(&text).unwrap_or(0).to_string().into())
-                }
-                _ => Err("argument must be a memory or percent value".to_owned()),
+                None => match bytes(&text) {
+                    // Redis takes what an `i64` cannot hold for a percentage.
+                    Some(n) => Ok(n.min(i64::MAX as u64).to_string().into()),
+                    None => Err("argument must be a memory or percent value".to_owned()),
+                },
+                Some(_) => Err("argument must be a memory or percent value".to_owned()),
             },
             Kind::Enum(allowed) => one_of(allowed, word),
+            Kind::HostName => host_name(word),
             Kind::FileName if text.contains('/') => {
                 Err("can't be a path, just a filename".to_owned())
             }
@@ -212,6 +217,23 @@ fn flags(allowed: &[&str], words: &[&[u8]]) -> Result<Vec<u8>, String> {
     }
     let kept: Vec<&str> = allowed.iter().copied().filter(given).collect();
     Ok(kept.join(" ").into())
+}
+
+fn host_name(word: &[u8]) -> Result<Vec<u8>, String> {
+    const MOST: usize = 255;
+    if word.len() > MOST {
+        return Err(format!(
+            "Hostnames must be less than {} characters",
+            MOST + 1
+        ));
+    }
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    match word.iter().all(fits) {
+        true => Ok(word.to_vec()),
+        false => {
+            Err("Hostnames may only contain alphanumeric characters, hyphens or dots".to_owned())
+        }
+    }
 }
 
 fn integer(text: &str) -> Option<i64> {

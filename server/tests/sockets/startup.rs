@@ -226,6 +226,10 @@ fn commands_go_by_other_names() {
             .starts_with("ERR unknown command 'CONFIG'")
     );
     assert_eq!(client.run("Hidden GET port").list().len(), 2);
+    assert_eq!(
+        client.run("Hidden nope").error(),
+        "ERR unknown subcommand 'nope'. Try HIDDEN HELP."
+    );
     assert!(client.run("FLUSHALL").is_error());
     client.run("FLUSHDB").ok();
     for (old, new, why) in [

@@ -4,7 +4,7 @@ use super::members::coordinates;
 use super::{place, unit};
 use crate::command::args::{integer, is};
 use crate::command::partial_sort::partial_sort;
-use crate::command::table::KeySpec;
+use crate::command::table::{KeySpec, Positions};
 use crate::command::zsets::range::store;
 use crate::command::{CmdError, Cx};
 use crate::store::elem::Elem;
@@ -16,7 +16,21 @@ use std::cmp::Ordering;
 type Done = Result<(), CmdError>;
 
 /// Where the keys of GEORADIUS and GEORADIUSBYMEMBER are.
-pub(super) const RADIUS_KEYS: KeySpec = KeySpec::FirstAnd(destination);
+pub(super) const RADIUS_KEYS: KeySpec = KeySpec::FirstAndSome(destinations);
+
+/// What may be stored to, in the order of Redis's specification: what comes behind the first STORE and the first
+/// STOREDIST, and what is in fact.
+fn destinations(args: &[&[u8]]) -> Positions {
+    let mut all = Positions::new();
+    for word in ["store", "storedist"] {
+        let at = (5..args.len().saturating_sub(1)).find(|at| is(args[*at], word));
+        all.extend(at.map(|at| at + 1));
+    }
+    if let Some(last) = destination(args).filter(|last| !all.contains(last)) {
+        all.push(last);
+    }
+    all
+}
 
 fn destination(args: &[&[u8]]) -> Option<usize> {
     let (mut at, mut stored) = (5, None);

@@ -115,7 +115,11 @@ fn what_is_found_is_stored() {
         ),
         (
             "COMMAND GETKEYS GEORADIUS a 1 1 1 km STORE b STOREDIST c",
-            "*2 $1 a $1 c",
+            "*3 $1 a $1 b $1 c",
+        ),
+        (
+            "COMMAND GETKEYS GEORADIUSBYMEMBER a m 1 km STOREDIST b STORE c STORE d",
+            "*4 $1 a $1 c $1 b $1 d",
         ),
     ]);
     assert_eq!(

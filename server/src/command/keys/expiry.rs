@@ -103,7 +103,8 @@ pub(super) fn pexpiretime(cx: &mut Cx<'_>, args: &[&[u8]]) -> Result<(), CmdErro
 
 /// Milliseconds in seconds, to the nearest.
 fn seconds(millis: i64) -> i64 {
-    millis.saturating_add(500) / 1000
+    let part = i64::from(millis % 1000 >= 500);
+    millis / 1000 + part
 }
 
 /// What `show` makes of the moment `key` expires at; -1 if it never does, -2 if it is not there.

@@ -132,7 +132,10 @@ impl Canvas {
                 }
                 text.extend(char::from_u32(code));
             }
-            text.push('\n');
+            // As in Redis, which compares with the last row of dots.
+            if y + 1 != self.height {
+                text.push('\n');
+            }
         }
         text
     }
