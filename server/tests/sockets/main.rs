@@ -29,6 +29,7 @@ mod parameters;
 mod persistence;
 mod pipelining;
 mod rdb_stock;
+mod redis_cli;
 mod replica;
 mod replicaof;
 mod replicaof_order;

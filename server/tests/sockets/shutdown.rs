@@ -175,6 +175,31 @@ fn a_signal_ends_it_as_it_was_told() {
 }
 
 #[test]
+fn where_nothing_can_be_saved_it_is_refused_unless_forced() {
+    for start in [Server::redis, Server::damselfly] {
+        let mut server = start(&["--enable-protected-configs", "yes"]);
+        let dir = server.dir().join("gone");
+        std::fs::create_dir(&dir).expect("make a directory");
+        let mut client = server.client();
+        let there = dir.display().to_string();
+        client.cmd(&["CONFIG", "SET", "dir", &there]).ok();
+        std::fs::remove_dir(&dir).expect("remove it");
+        client.run("SET k v").ok();
+        let refused = client.run("SHUTDOWN SAVE");
+        assert_eq!(
+            refused.error(),
+            "ERR Errors trying to SHUTDOWN. Check logs.",
+            "{:?}",
+            server.kind
+        );
+        assert_eq!(client.run("GET k").text(), "v");
+        client.send_line("SHUTDOWN SAVE FORCE").expect("send");
+        assert!(client.read().is_err());
+        assert!(server.await_exit().success());
+    }
+}
+
+#[test]
 fn a_replicaof_that_connects_does_not_hold_it_up() {
     let mute = Peer::mute();
     let mut ours = Server::damselfly(&["--replicaof-timeout", "600"]);

@@ -132,6 +132,7 @@ fn fields_have_times() {
             "-ERR invalid expire time in 'hpexpireat' command",
         ),
         ("HPEXPIREAT h 70368744177663 FIELDS 1 a", "*1 :1"),
+        ("HEXPIREAT h 1005 FIELDS 2 b x", "*2 :1 :-2"),
         ("HEXPIRETIME h FIELDS 3 a b x", "*3 :70368744178 :1005 :-2"),
         (
             "HPEXPIRETIME h FIELDS 3 a b c",

@@ -44,6 +44,17 @@ fn without_id(text: &str) -> String {
     }
 }
 
+/// The stock server's are its allocator's own words; ours has the same name, and its figures.
+#[test]
+fn the_allocator_says_how_much_it_holds() {
+    for server in [Server::redis(&[]), Server::damselfly(&[])] {
+        let text = server.run("MEMORY MALLOC-STATS").text().to_lowercase();
+        for word in ["allocated: ", "active: ", "resident: "] {
+            assert!(text.contains(word), "{:?} {word}: {text}", server.kind);
+        }
+    }
+}
+
 #[test]
 fn they_are_answered_as_the_stock_server_answers_them() {
     let args = ["--enable-debug-command", "yes"];
@@ -84,6 +95,42 @@ fn a_key_that_a_walk_finds_expired_is_an_event() {
         let message = hears.read().expect("an event, and none before it");
         assert_eq!(message.list()[2].text(), "KEYS");
     }
+}
+
+/// As from Redis 7.2: what a client says of its library is shown to who looks.
+#[test]
+fn a_client_says_which_library_it_is() {
+    let server = Server::damselfly(&[]);
+    let mut client = server.client();
+    let libraries = |client: &mut Client| {
+        let line = client.run("CLIENT INFO").text();
+        let words = line.split_whitespace();
+        let words: Vec<&str> = words.filter(|word| word.starts_with("lib-")).collect();
+        words.join(" ")
+    };
+    client.run("CLIENT SETINFO lib-name redis-rs").ok();
+    client.run("CLIENT SETINFO LIB-VER 1.2.3").ok();
+    assert_eq!(libraries(&mut client), "lib-name=redis-rs lib-ver=1.2.3");
+    let refused = [
+        (
+            "lib-name",
+            "a b",
+            "ERR lib-name cannot contain spaces, newlines or special characters.",
+        ),
+        (
+            "LIB-VER",
+            "a\nb",
+            "ERR lib-ver cannot contain spaces, newlines or special characters.",
+        ),
+        ("lib-what", "a", "ERR Unrecognized option 'lib-what'"),
+    ];
+    for (what, value, error) in refused {
+        let said = client.cmd(&["CLIENT", "SETINFO", what, value]);
+        assert_eq!(said.error(), error);
+    }
+    assert_eq!(libraries(&mut client), "lib-name=redis-rs lib-ver=1.2.3");
+    client.run("CLIENT SETINFO lib-name \"\"").ok();
+    assert!(!libraries(&mut client).contains("redis-rs"));
 }
 
 /// As in Redis 7.2: of what a client does that is not to touch, only TOUCH is an access.
