@@ -215,6 +215,14 @@ impl Draft {
             _ => values.iter().map(|value| value.to_vec()).collect(),
         };
         let apart: Vec<&[u8]> = apart.iter().map(Vec::as_slice).collect();
+        // What comes of the file of a server that can does not keep this one from starting.
+        if let (Kind::No(why), [yes]) = (param.kind, &apart[..])
+            && yes.eq_ignore_ascii_case(b"yes")
+        {
+            self.warnings
+                .push(format!("{} has no effect: {why}", param.name));
+            return Ok(());
+        }
         let old = self.values[index].clone();
         let mut value = read(param, &apart, &old)?;
         // Each `save` line adds to those before it, as in Redis; the first one replaces the default.
