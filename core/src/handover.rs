@@ -207,10 +207,7 @@ impl<D: Domain> Node<D> {
         said: Refusal<D>,
         out: &mut Outputs<D>,
     ) {
-        let heir = match self.role {
-            Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.heir),
-            Role::Master { .. } => None,
-        };
+        let heir = self.ceding().map(|ceding| ceding.heir);
         match (self.live_link(generation), heir, said) {
             // It is what it was before it was asked: so are we.
             (Some(Link::Asked { .. }), Some(Heir::Asked), _) => self.put_back(out),
@@ -231,10 +228,7 @@ impl<D: Domain> Node<D> {
 
     /// Whether the master that is followed has yet to show that it took over.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        let heir = match self.role {
-            Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.heir),
-            Role::Master { .. } => None,
-        };
+        let heir = self.ceding().map(|ceding| ceding.heir);
         heir == Some(Heir::Unproved)
     }
 
@@ -322,8 +316,13 @@ impl<D: Domain> Node<D> {
 
     /// With what the peer was, or is, to take over.
     fn promised(&self) -> Option<Promise> {
+        self.ceding().map(|ceding| ceding.promise)
+    }
+
+    /// What a replica knows of the heir that it follows.
+    fn ceding(&self) -> Option<Ceding> {
         match self.role {
-            Role::Replica { ceding, .. } => ceding.map(|ceding| ceding.promise),
+            Role::Replica { ceding, .. } => ceding,
             Role::Master { .. } => None,
         }
     }
